@@ -1,0 +1,39 @@
+"""The arguments that the trainings of the classifier and of the integral attention model share."""
+
+import argparse
+from pathlib import Path
+
+from common.cli import add_device_arguments, add_trunk_arguments, stage_parser
+
+
+def training_parser(doc):
+    parser = stage_parser(doc)
+    parser.add_argument(
+        "--init",
+        type=Path,
+        help="weights of the trunk: ImageNet VGG16 (weights.fetch) or the toy data's (weights.pretrain_toy)",
+    )
+    parser.add_argument("--epochs", type=int, default=14, help="paper 4.1; the published code has 15")
+    parser.add_argument("--batch-size", type=int, default=5, help="paper 4.1")
+    parser.add_argument(
+        "--lr", type=float, default=1e-3, help="of the trunk's weights; x2 biases, x10 and x20 in the head (paper 4.1)"
+    )
+    parser.add_argument("--weight-decay", type=float, default=5e-4, help="paper 4.1")
+    parser.add_argument(
+        "--decay-epochs",
+        type=int,
+        nargs="*",
+        default=[5, 10],
+        help="0-based epochs from which lr is a tenth (paper 4.1)",
+    )
+    parser.add_argument(
+        "--input-size", type=int, default=256, help="images become squares of this side; maps an eighth of it"
+    )
+    parser.add_argument("--nodes", type=int, default=64, help="N, nodes of the GloRe unit (paper 3.1, Fig. 7)")
+    parser.add_argument(
+        "--glore", action=argparse.BooleanOptionalAction, default=True, help="--no-glore is Table 3's baseline"
+    )
+    parser.add_argument("--save-every", type=int, default=500, help="iterations between checkpoints")
+    add_trunk_arguments(parser)
+    add_device_arguments(parser)
+    return parser

@@ -1,0 +1,70 @@
+"""Writes the CAMs of a classifier, or the OA-CAMs of an integral attention model (paper 3.1).
+
+One 8-bit grey map <out>/<id>_<class>.png for each class that the image has, at the network's resolution.
+"""
+
+from pathlib import Path
+
+from common.cli import add_device_arguments, main, stage_parser
+from common.files import InputError, write_grey
+from common.maps import map_path
+from common.progress import progress_bar
+from data.layout import DataSet
+
+
+def parser():
+    parser = stage_parser(__doc__)
+    parser.add_argument(
+        "--weights", type=Path, required=True, help="weights.pth of cls.train (CAM) or cls.train_iam (OA-CAM)"
+    )
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--input-size", type=int, default=256, help="as in training")
+    add_device_arguments(parser)
+    return parser
+
+
+def load_network(path):
+    """The network of a weight file, in eval mode. Raises InputError if the file does not hold a classifier or an IAM."""
+    from cls.model import build
+    from common import checkpoint
+
+    content = checkpoint.load(path)
+    if "arch" not in content or "network" not in content["arch"]:
+        raise InputError(f"{path}: expected weights of cls.train or cls.train_iam")
+    network = build(**content["arch"])
+    checkpoint.load_into(network, content, path)
+    return network.eval()
+
+
+def scaled(map_):
+    """A class map as it is stored: rectified, its maximum at 255, truncated. float (h, w) -> uint8 (h, w)."""
+    map_ = map_.relu()
+    return (map_ / (map_.max() + 1e-8) * 255).byte().numpy()
+
+
+def run(args):
+    import torch
+
+    from cls.dataset import InferenceImages
+    from common import device as devices
+
+    dataset = DataSet(args.data)
+    items = dataset.split(args.split, labelled=True)
+    todo = [item for item in items if not all(map_path(args.out, item.id, cls).exists() for cls in item.classes)]
+    device = devices.pick(args.device)
+    network = devices.place(load_network(args.weights), device)
+    images = InferenceImages(dataset, todo, args.input_size)
+    loader = torch.utils.data.DataLoader(images, args.batch_size, num_workers=args.workers)
+    with torch.inference_mode(), progress_bar(args.out.name, len(todo)) as bar:
+        for batch in loader:
+            with devices.autocast(device, args.amp):
+                maps = network(batch["image"].to(device, memory_format=torch.channels_last))
+            for index, image_maps in zip(batch["index"].tolist(), maps.float().cpu()):  # (C, h, w)
+                for cls in todo[index].classes:
+                    write_grey(map_path(args.out, todo[index].id, cls), scaled(image_maps[cls]))
+            bar.update(len(maps))
+    return f"{len(items)} images, {sum(len(item.classes) for item in items)} maps"
+
+
+if __name__ == "__main__":
+    main(parser(), run)

@@ -1,0 +1,105 @@
+"""Weight files: {"arch": what builds the network, "state_dict": its tensors}; and the state of unfinished training."""
+
+import pickle
+import random
+
+import numpy as np
+import torch
+
+from common.files import InputError, atomic
+
+
+def save(path, **content):
+    """Writes `content` as one file, complete or not at all."""
+    with atomic(path) as partial:
+        torch.save(content, partial)
+
+
+def load(path):
+    """The content of a weight file, on the CPU. Only tensors and plain values are accepted.
+
+    Raises InputError if the file is missing, damaged, or not a weight file.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError):
+        raise InputError(f"{path}: expected a PyTorch weight file (tensors and plain values only)") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a dictionary of tensors, found {type(content).__name__}")
+    return content
+
+
+def state_dict(content):
+    """The tensors of a loaded weight file, whoever wrote it, without the wrappers' prefixes `module.` and `base.`."""
+    tensors = content.get("state_dict", content)
+    return {name.removeprefix("module.").removeprefix("base."): tensor for name, tensor in tensors.items()}
+
+
+def load_into(model, content, path):
+    """Loads a weight file into a network of exactly its architecture.
+
+    Raises InputError naming the first tensor that is missing, left over or of another shape.
+    """
+    found, wanted = state_dict(content), model.state_dict()
+    for name in wanted:
+        if name.endswith("num_batches_tracked"):  # old files lack it, and nothing here reads it
+            found.setdefault(name, wanted[name])
+        if name not in found:
+            raise InputError(f"{path}: expected weights of another architecture: {name} is missing")
+        if wanted[name].shape != found[name].shape:
+            shapes = f"{tuple(wanted[name].shape)}, found {tuple(found[name].shape)}"
+            raise InputError(f"{path}: expected weights of another architecture: {name} should be {shapes}")
+    for name in found:
+        if name not in wanted:
+            raise InputError(f"{path}: expected weights of another architecture: {name} has no place in this network")
+    model.load_state_dict(found)
+
+
+def load_trunk(model, content, path):
+    """Loads the tensors `features.…` of a weight file into a network that has them; the rest of the network is left.
+
+    Raises InputError naming the first tensor of the trunk that is missing or of another shape.
+    """
+    found = state_dict(content)
+    trunk = {name: tensor for name, tensor in model.state_dict().items() if name.startswith("features.")}
+    for name, tensor in trunk.items():
+        if name not in found or found[name].shape != tensor.shape:
+            shape = tuple(found[name].shape) if name in found else "nothing"
+            raise InputError(
+                f"{path}: expected a trunk of this size: {name} should be {tuple(tensor.shape)}, found {shape}"
+            )
+    model.load_state_dict({name: found[name] for name in trunk}, strict=False)
+
+
+def save_training(path, iteration, model, optimizer, extra):
+    """What the rest of a training run depends on; `extra` is a dictionary of tensors and plain values."""
+    save(
+        path,
+        iteration=iteration,
+        model=model.state_dict(),
+        optimizer=optimizer.state_dict(),
+        random=torch.get_rng_state(),
+        cuda_random=torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        extra=extra,
+    )
+
+
+def resume_training(path, model, optimizer):
+    """Restores what `save_training` wrote. Returns (iteration, extra); (0, None) if there is no such file."""
+    if not path.exists():
+        return 0, None
+    state = load(path)
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    torch.set_rng_state(state["random"])
+    if state["cuda_random"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["cuda_random"])
+    return state["iteration"], state["extra"]
+
+
+def seed_everything(seed):
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)

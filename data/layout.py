@@ -1,0 +1,123 @@
+"""The one layout of every data set, and the only code that knows it.
+
+classes.txt                 C foreground class names, one a line
+JPEGImages/<id>.jpg
+SegmentationClass/<id>.png  indexed PNG, 0 background, 1..C, 255 ignore; for scores only
+saliency/<id>.png           8-bit grey, same size as the image
+lists/<split>.txt           "<id> <class> <class> …", 0-based foreground classes; a test split has ids alone
+"""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from common.files import InputError, image_size, read_grey, read_indexed, read_rgb
+
+_SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+class Item(NamedTuple):
+    """One line of a list: an image and its image-level labels."""
+
+    id: str
+    classes: tuple  # 0-based foreground classes, ascending; empty where the list has none
+
+
+class DataSet:
+    """A data set folder.
+
+    Attributes: `root` (Path), `classes` (list of C foreground class names).
+    Raises InputError if `classes.txt` is missing or unusable.
+    """
+
+    def __init__(self, root):
+        self.root = Path(root)
+        path = self.root / "classes.txt"
+        self.classes = [line for _, line in _numbered_lines(path)]
+        if not 1 <= len(self.classes) <= 254:
+            raise InputError(f"{path}: expected 1 to 254 class names, one a line, found {len(self.classes)}")
+        if len(set(self.classes)) < len(self.classes):
+            raise InputError(f"{path}: expected every class name once")
+
+    def image_path(self, id):
+        return self.root / "JPEGImages" / f"{id}.jpg"
+
+    def saliency_path(self, id):
+        return self.root / "saliency" / f"{id}.png"
+
+    def ground_truth_path(self, id):
+        return self.root / "SegmentationClass" / f"{id}.png"
+
+    def split(self, name, labelled=False):
+        """The images of lists/<name>.txt as a list of Item, in the list's order.
+
+        Raises InputError on an empty list, an unusable id, a class that does not exist, an image named twice, an image
+        that is missing, or, if `labelled`, an image without a class.
+        """
+        path = self.root / "lists" / f"{name}.txt"
+        items, seen = [], set()
+        for number, line in _numbered_lines(path):
+            item = self._parse(line, f"{path} line {number}")
+            if item.id in seen:
+                raise InputError(f"{path} line {number}: {item.id} stands in the list twice")
+            if labelled and not item.classes:
+                raise InputError(f"{path} line {number}: expected at least one class of {item.id}")
+            if not self.image_path(item.id).exists():
+                raise InputError(f"{self.image_path(item.id)}: no such file, but {path} line {number} names it")
+            seen.add(item.id)
+            items.append(item)
+        if not items:
+            raise InputError(f"{path}: expected at least one image, the list is empty")
+        return items
+
+    def _parse(self, line, where):
+        id, *classes = line.split()
+        if not _SAFE_ID.fullmatch(id):
+            raise InputError(f"{where}: expected an id of letters, digits, '_', '-' and '.', found {id!r}")
+        for text in classes:
+            if not (text.isascii() and text.isdigit() and int(text) < len(self.classes)):
+                raise InputError(f"{where}: expected classes from 0 to {len(self.classes) - 1}, found {text!r}")
+        return Item(id, tuple(sorted({int(text) for text in classes})))
+
+    def image(self, id):
+        """uint8 (H, W, 3), RGB."""
+        return read_rgb(self.image_path(id))
+
+    def image_size(self, id):
+        """(H, W), without decoding the image."""
+        return image_size(self.image_path(id))
+
+    def saliency(self, id):
+        """uint8 (H, W), 0 to 255, of the image's size."""
+        return self._same_size(read_grey(self.saliency_path(id)), self.saliency_path(id), id)
+
+    def ground_truth(self, id):
+        """uint8 (H, W): 0 background, 1 to C, 255 ignore, of the image's size."""
+        return self.checked_label(self.ground_truth_path(id), id)
+
+    def checked_label(self, path, id):
+        """Reads a label or a prediction for image `id`: indexed, of the image's size, no class beyond C."""
+        label = self._same_size(read_indexed(path), path, id)
+        beyond = label[(label > len(self.classes)) & (label != 255)]
+        if beyond.size:
+            raise InputError(f"{path}: expected values 0 to {len(self.classes)} and 255, found {beyond[0]}")
+        return label
+
+    def _same_size(self, array, path, id):
+        size = self.image_size(id)
+        if array.shape != size:
+            raise InputError(
+                f"{path}: expected the image's size {size[1]}x{size[0]}, found {array.shape[1]}x{array.shape[0]}"
+            )
+        return array
+
+
+def _numbered_lines(path):
+    """(number, text) of the lines of a text file that are not blank, counted from 1."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: expected UTF-8 text") from None

@@ -1,0 +1,260 @@
+"""Turns a PASCAL VOC 2012 devkit folder into a data set folder (paper section 4.2).
+
+Writes lists with image-level labels, and symbolic links to the devkit's images and masks and to the saliency maps.
+The devkit may be read-only; nothing in it is copied or changed. Everything is checked before anything is written.
+
+  lists/train.txt, lists/val.txt   ImageSets/Segmentation
+  lists/train_aug.txt              with --sbd: VOC train + SBD train + SBD val - VOC val, the paper's 10 582 images
+  lists/test.txt                   ids alone, if the devkit has the test list and its images
+
+The devkit: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/. SBD: B. Hariharan et al., Semantic Contours from Inverse
+Detectors, ICCV 2011. The saliency maps must cover the training images (train, train_aug).
+"""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+from PIL import Image
+
+from common.cli import main, stage_parser
+from common.files import IGNORE_INDEX, InputError, atomic, image_size, read_indexed
+from common.progress import progress_bar
+
+CLASSES = (
+    "aeroplane bicycle bird boat bottle bus car cat chair cow"
+    " diningtable dog horse motorbike person pottedplant sheep sofa train tvmonitor"
+).split()
+
+# Images, of those with one class and with several, and per class: the lists published with the paper's code.
+PUBLISHED = {
+    "train_aug": [10582, 6746, 3836]
+    + [586, 486, 698, 461, 654, 385, 1086, 1000, 1081, 264, 528, 1177, 444, 482, 3898, 487, 299, 491, 500, 548],
+    "val": [1449],
+    "test": [1456],
+}
+TRAINING_SPLITS = ("train", "train_aug")
+CITED_FAULTS = 3
+THREADS = 16  # they mostly wait for the disk
+
+
+def build_parser():
+    parser = stage_parser(__doc__, data=False)
+    add = parser.add_argument
+    add("--devkit", type=Path, required=True, help="VOCdevkit/VOC2012, the folder with JPEGImages and Annotations")
+    add("--saliency", type=Path, required=True, help="folder of <id>.png, 8-bit grey, each of its image's size")
+    add("--sbd", type=Path, help="SBD, the folder with train.txt and val.txt or one with benchmark_RELEASE in it")
+    sources = "the annotations' objects, 'difficult' ones included, or the classes seen in the masks"
+    add("--labels-from", choices=("xml", "masks"), default="xml", help=f"image-level labels: {sources}")
+    return parser
+
+
+def run(args):
+    splits = read_splits(args.devkit, args.sbd)
+    labelled = sorted({id for name, ids in splits.items() if name != "test" for id in ids})
+    sizes = image_sizes(args.devkit, sorted({*labelled, *splits.get("test", [])}))
+    check_ground_truth(args.devkit, [*splits["train"], *splits["val"]], sizes)
+    check_saliency(args.saliency, sorted({id for name in TRAINING_SPLITS for id in splits.get(name, [])}), sizes)
+    labels = image_labels(args.devkit, labelled, args.labels_from)
+
+    for name in ("JPEGImages", "SegmentationClass"):
+        link(args.out / name, args.devkit / name)
+    link(args.out / "saliency", args.saliency)
+    write_lines(args.out / "classes.txt", CLASSES)
+    (args.out / "lists").mkdir(exist_ok=True)
+    for name, ids in splits.items():
+        with_labels = (id if name == "test" else " ".join([id, *map(str, labels[id])]) for id in ids)
+        write_lines(args.out / "lists" / f"{name}.txt", with_labels)
+    print(counts_table(splits, labels))
+    return ", ".join(f"{name} {len(ids)}" for name, ids in splits.items()) + " images"
+
+
+def read_splits(devkit, sbd=None):
+    """{"train": ids, "val": ids, …}, ids in the order of the devkit's lists; train_aug sorted.
+
+    Raises InputError if a list is missing or unusable, or if a part of the test images is missing; a test list without
+    any of its images is passed over, as the devkits of the training and of the test images can be had separately.
+    """
+    lists = devkit / "ImageSets" / "Segmentation"
+    if not lists.is_dir():
+        raise InputError(f"{lists}: no such folder; expected --devkit to be VOC2012, with ImageSets in it")
+    splits = {name: read_ids(lists / f"{name}.txt") for name in ("train", "val")}
+    if common := set(splits["train"]) & set(splits["val"]):
+        raise InputError(f"{lists / 'val.txt'}: {min(common)} stands in train.txt too")
+    if sbd:
+        folder = sbd_lists(sbd)
+        images = {*splits["train"], *read_ids(folder / "train.txt"), *read_ids(folder / "val.txt")}
+        splits["train_aug"] = sorted(images - set(splits["val"]))
+    if (lists / "test.txt").exists():
+        test = read_ids(lists / "test.txt")
+        if any(jpeg(devkit, id).exists() for id in test):
+            splits["test"] = test
+        else:
+            print(f"{lists / 'test.txt'}: passed over, none of its images is there")
+    return splits
+
+
+def sbd_lists(folder):
+    """The folder with SBD's train.txt and val.txt, as torchvision extracts them or as the official archive has them."""
+    candidates = [folder, folder / "dataset", folder / "benchmark_RELEASE" / "dataset"]
+    for candidate in candidates:
+        if (candidate / "train.txt").exists() and (candidate / "val.txt").exists():
+            return candidate
+    places = ", ".join(map(str, candidates))
+    raise InputError(f"--sbd {folder}: expected train.txt and val.txt in one of {places}")
+
+
+def read_ids(path):
+    """The ids of an image set, one a line. Raises InputError if it is missing, empty, or names an image twice."""
+    try:
+        ids = path.read_text(encoding="utf-8").split("\n")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); expected a list of ids") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: expected UTF-8 text") from None
+    ids = [id.strip() for id in ids if id.strip()]
+    seen = set()
+    for id in ids:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", id):
+            raise InputError(f"{path}: expected one id a line, such as 2007_000032, found {id!r}")
+        if id in seen:
+            raise InputError(f"{path}: {id} stands in the list twice")
+        seen.add(id)
+    if not ids:
+        raise InputError(f"{path}: expected at least one id, the list is empty")
+    return ids
+
+
+def image_sizes(devkit, ids):
+    """{id: (height, width)}. Raises InputError if images are missing or are no images."""
+    return dict(zip(ids, each(lambda id: image_size(jpeg(devkit, id)), ids, "images")))
+
+
+def check_ground_truth(devkit, ids, sizes):
+    """Raises InputError unless each image has an indexed mask of its size."""
+    each(lambda id: check_header(devkit / "SegmentationClass" / f"{id}.png", "P", sizes[id]), ids, "ground truth")
+
+
+def check_saliency(folder, ids, sizes):
+    """Raises InputError unless each image has an 8-bit grey saliency map of its size."""
+    each(lambda id: check_header(folder / f"{id}.png", "L", sizes[id]), ids, "saliency maps")
+
+
+def check_header(path, mode, size):
+    """Raises InputError unless the image file is of that mode and (height, width); reads the header only."""
+    found = image_size(path)
+    with Image.open(path) as image:
+        if image.mode != mode:
+            expected = {"L": "an 8-bit grey image", "P": "an indexed (palette) PNG"}[mode]
+            raise InputError(f"{path}: expected {expected}, found mode {image.mode}")
+    if found != size:
+        raise InputError(f"{path}: expected the image's size {size[1]}x{size[0]}, found {found[1]}x{found[0]}")
+
+
+def image_labels(devkit, ids, source):
+    """{id: 0-based classes, ascending}, from the annotations ("xml") or the masks ("masks"). Raises InputError."""
+    if source == "xml":
+        found = each(lambda id: objects_in_xml(devkit / "Annotations" / f"{id}.xml"), ids, "annotations")
+    else:
+        found = each(lambda id: classes_in_mask(devkit / "SegmentationClass" / f"{id}.png"), ids, "masks")
+    return dict(zip(ids, found))
+
+
+class PlainTreeBuilder(ElementTree.TreeBuilder):
+    """Refuses a document type: VOC has none, and without one no entity can be declared, so none can blow up."""
+
+    def doctype(self, name, pubid, system):
+        raise ElementTree.ParseError("a document type declaration")
+
+
+def objects_in_xml(path):
+    """The classes, 0-based and ascending, of all objects in a VOC annotation.
+
+    Objects marked 'difficult' count: the image does show them, and the label files in use since AffinityNet (Ahn and
+    Kwak, CVPR 2018) count them too. Parts of objects (head, hand, foot) have names but are no objects.
+    Raises InputError if the file is missing or malformed, names an unknown class or has no object.
+    """
+    try:
+        root = ElementTree.parse(path, ElementTree.XMLParser(target=PlainTreeBuilder())).getroot()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, ElementTree.ParseError, ValueError, LookupError) as error:  # the last two: encodings
+        raise InputError(f"{path}: expected a VOC annotation in XML, found {error}") from None
+    names = {(item.findtext("name") or "").strip() for item in root.findall("object")}
+    if not names:
+        raise InputError(f"{path}: expected at least one <object> in <annotation>")
+    if unknown := names - set(CLASSES):
+        raise InputError(f"{path}: expected the classes of VOC 2012, found {min(unknown)!r}")
+    return sorted(CLASSES.index(name) for name in names)
+
+
+def classes_in_mask(path):
+    """The classes, 0-based and ascending, that a ground-truth mask shows; 255 is nothing. Raises InputError."""
+    values = [int(value) for value in np.unique(read_indexed(path)) if value not in (0, IGNORE_INDEX)]
+    if not values or values[-1] > len(CLASSES):
+        found = values[-1] if values else "none"
+        raise InputError(f"{path}: expected values of 1 to {len(CLASSES)} beside 0 and 255, found {found}")
+    return [value - 1 for value in values]
+
+
+def jpeg(devkit, id):
+    return devkit / "JPEGImages" / f"{id}.jpg"
+
+
+def each(function, ids, what):
+    """[function(id) for id in ids], in threads. Raises one InputError that counts the faults and cites the first."""
+
+    def attempt(id):
+        try:
+            return function(id), None
+        except InputError as error:
+            return None, str(error)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        with progress_bar(f"checking {what}", len(ids)) as bar:
+            results = []
+            for result in pool.map(attempt, ids):
+                results.append(result)
+                bar.update()
+    faults = [fault for _, fault in results if fault]
+    if faults:
+        rest = len(faults) - CITED_FAULTS
+        cited = "; ".join(faults[:CITED_FAULTS]) + (f"; and {rest} more" if rest > 0 else "")
+        raise InputError(f"{len(faults)} of {len(ids)} {what} missing or unusable: {cited}")
+    return [result for result, _ in results]
+
+
+def link(path, target):
+    """A symbolic link with an absolute target, so that it holds wherever the command was started."""
+    path.unlink(missing_ok=True)  # of an earlier run that was interrupted
+    path.symlink_to(target.resolve(), target_is_directory=True)
+
+
+def write_lines(path, lines):
+    with atomic(path) as partial:
+        partial.write_text("".join(f"{line}\n" for line in lines))
+
+
+def counts_table(splits, labels):
+    """What was found in each split, a line a quantity, with the published numbers beside it where there are some."""
+    columns = [["", "images", "simple", "complex", *CLASSES]]
+    for split, ids in splits.items():
+        found = [len(ids)]
+        if split != "test":
+            classes = [labels[id] for id in ids]
+            simple = sum(len(own) == 1 for own in classes)
+            found += [simple, len(ids) - simple]
+            found += [sum(index in own for own in classes) for index in range(len(CLASSES))]
+        columns.append([split, *found])
+        if split in PUBLISHED:
+            columns.append(["published", *PUBLISHED[split]])
+    width = max(map(len, columns[0]))
+    rows = zip_longest(*columns, fillvalue="-")
+    return "\n".join(f"{name:<{width}}" + "".join(f"{number:>11}" for number in numbers) for name, *numbers in rows)
+
+
+if __name__ == "__main__":
+    main(build_parser(), run)

@@ -1,0 +1,84 @@
+"""Non-salient region masking (NSRM): first-round predictions become the labels of the second round (paper 3.3, Fig. 3).
+
+Reads predictions of the training images, pseudo labels and saliency maps, writes the masked labels <out>/<id>.png.
+A complex image (two or more classes) is masked, a simple one keeps its prediction. The options are Table 4's rows.
+"""
+
+import argparse
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from common.cli import main, stage_parser
+from common.files import InputError
+from common.parallel import add_workers_argument
+from data.layout import DataSet
+from pseudo.labels import ignore_if_almost_empty, write_labels
+
+
+def mask_non_salient(prediction, label, saliency=None, kernel_size=30, expansion=True, masking=True, dilation=True):
+    """The masked label of one complex image (paper 3.3).
+
+    prediction: uint8 (H, W), 0 to C. label: uint8 (H, W), the pseudo label, with 255 for ignore.
+    saliency: uint8 (H, W), or None to leave it out, as the paper does; the published code has it in the mask.
+    kernel_size: side of the square that dilates the mask, in pixels (r of Fig. 6).
+    Returns uint8 (H, W): the expanded prediction, 255 outside the dilated mask.
+    Raises ValueError if the shapes differ.
+    """
+    if prediction.shape != label.shape or (saliency is not None and saliency.shape != label.shape):
+        raise ValueError("prediction, label and saliency must have the same shape")
+    expanded = prediction.copy()
+    if expansion:
+        missed = (prediction == 0) & (label > 0) & (label < 255)
+        expanded[missed] = label[missed]
+    masked = expanded
+    if masking:
+        mask = expanded != 0
+        if saliency is not None:
+            mask |= saliency != 0
+        if dilation:
+            mask = cv2.dilate(mask.astype(np.uint8), np.ones((kernel_size, kernel_size), np.uint8)) != 0
+        masked = np.where(mask, expanded, np.uint8(255))
+    return ignore_if_almost_empty(masked)
+
+
+def parser():
+    parser = stage_parser(__doc__)
+    parser.add_argument("--pred", type=Path, required=True, help="folder of first-round predictions (seg.predict)")
+    parser.add_argument("--label", type=Path, required=True, help="folder of pseudo labels (pseudo.pom)")
+    parser.add_argument(
+        "--kernel-size", type=int, default=30, help="r, side of the dilation's square in pixels (Fig. 6)"
+    )
+    for name, meaning in [
+        ("expansion", "add the pseudo label's objects where the prediction is background"),
+        ("masking", "ignore what lies outside the object mask"),
+        ("dilation", "dilate the object mask"),
+        ("saliency-mask", "count salient pixels as part of the object mask (published code; not in the paper)"),
+    ]:
+        parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=True, help=meaning)
+    parser.add_argument("--all-images", action="store_true", help="mask simple images too (Table 4, 'NSRM all')")
+    add_workers_argument(parser)
+    return parser
+
+
+def make_label(args, dataset, item):
+    prediction = dataset.checked_label(args.pred / f"{item.id}.png", item.id)
+    if len(item.classes) < 2 and not args.all_images:
+        return prediction
+    label = dataset.checked_label(args.label / f"{item.id}.png", item.id)
+    saliency = dataset.saliency(item.id) if args.saliency_mask else None
+    return mask_non_salient(prediction, label, saliency, args.kernel_size, args.expansion, args.masking, args.dilation)
+
+
+def run(args):
+    if args.kernel_size < 1:
+        raise InputError(f"--kernel-size {args.kernel_size}: expected at least 1")
+    dataset = DataSet(args.data)
+    items = dataset.split(args.split, labelled=True)
+    return write_labels(args, partial(make_label, args, dataset), items)
+
+
+if __name__ == "__main__":
+    main(parser(), run)

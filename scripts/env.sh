@@ -1,0 +1,18 @@
+# Sourced by every script: the repository's root, its Python environment, and where data and results lie.
+# PYTHON makes the environment (default python3); DATA and RUN can be set from outside.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+if ! [ -e .venv/installed ] || [ requirements.txt -nt .venv/installed ]; then
+    [ -e .venv/bin/python ] || "${PYTHON:-python3}" -m venv .venv
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+    touch .venv/installed
+fi
+export PATH="$PWD/.venv/bin:$PATH"
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}  # idle threads sleep: spinning, they starve the loader's processes
+
+DATA=${DATA:-data/toy}
+RUN=${RUN:-runs/$(basename "$DATA")}
+TRAIN=${TRAIN:-train}  # the split that is trained on; train_aug on VOC
+VAL=${VAL:-val}
+export DATA RUN TRAIN VAL

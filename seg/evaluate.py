@@ -1,0 +1,85 @@
+"""Scores a folder of predictions, labels or class maps against the ground truth (paper 4.2).
+
+Prints the scores and writes them to <out>/scores.json, in percent. Works on every folder from CAM to final prediction,
+so that one sees where quality is won or lost. Pixels that are 255 in either image do not count for the mIoU.
+"""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from common.cli import main, stage_parser
+from common.files import InputError, write_json
+from common.maps import normalise, read_maps, require_maps
+from common.parallel import add_workers_argument, for_each
+from data.layout import DataSet
+from seg.scores import confusion_matrix, scores
+
+
+def parser():
+    parser = stage_parser(__doc__)
+    parser.add_argument(
+        "--pred", type=Path, required=True, help="folder of <id>.png, or of maps <id>_<class>.png with --map-thresholds"
+    )
+    shares = "--pred holds class maps: a pixel gets the strongest if it exceeds this share of its range; the best is reported"
+    parser.add_argument("--map-thresholds", type=float, nargs="+", metavar="SHARE", help=shares)
+    add_workers_argument(parser)
+    return parser
+
+
+def label_from_maps(maps, size, threshold):
+    """The class of the strongest map where it exceeds the threshold, 0 elsewhere.
+
+    maps: {0-based class: uint8 (H, W)}, each taken over its own range; threshold: 0 to 1. Returns uint8 (H, W) = `size`.
+    """
+    label, strongest = np.zeros(size, np.uint8), np.full(size, threshold)
+    for cls, map_ in maps.items():
+        attention = normalise(map_)
+        label[attention > strongest] = cls + 1
+        strongest = np.maximum(strongest, attention)
+    return label
+
+
+def compare(args, dataset, item):
+    """The confusion matrices of one image, int64 (thresholds, C + 1, C + 2); one where there are no thresholds."""
+    truth = dataset.ground_truth(item.id)
+    if args.map_thresholds:
+        maps = read_maps(args.pred, item, truth.shape)
+        predictions = [label_from_maps(maps, truth.shape, threshold) for threshold in args.map_thresholds]
+    else:
+        predictions = [dataset.checked_label(args.pred / f"{item.id}.png", item.id)]
+    return np.stack([confusion_matrix(truth, prediction, len(dataset.classes)) for prediction in predictions])
+
+
+def percent(value):
+    """Percent to two places; None, JSON's null, for NaN."""
+    return None if np.isnan(value) else round(100 * float(value), 2)
+
+
+def run(args):
+    dataset = DataSet(args.data)
+    items = dataset.split(args.split)
+    if args.map_thresholds:
+        require_maps(args.pred, items)
+    matrices = sum(for_each(partial(compare, args, dataset), items, args.workers, args.out.name))
+    if not matrices.sum():
+        raise InputError(
+            f"{dataset.root / 'SegmentationClass'}: expected ground truth with at least one pixel that is not 255"
+        )
+    results = [scores(matrix) for matrix in matrices]
+    best = max(range(len(results)), key=lambda i: results[i]["mean_iou"])
+    report = {"images": len(items)}
+    if args.map_thresholds:
+        report["threshold"] = args.map_thresholds[best]
+    report |= {name: percent(value) for name, value in results[best].items() if name != "class_iou"}
+    names = ["background", *dataset.classes]
+    report["class_iou"] = {name: percent(value) for name, value in zip(names, results[best]["class_iou"])}
+    write_json(args.out / "scores.json", report)
+    print(json.dumps(report, indent=2))
+    return f"{args.pred}, {len(items)} images: mIoU {report['mean_iou']} %"
+
+
+if __name__ == "__main__":
+    main(parser(), run)

@@ -1,0 +1,43 @@
+"""Prints where quality is won or lost along a run, from the scores that seg.evaluate wrote; writes <run>/summary.json."""
+
+import argparse
+from pathlib import Path
+
+from common.cli import exit_on_input_error
+from common.files import read_json, write_json
+
+ROWS = [  # part of summary.json, key, what the table calls it
+    ("train", "cam", "CAM"),
+    ("train", "oa_cam", "OA-CAM"),
+    ("train", "label_initial", "initial label (BE)"),
+    ("train", "label_pseudo", "pseudo label (POM)"),
+    ("train", "pred1", "prediction, round 1"),
+    ("train", "label_masked", "masked label (NSRM)"),
+    ("val", "round1", "prediction, round 1"),
+    ("val", "round2", "prediction, round 2"),
+]
+
+
+def parser():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", type=Path, required=True, help="reads <run>/scores/<train|val>_<name>/scores.json")
+    return parser
+
+
+def summarise(run):
+    """Returns the table as text. Raises InputError if a score is missing."""
+    summary = {"train": {}, "val": {}}
+    lines = [f"{'images':7}{'':22}{'mIoU %':>8}{'ignored %':>11}{'false negative %':>18}"]
+    for part, key, title in ROWS:
+        scores = read_json(run / "scores" / f"{part}_{key}" / "scores.json")
+        summary[part][key] = scores["mean_iou"]
+        lines.append(
+            f"{part:7}{title:22}{scores['mean_iou']:8.2f}{scores['ignored']:11.2f}{scores['false_negative']:18.2f}"
+        )
+    write_json(run / "summary.json", summary)
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    with exit_on_input_error("seg.summary"):
+        print(summarise(parser().parse_args().run))

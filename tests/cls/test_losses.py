@@ -1,0 +1,32 @@
+"""The attention loss against the published one, and the classification loss against its equation."""
+
+import math
+
+import pytest
+import torch
+
+from cls.losses import classification_loss, integral_attention_loss
+
+
+def test_attention_loss_equals_the_published_one(golden_file):
+    golden = golden_file("integral_attention_loss")
+    logits = torch.tensor(golden["logit"], requires_grad=True)
+    loss = integral_attention_loss(logits, torch.tensor(golden["target"]))
+    loss.backward()
+    assert loss.item() == pytest.approx(float(golden["loss"]), rel=1e-6)
+    torch.testing.assert_close(logits.grad, torch.tensor(golden["grad"]), atol=1e-8, rtol=1e-5)
+
+
+def test_attention_loss_is_finite_at_the_extremes():
+    logits = torch.tensor([[[[200.0, -200.0]]]], requires_grad=True)
+    for target in (torch.zeros(1, 1, 1, 2), torch.ones(1, 1, 1, 2)):
+        loss = integral_attention_loss(logits, target)
+        loss.backward()
+        assert torch.isfinite(loss) and torch.isfinite(logits.grad).all()
+
+
+def test_classification_loss_is_equation_4():
+    maps = torch.tensor([[[[1.0, 3.0]], [[-1.0, 0.0]]]])  # averages 2 and -0.5
+    sigmoid = [1 / (1 + math.exp(-2)), 1 / (1 + math.exp(0.5))]
+    expected = -(math.log(sigmoid[0]) + math.log(1 - sigmoid[1])) / 2
+    assert classification_loss(maps, torch.tensor([[1.0, 0.0]])).item() == pytest.approx(expected, rel=1e-6)

@@ -1,0 +1,220 @@
+"""data.prepare_voc12 on a tiny devkit in the real format."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from common.files import InputError, write_grey, write_indexed
+from data import prepare_voc12
+from data.layout import DataSet
+
+XML = "<annotation><object><name>dog</name></object></annotation>"
+BOMB = f'<!DOCTYPE a [<!ENTITY b "{"x" * 99}"><!ENTITY c "&b;&b;&b;">]>' + XML.replace("dog", "&c;")
+
+
+@pytest.fixture
+def prepare(tiny_devkit, tmp_path):
+    """Runs the stage in this process, with every argument set; returns the folder it wrote."""
+
+    def run(*more):
+        out = tmp_path / "voc12"
+        arguments = ["--devkit", tiny_devkit, "--saliency", tmp_path / "saliency_aug", "--out", out, *more]
+        out.mkdir(exist_ok=True)
+        prepare_voc12.run(prepare_voc12.build_parser().parse_args(list(map(str, arguments))))
+        return out
+
+    return run
+
+
+def lines(out, split):
+    return (out / "lists" / f"{split}.txt").read_text().splitlines()
+
+
+def snapshot(folder):
+    return {path: path.lstat().st_mtime_ns for path in sorted(folder.rglob("*"))}
+
+
+def test_command_end_to_end_from_any_folder_and_with_force(run_command, tiny_devkit, tmp_path):
+    before = snapshot(tiny_devkit)
+    root = Path(prepare_voc12.__file__).parents[1]
+    devkit, saliency = (os.path.relpath(path, root) for path in (tiny_devkit, tmp_path / "saliency_aug"))
+    arguments = ["--devkit", devkit, "--saliency", saliency, "--sbd", tmp_path / "sbd", "--out", tmp_path / "out"]
+    for more in ([], ["--force"]):
+        result = run_command("data.prepare_voc12", *arguments, *more)
+        assert (result.returncode, result.stderr) == (0, "")
+        assert "train 2, val 1, train_aug 4 images" in result.stdout
+    assert "nothing to do" in run_command("data.prepare_voc12", *arguments).stdout
+    assert snapshot(tiny_devkit) == before  # read only, even by --force, which deletes the links' folder
+
+    data = DataSet(tmp_path / "out")
+    assert data.classes[0] == "aeroplane" and data.classes[14] == "person" and data.classes[19] == "tvmonitor"
+    assert len(data.classes) == 20
+    assert (data.root / "JPEGImages").is_symlink() and (data.root / "saliency").is_symlink()
+    for item in data.split("train_aug", labelled=True):
+        assert data.saliency(item.id).shape == data.image(item.id).shape[:2]
+    assert [sorted({*np.unique(data.ground_truth(item.id))}) for item in data.split("val")] == [[0, 20, 255]]
+
+
+def test_lists_and_labels(prepare, tmp_path):
+    out = prepare("--sbd", str(tmp_path / "sbd"))
+    assert lines(out, "train") == ["2007_000001 11", "2007_000002 8 14"]  # the difficult chair counts, a head not
+    assert lines(out, "val") == ["2007_000003 19"]
+    # SBD's train.txt names the VOC validation image 2007_000003; it must not be trained on
+    assert lines(out, "train_aug") == ["2007_000001 11", "2007_000002 8 14", "2008_000004 11 16", "2008_000005 0"]
+    assert not (out / "lists" / "test.txt").exists()
+
+
+def test_without_sbd_there_is_no_train_aug(prepare):
+    assert sorted(path.name for path in (prepare() / "lists").iterdir()) == ["train.txt", "val.txt"]
+
+
+def test_goes_over_what_an_interrupted_run_left(prepare, tmp_path):
+    (tmp_path / "voc12").mkdir()
+    (tmp_path / "voc12" / "saliency").symlink_to("elsewhere")
+    assert (prepare() / "saliency" / "2007_000001.png").exists()
+    prepare()
+
+
+@pytest.mark.parametrize("inside", ["dataset", "benchmark_RELEASE/dataset"])
+def test_sbd_as_the_official_archive_holds_it(prepare, tmp_path, inside):
+    (tmp_path / "archive" / inside).parent.mkdir(parents=True)
+    shutil.move(tmp_path / "sbd", tmp_path / "archive" / inside)
+    assert len(lines(prepare("--sbd", str(tmp_path / "archive")), "train_aug")) == 4
+
+
+def test_labels_from_masks(prepare, tiny_devkit):
+    label = np.full((30, 40), 255, np.uint8)
+    label[:5], label[5:9], label[9:12] = 0, 20, 1
+    write_indexed(tiny_devkit / "SegmentationClass" / "2007_000001.png", label)
+    assert lines(prepare("--labels-from", "masks"), "train") == ["2007_000001 0 19", "2007_000002 8 14"]
+
+
+def test_labels_from_masks_needs_a_mask_of_every_image(prepare, tmp_path):
+    with pytest.raises(InputError, match="2 of 5 masks.*2008_000004.png: no such file"):
+        prepare("--sbd", str(tmp_path / "sbd"), "--labels-from", "masks")
+
+
+def test_test_split_has_ids_alone(prepare, tiny_devkit):
+    test_list = tiny_devkit / "ImageSets/Segmentation/test.txt"
+    test_list.write_text("2008_000005\n2008_000004\n")
+    (tiny_devkit / "Annotations/2008_000005.xml").unlink()  # test images have none
+    assert lines(prepare(), "test") == ["2008_000005", "2008_000004"]
+
+
+def test_test_list_without_images_is_passed_over_but_not_one_with_some(prepare, tiny_devkit, capsys):
+    test_list = tiny_devkit / "ImageSets/Segmentation/test.txt"
+    test_list.write_text("2008_999998\n2008_999999\n")
+    assert not (prepare() / "lists" / "test.txt").exists()
+    assert "passed over" in capsys.readouterr().out
+    test_list.write_text("2008_000004\n2008_999999\n")
+    with pytest.raises(InputError, match="1 of 5 images.*2008_999999.jpg"):
+        prepare()
+
+
+def test_counts_stand_beside_the_published_ones(prepare, tmp_path, capsys):
+    prepare("--sbd", str(tmp_path / "sbd"))
+    table = {row.split()[0]: row.split()[1:] for row in capsys.readouterr().out.splitlines()}
+    assert table["images"] == ["2", "1", "1449", "4", "10582"]
+    assert table["simple"] == ["1", "1", "-", "2", "6746"]
+    assert table["complex"] == ["1", "0", "-", "2", "3836"]
+    assert table["dog"] == ["1", "0", "-", "2", "1177"]
+    assert sum(prepare_voc12.PUBLISHED["train_aug"][1:3]) == prepare_voc12.PUBLISHED["train_aug"][0]
+
+
+def break_saliency_size(devkit, saliency):
+    write_grey(saliency / "2007_000001.png", np.zeros((40, 30), np.uint8))
+
+
+def break_saliency_mode(devkit, saliency):
+    Image.new("RGB", (40, 30)).save(saliency / "2007_000001.png")
+
+
+def break_all_saliency(devkit, saliency):
+    for path in saliency.iterdir():
+        path.unlink()
+
+
+def break_image(devkit, saliency):
+    (devkit / "JPEGImages/2007_000003.jpg").write_bytes(b"not a JPEG")
+
+
+def remove_image(devkit, saliency):
+    (devkit / "JPEGImages/2007_000003.jpg").unlink()
+
+
+def remove_val_mask(devkit, saliency):
+    (devkit / "SegmentationClass/2007_000003.png").unlink()
+
+
+def break_mask_mode(devkit, saliency):
+    write_grey(devkit / "SegmentationClass/2007_000002.png", np.zeros((40, 30), np.uint8))
+
+
+def remove_annotation(devkit, saliency):
+    (devkit / "Annotations/2007_000002.xml").unlink()
+
+
+def annotate(text, encoding="utf-8"):
+    return lambda devkit, saliency: (devkit / "Annotations/2007_000002.xml").write_bytes(text.encode(encoding))
+
+
+def list_train(text):
+    return lambda devkit, saliency: (devkit / "ImageSets/Segmentation/train.txt").write_text(text)
+
+
+def remove_list(devkit, saliency):
+    (devkit / "ImageSets/Segmentation/val.txt").unlink()
+
+
+FAULTS = {
+    "saliency of another size": (break_saliency_size, r"1 of 4 saliency.*2007_000001.png.*size 40x30, found 30x40"),
+    "saliency in colour": (break_saliency_mode, r"2007_000001.png: expected an 8-bit grey image, found mode RGB"),
+    "no saliency at all": (break_all_saliency, r"4 of 4 saliency.*2007_000001.png.*2008_000004.png.*and 1 more"),
+    "image damaged": (break_image, r"2007_000003.jpg: expected a complete image"),
+    "image missing": (remove_image, r"1 of 5 images.*2007_000003.jpg: no such file"),
+    "mask missing": (remove_val_mask, r"1 of 3 ground truth.*2007_000003.png: no such file"),
+    "mask not indexed": (break_mask_mode, r"2007_000002.png: expected an indexed .*mode L"),
+    "annotation missing": (remove_annotation, r"1 of 5 annotations.*2007_000002.xml: no such file"),
+    "annotation cut off": (annotate(XML[:40]), r"2007_000002.xml: expected a VOC annotation"),
+    "annotation of nothing": (annotate("<annotation/>"), r"2007_000002.xml: expected at least one <object>"),
+    "class unknown": (annotate(XML.replace("dog", "yeti")), r"2007_000002.xml.*'yeti'"),
+    "part at the top": (annotate(XML.replace("object", "part")), r"2007_000002.xml: expected at least one <object>"),
+    "entities": (annotate(BOMB), r"2007_000002.xml.*document type"),
+    "entities in UTF-16": (annotate(BOMB, "utf-16"), r"2007_000002.xml.*document type"),
+    "id twice": (list_train("2007_000001\n2007_000001\n"), r"train.txt: 2007_000001 stands in the list twice"),
+    "id in train and val": (list_train("2007_000001\n2007_000003\n"), r"val.txt: 2007_000003 stands in train.txt too"),
+    "id with a path": (list_train("../2007_000001\n"), r"train.txt: expected one id a line.*found '../2007_000001'"),
+    "list of another kind": (list_train("2007_000001 -1\n"), r"train.txt: expected one id a line"),
+    "list empty": (list_train("\n"), r"train.txt: expected at least one id"),
+    "list missing": (remove_list, r"val.txt: cannot be read"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault_is_named_and_nothing_is_written(prepare, tiny_devkit, tmp_path, fault):
+    damage, message = FAULTS[fault]
+    damage(tiny_devkit, tmp_path / "saliency_aug")
+    with pytest.raises(InputError, match=message) as error:
+        prepare("--sbd", str(tmp_path / "sbd"))
+    assert "\n" not in str(error.value)
+    assert list((tmp_path / "voc12").iterdir()) == []
+
+
+def test_saliency_of_the_validation_images_is_not_needed(prepare, tmp_path):
+    (tmp_path / "saliency_aug/2007_000003.png").unlink()
+    prepare("--sbd", str(tmp_path / "sbd"))
+
+
+@pytest.mark.parametrize("wrong", ["--devkit", "--sbd"])
+def test_command_names_a_wrong_folder_in_one_line(run_command, tiny_devkit, tmp_path, wrong):
+    arguments = {"--devkit": tiny_devkit, "--saliency": tmp_path / "saliency_aug", "--sbd": tmp_path / "sbd"}
+    arguments[wrong] = tiny_devkit.parent  # VOCdevkit instead of VOCdevkit/VOC2012 is the usual mistake
+    flat = [part for pair in arguments.items() for part in pair]
+    result = run_command("data.prepare_voc12", *flat, "--out", tmp_path / "out")
+    assert result.returncode == 2
+    assert str(tiny_devkit.parent) in result.stderr and len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()

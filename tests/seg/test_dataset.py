@@ -1,0 +1,61 @@
+"""Training crops: image and label stay together, what lies beyond the image is mean and 255."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from common.files import InputError, write_indexed
+from data.layout import DataSet
+from seg.dataset import TrainingCrops, WholeImages
+
+
+def crops(tiny_data, crop_size=40, scales=(0.5, 1, 1.5), seed=0):
+    dataset = DataSet(tiny_data)
+    labels = tiny_data / "SegmentationClass"
+    return TrainingCrops(dataset, dataset.split("train"), labels, crop_size, list(scales), "torchvision", seed)
+
+
+def test_size_and_padding(tiny_data):
+    sample = crops(tiny_data, crop_size=100, scales=(1,))[(0, 0)]  # the image is 48 x 64
+    image, label = sample["image"].numpy(), sample["label"].numpy()
+    assert image.shape == (3, 100, 100) and label.shape == (100, 100)
+    assert (label[48:] == 255).all() and (image[:, 48:] == 0).all()
+    inside = label[:48] if (label[:48, :10] != 255).any() else label[:48, ::-1]  # flipped or not
+    assert (inside[:, 64:] == 255).all() and (inside[:, :64] != 255).any()
+
+
+def test_image_and_label_move_together(tiny_data):
+    ramp = np.broadcast_to(np.arange(64, dtype=np.uint8) * 4, (48, 64))  # labels that can be read off the pixels
+    Image.fromarray(np.dstack([ramp] * 3)).save(tiny_data / "JPEGImages" / "a_simple.jpg", quality=100)
+    write_indexed(tiny_data / "SegmentationClass" / "a_simple.png", (ramp > 128).astype(np.uint8))
+    threshold = (128 / 255 - 0.485) / 0.229
+    for position in range(20):
+        sample = crops(tiny_data)[(position, 0)]
+        red, label = sample["image"].numpy()[0], sample["label"].numpy()
+        assert ((red > threshold) == label)[label != 255].mean() > 0.95
+
+
+def test_the_position_decides(tiny_data):
+    first, again, other = crops(tiny_data)[(5, 2)], crops(tiny_data)[(5, 2)], crops(tiny_data)[(6, 2)]
+    np.testing.assert_array_equal(first["image"], again["image"])
+    assert not np.array_equal(first["image"], other["image"])
+    assert not np.array_equal(first["image"], crops(tiny_data, seed=1)[(5, 2)]["image"])
+
+
+def test_flips_and_scales_vary(tiny_data):
+    samples = [crops(tiny_data, crop_size=100)[(position, 0)]["label"].numpy() for position in range(30)]
+    assert len({int((label != 255).sum()) for label in samples}) >= 3
+    left = [bool((label[:20, 0] != 255).any()) for label in samples]
+    assert True in left and False in left
+
+
+def test_a_missing_label_is_named(tiny_data):
+    (tiny_data / "SegmentationClass" / "b_simple.png").unlink()
+    with pytest.raises(InputError, match="b_simple.png: no such file"):
+        crops(tiny_data)
+
+
+def test_whole_images(tiny_data):
+    dataset = DataSet(tiny_data)
+    sample = WholeImages(dataset, dataset.split("test"), "caffe")[0]
+    assert sample["id"] == "c_complex" and sample["rgb"].shape == (48, 64, 3) and sample["image"].shape == (3, 48, 64)

@@ -1,0 +1,235 @@
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import nn
+from torchvision.models.vgg import cfgs, make_layers
+
+from common.files import InputError
+from seg.deeplab import ASPP, MultiScale, build, freeze_batch_norm, multi_scale_loss, parameter_groups, poly_lr
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+RESNET = {"backbone": "resnet101", "classes": 3, "depths": [1, 1, 1, 1], "width": 4}
+VGG = {"backbone": "vgg16", "classes": 3, "channels": [4, 4, 8, 8, 8], "fc_channels": 16}
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
+
+
+def images(*size):
+    return torch.randn(2, 3, *size)
+
+
+# The networks
+
+
+@pytest.mark.parametrize("arch", [RESNET, VGG], ids=["resnet101", "vgg16"])
+def test_logits_are_at_stride_8_with_a_channel_for_the_background(arch):
+    assert build(**arch).eval()(images(96, 128)).shape == (2, 4, 12, 16)
+
+
+def test_aspp_of_resnet_sums_four_dilated_convolutions():
+    aspp = ASPP(5, 3)
+    features = torch.randn(1, 5, 30, 30)
+    state = aspp.state_dict()
+    assert list(state) == [f"c{i}.{kind}" for i in range(4) for kind in ("weight", "bias")]
+    for i in range(4):
+        state[f"c{i}.bias"].normal_()
+    branches = [
+        F.conv2d(features, state[f"c{i}.weight"], state[f"c{i}.bias"], padding=rate, dilation=rate)
+        for i, rate in enumerate((6, 12, 18, 24))
+    ]
+    torch.testing.assert_close(aspp(features), sum(branches))
+
+
+def test_aspp_of_vgg_sums_four_fc6_fc7_fc8():
+    aspp = ASPP(5, 3, fc_channels=6).eval()
+    features = torch.randn(1, 5, 30, 30)
+    state = aspp.state_dict()
+    expected = 0
+    for i, rate in enumerate((6, 12, 18, 24)):
+        fc6, fc7, fc8 = (
+            (state[f"c{i}.{layer}.weight"], state[f"c{i}.{layer}.bias"].normal_()) for layer in ("fc6", "fc7", "fc8")
+        )
+        x = F.conv2d(features, *fc6, padding=rate, dilation=rate).relu()
+        expected = expected + F.conv2d(F.conv2d(x, *fc7).relu(), *fc8)
+    assert len(state) == 4 * 3 * 2
+    torch.testing.assert_close(aspp(features), expected)
+    assert [type(layer).__name__ for layer in aspp.c0] == ["Conv2d", "ReLU", "Dropout"] * 2 + ["Conv2d"]
+    assert aspp.c0.drop6.p == aspp.c0.drop7.p == 0.5
+    assert not torch.equal(aspp.train()(features), aspp(features))
+
+
+@pytest.mark.parametrize("fc_channels", [None, 64])
+def test_layers_of_logits_start_small(fc_channels):
+    for classifier in ASPP(64, 21, fc_channels=fc_channels).classifiers():
+        assert classifier.weight.std().item() == pytest.approx(0.01, rel=0.1)
+        assert not classifier.bias.any()
+
+
+def test_vgg_trunk_is_torchvisions_with_stride_1_and_dilation_at_the_end():
+    network = build("vgg16", classes=1, rates=[12], fc_channels=8).eval()
+    theirs = make_layers(cfgs["D"])
+    theirs.load_state_dict(network.features.state_dict())  # the same names
+    theirs[23] = theirs[30] = nn.MaxPool2d(3, stride=1, padding=1)
+    for i in (24, 26, 28):
+        theirs[i].dilation = theirs[i].padding = (2, 2)
+    x = images(48, 56)
+    torch.testing.assert_close(network.features(x), theirs(x))
+    names = [name for name in network.state_dict() if not name.startswith("features.")]
+    assert names == [f"aspp.c0.{layer}.{kind}" for layer in ("fc6", "fc7", "fc8") for kind in ("weight", "bias")]
+
+
+@pytest.mark.parametrize("arch", [RESNET, {**VGG, "batch_norm": True, "depths": [1, 1, 1, 1, 1], "rates": [2, 4]}])
+def test_an_arch_rebuilds_the_network(arch):
+    arch = {**arch, "convention": "caffe"}
+    first, second = build(**arch), build(**arch)
+    second.load_state_dict(first.state_dict())
+    x = images(33, 33)
+    assert torch.equal(first.eval()(x), second.eval()(x))
+    assert second.convention == "caffe"
+
+
+@pytest.mark.parametrize(
+    "arch",
+    [{}, {"backbone": "vgg19", "classes": 3}, {"backbone": "vgg16"}, {**VGG, "nodes": 64}, {**VGG, "convention": "x"}],
+)
+def test_an_arch_of_something_else_is_refused(arch):
+    with pytest.raises(InputError, match="expected"):
+        build(**arch)
+
+
+# Multi-scale
+
+
+class EverySecondPixel(nn.Module):
+    """In place of a network: each pooled channel is a class."""
+
+    def forward(self, x):
+        return F.max_pool2d(x, 2)
+
+
+def test_multi_scale_gives_each_scale_and_the_maximum():
+    x = images(33, 43)
+    model = MultiScale(EverySecondPixel()).train()
+    first, half, three_quarters, maximum = model(x)
+    assert half.shape[2:] == (8, 10) and three_quarters.shape[2:] == (12, 16)
+    rescaled = [F.interpolate(y, first.shape[2:], mode="bilinear", align_corners=False) for y in (half, three_quarters)]
+    assert torch.equal(maximum, torch.maximum(torch.maximum(first, rescaled[0]), rescaled[1]))
+    smaller = F.interpolate(x, (16, 21), mode="bilinear", align_corners=False)
+    assert torch.equal(half, F.max_pool2d(smaller, 2))
+    assert torch.equal(model.eval()(x), maximum)
+
+
+def test_without_scales_there_are_just_the_logits():
+    x, network = images(16, 16), EverySecondPixel()
+    model = MultiScale(network, scales=())
+    assert torch.equal(model.eval()(x), network(x))
+    (logits,) = model.train()(x)
+    assert torch.equal(logits, network(x))
+
+
+def test_multi_scale_prefixes_names_with_base():
+    model = build(**RESNET)
+    assert list(MultiScale(model).state_dict()) == [f"base.{name}" for name in model.state_dict()]
+
+
+# The loss
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64])
+def test_labels_are_resized_as_pillow_does(dtype):
+    """Logits that are certain of the label which Pillow resized give no loss, so each pixel must be the same."""
+    label = torch.randint(0, 5, (2, 321, 321), dtype=dtype)
+    label[torch.rand(label.shape) < 0.2] = 255
+    outputs = []
+    for size in ((41, 41), (21, 21), (31, 31), (40, 37)):
+        resized = [Image.fromarray(one.numpy().astype(np.uint8)).resize(size[::-1], Image.NEAREST) for one in label]
+        resized = torch.from_numpy(np.stack(resized)).long()
+        one_hot = F.one_hot(resized.where(resized != 255, 0), 5).permute(0, 3, 1, 2)  # (B, 5, h, w)
+        outputs.append(100.0 * one_hot)
+    assert multi_scale_loss(outputs, label).item() == 0
+
+
+def test_loss_is_the_sum_of_mean_cross_entropies():
+    outputs = [torch.randn(2, 4, 8, 8), torch.randn(2, 4, 4, 4)]
+    label = torch.randint(0, 4, (2, 8, 8))
+    label[0, :3] = 255
+    expected = F.cross_entropy(outputs[0], label, ignore_index=255)
+    expected = expected + F.cross_entropy(outputs[1], label[:, 1::2, 1::2], ignore_index=255)
+    torch.testing.assert_close(multi_scale_loss(outputs, label), expected)
+    halves = [logits.bfloat16() for logits in outputs]
+    assert multi_scale_loss(halves, label).dtype == torch.float32
+
+
+def test_a_batch_without_labelled_pixels_gives_no_loss_and_no_gradient():
+    logits = torch.randn(2, 4, 8, 8, requires_grad=True)
+    loss = multi_scale_loss([logits], torch.full((2, 16, 16), 255, dtype=torch.uint8))
+    loss.backward()
+    assert loss.item() == 0 and torch.equal(logits.grad, torch.zeros_like(logits))
+
+
+# What the optimiser needs
+
+
+def names_of(group, model):
+    return {name for name, parameter in model.named_parameters() if any(parameter is p for p in group["params"])}
+
+
+@pytest.mark.parametrize("arch, last", [(RESNET, ""), (VGG, ".fc8")], ids=["resnet", "vgg16"])
+def test_layers_of_logits_learn_faster(arch, last):
+    model = MultiScale(build(**arch))
+    groups = parameter_groups(model, lr=0.1, weight_decay=5e-4)
+    assert [group["scale"] for group in groups] == [1, 10, 20]
+    assert [group["lr"] for group in groups] == pytest.approx([0.1, 1, 2])
+    assert [group["weight_decay"] for group in groups] == [5e-4, 5e-4, 0]
+    assert names_of(groups[1], model) == {f"base.aspp.c{i}{last}.weight" for i in range(4)}
+    assert names_of(groups[2], model) == {f"base.aspp.c{i}{last}.bias" for i in range(4)}
+    others = {name for name, _ in model.named_parameters() if ".bn." not in name}
+    assert names_of(groups[0], model) == others - names_of(groups[1], model) - names_of(groups[2], model)
+
+
+def test_batch_norm_trains_with_the_trunk_only_if_asked():
+    for arch in (RESNET, {**VGG, "batch_norm": True}):
+        model = build(**arch)
+        everything = sorted(id(parameter) for parameter in model.parameters())
+        trained = parameter_groups(model, lr=0.1, weight_decay=0, train_batch_norm=True)
+        assert sorted(id(parameter) for group in trained for parameter in group["params"]) == everything
+        frozen = {id(p) for group in parameter_groups(model, lr=0.1, weight_decay=0) for p in group["params"]}
+        norms = [layer for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)]
+        assert norms and set(everything) - frozen == {id(p) for layer in norms for p in layer.parameters()}
+
+
+def test_frozen_batch_norm_survives_train():
+    model = MultiScale(build(**RESNET))
+    before = copy.deepcopy(model.state_dict())
+    freeze_batch_norm(model)
+    assert list(model.state_dict()) == list(before)
+    assert not any(parameter.requires_grad for name, parameter in model.named_parameters() if ".bn." in name)
+    model.eval().train()
+    optimizer = torch.optim.SGD(parameter_groups(model, lr=0.01, weight_decay=5e-4), lr=0.01)
+    multi_scale_loss(model(images(33, 33)), torch.ones(2, 33, 33, dtype=torch.uint8)).backward()
+    optimizer.step()
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name]) == (".bn." in name), name
+
+
+def test_without_freezing_batch_norm_learns_its_statistics():
+    model = build(**RESNET).train()
+    before = model.layer1.conv1.bn.running_mean.clone()
+    model(images(33, 33))
+    assert not torch.equal(model.layer1.conv1.bn.running_mean, before)
+
+
+def test_poly_lr_is_the_published_codes():
+    golden = np.load(GOLDEN / "poly_lr.npz")
+    base_lr, step, total, power = (golden[key].item() for key in ("base_lr", "step_size", "max_iter", "power"))
+    rates = [poly_lr(base_lr, iteration, total, power, step) for iteration in range(total)]
+    np.testing.assert_allclose(rates, golden["lr"], rtol=0, atol=1e-15)
+    assert poly_lr(2.5e-4, 37, 200) == rates[37]  # its defaults

@@ -1,0 +1,200 @@
+"""Every stage, one after the other, on images in the real format: a PASCAL VOC devkit with a handful of photographs."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from common.files import read_grey, read_indexed
+
+TRUNK = ("--channels", 4, 4, 8, 8, 8, "--depths", 1, 1, 1, 1, 1)
+SMALL = {
+    "vgg16": (*TRUNK, "--fc-channels", 8, "--crop-size", 33, "--rates", 1, 2),
+    "resnet101": ("--blocks", 1, 1, 1, 1, "--width", 4, "--crop-size", 33, "--rates", 1, 2),
+}
+
+
+@pytest.fixture
+def stage(run_command):
+    def run(module, *args, stdout=""):
+        result = run_command(module, *args)
+        assert result.returncode == 0, f"{module}: {result.stderr[-3000:]}"
+        assert stdout in result.stdout
+        return result.stdout
+
+    return run
+
+
+@pytest.mark.parametrize("backbone, convention", [("vgg16", "torchvision"), ("resnet101", "caffe")])
+def test_all_stages_on_a_devkit(stage, tiny_devkit, tmp_path, backbone, convention):
+    data, run = tmp_path / "data", tmp_path / "run"
+    stage("data.prepare_voc12", "--devkit", tiny_devkit, "--saliency", tmp_path / "saliency_aug", "--out", data)
+    train = ("--data", data, "--split", "train")
+    cls = (
+        *train,
+        *TRUNK,
+        "--epochs",
+        3,
+        "--batch-size",
+        2,
+        "--input-size",
+        32,
+        "--nodes",
+        2,
+        "--workers",
+        0,
+        "--device",
+        "cpu",
+    )
+    stage("cls.train", *cls, "--out", run / "cls", stdout="2 images, 3 epochs")
+    stage("cls.train_iam", *cls, "--attention", run / "cls" / "attention", "--out", run / "iam")
+    for model, maps in (("cls", "cam"), ("iam", "oa_cam")):
+        stage(
+            "cls.infer",
+            *train,
+            "--weights",
+            run / model / "weights.pth",
+            "--input-size",
+            32,
+            "--workers",
+            0,
+            "--out",
+            run / maps,
+        )
+        assert {path.name for path in (run / maps).glob("*.png")} == {
+            f"2007_00000{i}.png" for i in ("1_11", "2_14", "2_8")
+        }
+        assert all(read_grey(path).shape == (4, 4) for path in (run / maps).glob("*.png"))
+    stage("pseudo.background", *train, "--oa-cam", run / "oa_cam", "--out", run / "label_initial")
+    stage("pseudo.pom", *train, "--label", run / "label_initial", "--cam", run / "cam", "--out", run / "label_pseudo")
+    seg = (
+        *train,
+        "--backbone",
+        backbone,
+        "--convention",
+        convention,
+        *SMALL[backbone],
+        "--iterations",
+        3,
+        "--batch-size",
+        2,
+    )
+    seg = (*seg, "--workers", 0, "--device", "cpu")
+    for number, labels in ((1, "label_pseudo"), (2, "label_masked")):
+        stage("seg.train", *seg, "--labels", run / labels, "--out", run / f"seg{number}", stdout="3 iterations")
+        weights = ("--weights", run / f"seg{number}" / "weights.pth", "--backbone", backbone, "--crf", "--workers", 0)
+        if number == 1:
+            stage("seg.predict", *train, *weights, "--out", run / "pred1", stdout="2 images with CRF")
+            stage(
+                "pseudo.nsrm",
+                *train,
+                "--pred",
+                run / "pred1",
+                "--label",
+                run / "label_pseudo",
+                "--out",
+                run / "label_masked",
+            )
+    stage("seg.predict", "--data", data, "--split", "val", *weights, "--out", run / "pred2_val")
+    stage("seg.evaluate", "--data", data, "--split", "val", "--pred", run / "pred2_val", "--out", run / "scores")
+
+    for folder in ("label_initial", "label_pseudo", "pred1", "label_masked"):
+        label = read_indexed(run / folder / "2007_000002.png")
+        assert label.shape == (40, 30) and set(np.unique(label)) <= {*range(21), 255}
+    assert set(json.loads((run / "scores" / "scores.json").read_text())) >= {"mean_iou", "class_iou", "false_negative"}
+    arch = torch.load(run / "seg2" / "weights.pth", weights_only=True)["arch"]
+    assert arch["backbone"] == backbone and arch["convention"] == convention
+    assert any((run / "seg2" / "tensorboard").iterdir())
+    assert "nothing to do" in stage("seg.train", *seg, "--labels", run / "label_masked", "--out", run / "seg2")
+
+
+def weights_of(path):
+    return torch.load(path / "weights.pth", weights_only=True)["state_dict"]
+
+
+def equal(first, second):
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def train_command(name, data):
+    common = ("--data", data, "--split", "train", *TRUNK, "--batch-size", 2, "--device", "cpu", "--save-every", 2)
+    if name == "cls.train":
+        return (*common, "--epochs", 3, "--input-size", 32, "--nodes", 2)
+    sizes = ("--backbone", "vgg16", "--fc-channels", 8, "--crop-size", 33, "--rates", 1, 2)
+    return (*common, *sizes, "--iterations", 6, "--labels", data / "SegmentationClass")
+
+
+@pytest.mark.parametrize("name", ["cls.train", "seg.train"])
+def test_interrupted_training_ends_the_same(name, tiny_data, tmp_path, monkeypatch):
+    """Stopped between two checkpoints and started again: bit for bit what an undisturbed run gives."""
+    import importlib
+
+    from common import training
+
+    module = importlib.import_module(name)
+
+    def run(folder, workers):
+        args = module.parser().parse_args(
+            list(map(str, (*train_command(name, tiny_data), "--out", tmp_path / folder, "--workers", workers)))
+        )
+        args.out.mkdir(exist_ok=True)
+        module.run(args)
+
+    class Killed(BaseException):
+        pass
+
+    original = training.to_device
+
+    def dies_in_the_fifth_step(batch, device, calls=[0]):
+        calls[0] += 1
+        if calls[0] == 5:
+            raise Killed
+        return original(batch, device)
+
+    run("whole", workers=0)
+    monkeypatch.setattr(training, "to_device", dies_in_the_fifth_step)
+    with pytest.raises(Killed):
+        run("parts", workers=0)
+    assert (tmp_path / "parts" / "training.pth").exists() and not (tmp_path / "parts" / "weights.pth").exists()
+    monkeypatch.setattr(training, "to_device", original)
+    run("parts", workers=1)
+    assert equal(weights_of(tmp_path / "whole"), weights_of(tmp_path / "parts"))
+    if name == "cls.train":
+        whole, parts = (
+            {p.name: p.read_bytes() for p in (tmp_path / f / "attention").iterdir()} for f in ("whole", "parts")
+        )
+        assert whole == parts and len(whole) == 7
+
+
+def test_bad_weights_are_named(run_command, tiny_data, tmp_path):
+    common = ("--data", tiny_data, "--split", "train", "--workers", 0, "--device", "cpu", "--out", tmp_path / "out")
+    (tmp_path / "noise.pth").write_bytes(b"not weights")
+    torch.save({"features.0.weight": torch.zeros(1)}, tmp_path / "other.pth")
+    cases = [
+        (
+            ("cls.train", *common, "--init", tmp_path / "other.pth"),
+            "other.pth: expected a trunk of this size: features.0.weight",
+        ),
+        (("cls.infer", *common, "--weights", tmp_path / "noise.pth"), "noise.pth: expected a PyTorch weight file"),
+        (("cls.infer", *common, "--weights", tmp_path / "other.pth"), "other.pth: expected weights of cls.train"),
+        (("seg.predict", *common, "--weights", tmp_path / "other.pth"), "other.pth: expected weights of seg.train"),
+        (("seg.predict", *common, "--weights", tmp_path / "none.pth"), "none.pth: no such file"),
+    ]
+    for command, message in cases:
+        result = run_command(*command)
+        assert result.returncode == 2 and message in result.stderr, result.stderr
+        assert len(result.stderr.strip().splitlines()) == 1, result.stderr
+        assert not (tmp_path / "out").exists()
+
+
+def test_a_truncated_image_stops_the_training_with_its_name(run_command, tiny_data, tmp_path):
+    path = tiny_data / "JPEGImages" / "c_complex.jpg"
+    path.write_bytes(path.read_bytes()[:400])
+    for workers in (0, 2):
+        result = run_command(
+            "cls.train", *train_command("cls.train", tiny_data), "--workers", workers, "--out", tmp_path / "out"
+        )
+        assert result.returncode == 2 and "c_complex.jpg: expected a complete image" in result.stderr
+        assert len(result.stderr.strip().splitlines()) == 1, result.stderr
+        assert not (tmp_path / "out").exists()

@@ -1,0 +1,168 @@
+"""Pretrains a thin VGG trunk for the toy data: the stand-in for the ImageNet weights of paper, section 4.1.
+
+The network learns to tell shape, texture and hue of single objects on varied backgrounds. The three are drawn
+independently, so that the trunk knows what objects are made of, but no class of the toy data. Input is RGB with
+ImageNet's mean and standard deviation. The file holds {"arch": {"channels", "depths", "batch_norm"}, "state_dict"};
+the parameters are those of common.vgg.vgg_features with the prefix "features.".
+"""
+
+import math
+from functools import partial
+
+import numpy as np
+
+from common.cli import add_device_arguments, add_trunk_arguments, main, stage_parser
+from common.files import InputError
+from common.parallel import for_each
+from common.preprocess import CONVENTIONS
+from common.progress import progress_bar
+from data.toy_drawing import SHAPES, TEXTURES, draw_background, draw_object, to_bytes, uniform
+
+CROP_SIZE = 64
+HUES = 8
+FACTORS = {"shape": len(SHAPES), "texture": len(TEXTURES), "hue": HUES}
+
+
+def draw_crop(index, seed):
+    """Crop number `index`: uint8 (CROP_SIZE, CROP_SIZE, 3), RGB, and its (shape, texture, hue), three indices."""
+    rng = np.random.default_rng([seed, 2, index])  # 0 and 1 are the splits of data.prepare_toy
+    size = (CROP_SIZE, CROP_SIZE)
+    factors = tuple(int(rng.integers(count)) for count in FACTORS.values())
+    shape, texture, hue = factors
+    image = draw_background(rng, size, clutter=0)
+    radius = uniform(rng, 10, 26)
+    row, column = (uniform(rng, 0.8 * radius, CROP_SIZE - 0.8 * radius) for _ in size)
+    hue = (hue + uniform(rng, -0.4, 0.4)) / HUES
+    opacity = uniform(rng, 0.5, 1)
+    draw_object(rng, image, list(SHAPES)[shape], list(TEXTURES)[texture], hue, row, column, radius, opacity)
+    return to_bytes(rng, image), factors
+
+
+def draw_crops(count, seed, workers):
+    """uint8 (count, 3, CROP_SIZE, CROP_SIZE) and int64 (count, 3), the same with any number of processes."""
+    images, factors = zip(*for_each(partial(draw_crop, seed=seed), range(count), workers, "draw"))
+    return np.stack(images).transpose(0, 3, 1, 2), np.array(factors)
+
+
+def build(channels, depths, batch_norm):
+    """The trunk `features` and a linear classifier `head` on its global average, for all three factors at once."""
+    from torch import nn
+
+    from common.vgg import vgg_features
+
+    return nn.ModuleDict(
+        {
+            "features": vgg_features(channels, depths, batch_norm),
+            "head": nn.Sequential(
+                nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels[-1], sum(FACTORS.values()))
+            ),
+        }
+    )
+
+
+def forward(network, images, device, amp):
+    """uint8 (B, 3, H, W) -> three float32 logits, one (B, count) per factor."""
+    import torch
+
+    from common.device import autocast
+
+    _, mean, std = CONVENTIONS["torchvision"]
+    mean, std = (torch.tensor(v, dtype=torch.float32, device=device).view(1, 3, 1, 1) for v in (mean, std))
+    with autocast(device, amp):
+        x = (images.to(device) - mean) / std
+        logits = network["head"](network["features"](x.contiguous(memory_format=torch.channels_last)))
+    return logits.float().split(list(FACTORS.values()), dim=1)
+
+
+def train(network, images, factors, args, device):
+    """Nesterov SGD with a learning rate that rises over the first tenth of the steps and falls linearly to 0."""
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    optimizer = torch.optim.SGD(network.parameters(), lr=args.lr, momentum=0.9, nesterov=True, weight_decay=5e-4)
+    generator = torch.Generator().manual_seed(args.seed)
+    network.train()
+    with progress_bar("train", args.steps, unit="it") as bar:
+        for step in range(args.steps):
+            lr = args.lr * min(10 * (step + 1) / args.steps, (args.steps - step) / (0.9 * args.steps))
+            optimizer.param_groups[0]["lr"] = lr
+            chosen = torch.randint(len(images), (args.batch_size,), generator=generator)
+            batch, target = images[chosen], factors[chosen].to(device)
+            if step % 2:
+                batch = batch.flip(3)
+            logits = forward(network, batch, device, args.amp)
+            loss = sum(cross_entropy(logit, target[:, i]) for i, logit in enumerate(logits))
+            if not math.isfinite(loss.item()):
+                raise InputError(f"the loss is {loss.item()} at step {step}; try an --lr under {args.lr:g}")
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            right = [(logit.argmax(1) == target[:, i]).float().mean() for i, logit in enumerate(logits)]
+            accuracy = sum(right).item() / len(right)
+            bar.set_postfix(loss=f"{loss.item():.3f}", accuracy=f"{accuracy:.0%}", lr=f"{lr:.4f}", refresh=False)
+            bar.update()
+
+
+def evaluate(network, images, factors, args, device):
+    """The share of right answers, one float per factor."""
+    import torch
+
+    network.eval()
+    right = torch.zeros(len(FACTORS))
+    with torch.inference_mode():
+        for batch, target in zip(images.split(args.batch_size), factors.split(args.batch_size)):
+            logits = forward(network, batch, device, args.amp)
+            right += torch.stack([(logit.argmax(1).cpu() == target[:, i]).sum() for i, logit in enumerate(logits)])
+    return (right / len(images)).tolist()
+
+
+def arguments():
+    parser = stage_parser(__doc__, data=False)
+    add_trunk_arguments(parser)
+    parser.set_defaults(channels=[16, 32, 64, 96, 96], depths=[1, 1, 2, 2, 2], batch_norm=True)
+    parser.add_argument("--crops", type=int, default=5000, help="crops drawn for training; a tenth more to hold out")
+    parser.add_argument("--steps", type=int, default=900, help="training steps")
+    parser.add_argument("--batch-size", type=int, default=32, help="crops per step")
+    parser.add_argument("--lr", type=float, default=0.05, help="greatest learning rate")
+    add_device_arguments(parser)
+    return parser
+
+
+def check(args):
+    """Raises InputError on arguments that cannot work."""
+    for name in ("crops", "steps", "batch_size", "lr"):
+        if not getattr(args, name) > 0:
+            raise InputError(f"--{name.replace('_', '-')}: expected more than 0, found {getattr(args, name)}")
+    for name in ("channels", "depths"):
+        if min(getattr(args, name)) < 1:
+            raise InputError(f"--{name}: expected five numbers from 1, found {getattr(args, name)}")
+    if args.out.suffix != ".pth":
+        raise InputError(f"{args.out}: expected a name that ends in .pth")
+    if args.seed < 0:
+        raise InputError(f"--seed: expected a number from 0, found {args.seed}")
+
+
+def run(args):
+    check(args)
+    held_out = -(-args.crops // 10)
+    images, factors = draw_crops(args.crops + held_out, args.seed, args.workers)
+
+    import torch  # here, so that --help and a finished stage do not wait for it
+
+    from common import checkpoint, device
+
+    place = device.pick(args.device)
+    checkpoint.seed_everything(args.seed)
+    images, factors = torch.from_numpy(images), torch.from_numpy(factors)
+    network = device.place(build(args.channels, args.depths, args.batch_norm), place)
+    train(network, images[:-held_out], factors[:-held_out], args, place)
+    accuracies = evaluate(network, images[-held_out:], factors[-held_out:], args, place)
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
+    trunk = {name: tensor for name, tensor in tensors.items() if name.startswith("features.")}
+    arch = {"channels": args.channels, "depths": args.depths, "batch_norm": args.batch_norm}
+    checkpoint.save(args.out, arch=arch, state_dict=trunk)
+    return "held-out accuracy " + ", ".join(f"{factor} {a:.0%}" for factor, a in zip(FACTORS, accuracies))
+
+
+if __name__ == "__main__":
+    main(arguments(), run)
