@@ -9,7 +9,6 @@ if ! [ -e .venv/installed ] || [ requirements.txt -nt .venv/installed ]; then
     touch .venv/installed
 fi
 export PATH="$PWD/.venv/bin:$PATH"
-export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}  # idle threads sleep: spinning, they starve the loader's processes
 
 DATA=${DATA:-data/toy}
 RUN=${RUN:-runs/$(basename "$DATA")}

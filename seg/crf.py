@@ -26,6 +26,6 @@ def dense_crf(
     crf = DenseCRF2D(width, height, count)
     crf.setUnaryEnergy(np.ascontiguousarray(unary_from_softmax(probabilities)))
     crf.addPairwiseGaussian(sxy=gaussian_sxy, compat=gaussian_weight)
-    rgb = np.ascontiguousarray(image)
+    rgb = np.array(image, order="C")  # a copy, because pydensecrf wants to be able to write to it
     crf.addPairwiseBilateral(sxy=bilateral_sxy, srgb=bilateral_srgb, rgbim=rgb, compat=bilateral_weight)
     return np.asarray(crf.inference(iterations), np.float32).reshape(count, height, width)

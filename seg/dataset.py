@@ -61,7 +61,7 @@ class TrainingCrops(Dataset):
 
 
 class WholeImages(Dataset):
-    """Whole images in their own size, as they are and as the network wants them, for seg.predict."""
+    """Whole images in their own size for seg.predict: (id, uint8 (H, W, 3) RGB, float32 (3, H, W) as the network wants it)."""
 
     def __init__(self, dataset, items, convention):
         self.dataset, self.items, self.convention = dataset, items, convention
@@ -70,5 +70,6 @@ class WholeImages(Dataset):
         return len(self.items)
 
     def __getitem__(self, index):
-        rgb = self.dataset.image(self.items[index].id)
-        return {"id": self.items[index].id, "rgb": rgb, "image": torch.from_numpy(normalise(rgb, self.convention))}
+        id = self.items[index].id
+        rgb = self.dataset.image(id)
+        return id, rgb, torch.from_numpy(normalise(rgb, self.convention))

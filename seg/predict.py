@@ -53,13 +53,13 @@ def network_outputs(args, network, images):
 
     device = devices.pick(args.device)
     network = devices.place(network, device)
-    loader = torch.utils.data.DataLoader(images, batch_size=None, num_workers=args.workers)
+    loader = torch.utils.data.DataLoader(images, batch_size=None, num_workers=args.workers, collate_fn=tuple)
     with torch.inference_mode():
-        for sample in loader:
-            image = sample["image"][None].to(device, memory_format=torch.channels_last)
+        for id, rgb, image in loader:
+            image = image[None].to(device, memory_format=torch.channels_last)
             with devices.autocast(device, args.amp):
                 logits = network(image)[0]  # (C + 1, h, w)
-            yield sample["id"], sample["rgb"], logits.float().permute(1, 2, 0).cpu().numpy()
+            yield id, rgb, logits.float().permute(1, 2, 0).cpu().numpy()
 
 
 def write_prediction(out, crf, output):

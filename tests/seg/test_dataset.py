@@ -57,5 +57,6 @@ def test_a_missing_label_is_named(tiny_data):
 
 def test_whole_images(tiny_data):
     dataset = DataSet(tiny_data)
-    sample = WholeImages(dataset, dataset.split("test"), "caffe")[0]
-    assert sample["id"] == "c_complex" and sample["rgb"].shape == (48, 64, 3) and sample["image"].shape == (3, 48, 64)
+    id, rgb, image = WholeImages(dataset, dataset.split("test"), "caffe")[0]
+    assert id == "c_complex" and rgb.shape == (48, 64, 3) and image.shape == (3, 48, 64)
+    assert float(image[0, 5, 7]) == pytest.approx(rgb[5, 7, 2] - 104.008, abs=1e-3)  # blue comes first
