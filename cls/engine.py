@@ -7,6 +7,7 @@ import torch
 from cls.model import build, parameter_groups
 from common import checkpoint, training
 from common import device as devices
+from common.stage import TRAINING_STATE
 
 
 def train(args, network, images, loss_of, state=None):
@@ -25,7 +26,7 @@ def train(args, network, images, loss_of, state=None):
     optimizer = torch.optim.SGD(
         parameter_groups(model, args.lr), args.lr, momentum=0.9, nesterov=True, weight_decay=args.weight_decay
     )
-    start, extra = checkpoint.resume_training(args.out / "training.pth", model, optimizer)
+    start, extra = checkpoint.resume_training(args.out / TRAINING_STATE, model, optimizer)
     if state and extra:
         state.load_state_dict(extra)
 
@@ -44,9 +45,9 @@ def train(args, network, images, loss_of, state=None):
         return loss_of(maps.float(), batch, epoch)
 
     loader = training.loader(images, batches, args.workers, device)
-    loss = training.iterate(args, model, optimizer, loader, step, total, start, state.state_dict if state else dict)
+    training.iterate(args, model, optimizer, loader, step, total, start, state.state_dict if state else dict)
     checkpoint.save(args.out / "weights.pth", arch=arch, state_dict=model.state_dict())
-    return f"{len(images)} images, {args.epochs} epochs, final loss {loss:.4f}"
+    return f"{len(images)} images, {args.epochs} epochs"
 
 
 def architecture(args, network, classes):

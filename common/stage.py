@@ -16,6 +16,7 @@ from common.files import InputError, read_json, write_json
 
 # Arguments that change how a stage runs, not what it writes.
 UNRECORDED = {"out", "force", "workers", "device", "save_every"}
+TRAINING_STATE = "training.pth"  # what an unfinished training goes on from
 PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "pillow", "scipy", "pydensecrf2")
 
 
@@ -80,9 +81,11 @@ class Stage:
         return True
 
     def finish(self, summary):
-        write_json(
-            self.record_path, {**self.record, "summary": summary, "finished": time.strftime("%Y-%m-%d %H:%M:%S")}
-        )
+        """Marks the stage as done, and drops what only an unfinished training needs."""
+        self.record.update(summary=summary, finished=time.strftime("%Y-%m-%d %H:%M:%S"))
+        write_json(self.record_path, self.record)
+        if not self.is_file:
+            (self.out / TRAINING_STATE).unlink(missing_ok=True)
 
     def withdraw_if_empty(self):
         """Leaves no trace of a stage that failed before it wrote anything."""

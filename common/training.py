@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader, Sampler
 from common import checkpoint
 from common.files import InputError
 from common.progress import progress_bar
+from common.stage import TRAINING_STATE
 
 
 class ShuffledBatches(Sampler):
@@ -59,8 +60,8 @@ def loader(dataset, batches, workers, device):
 def iterate(args, model, optimizer, batches, step, total, start=0, extra=dict):
     """The loop of every training: runs `step(iteration, batch)` -> loss for each batch, and optimises.
 
-    Shows loss, learning rate and time left; logs them to TensorBoard under <out>/tensorboard; every `args.save_every`
-    iterations writes <out>/training.pth, from which the same command goes on (`extra()` is saved with it).
+    Shows loss, learning rate and time left; logs them to TensorBoard under <out>/tensorboard. Every `args.save_every`
+    iterations and at the end it writes <out>/training.pth, from which the same command goes on, with `extra()` in it.
     Raises InputError if a loss is not finite.
     """
     from torch.utils.tensorboard import SummaryWriter  # slow to import
@@ -82,10 +83,8 @@ def iterate(args, model, optimizer, batches, step, total, start=0, extra=dict):
             bar.update()
             log.add_scalar("loss", value, iteration)
             log.add_scalar("lr", lr, iteration)
-            if (iteration + 1) % args.save_every == 0 and iteration + 1 < total:
-                checkpoint.save_training(args.out / "training.pth", iteration + 1, model, optimizer, extra())
-    (args.out / "training.pth").unlink(missing_ok=True)
-    return value if total > start else math.nan
+            if (iteration + 1) % args.save_every == 0 or iteration + 1 == total:
+                checkpoint.save_training(args.out / TRAINING_STATE, iteration + 1, model, optimizer, extra())
 
 
 def sample_seed(seed, position):

@@ -7,6 +7,7 @@ import argparse
 from pathlib import Path
 
 from common.cli import add_device_arguments, add_trunk_arguments, main, stage_parser
+from common.stage import TRAINING_STATE
 from data.layout import DataSet
 
 
@@ -97,7 +98,7 @@ def run(args):
     model = devices.place(build_model(args, arch), device)
     groups = parameter_groups(model, args.lr, args.weight_decay, train_batch_norm=not frozen(args))
     optimizer = torch.optim.SGD(groups, args.lr, momentum=0.9)
-    start, _ = checkpoint.resume_training(args.out / "training.pth", model, optimizer)
+    start, _ = checkpoint.resume_training(args.out / TRAINING_STATE, model, optimizer)
 
     def step(iteration, batch):
         for group in optimizer.param_groups:
@@ -109,9 +110,9 @@ def run(args):
 
     batches = training.ShuffledBatches(len(items), args.batch_size, args.iterations, args.seed, start)
     loader = training.loader(crops, batches, args.workers, device)
-    loss = training.iterate(args, model, optimizer, loader, step, args.iterations, start)
+    training.iterate(args, model, optimizer, loader, step, args.iterations, start)
     checkpoint.save(args.out / "weights.pth", arch=arch, pyramid=list(args.pyramid), state_dict=model.state_dict())
-    return f"{len(items)} images, {args.iterations} iterations, final loss {loss:.4f}"
+    return f"{len(items)} images, {args.iterations} iterations"
 
 
 if __name__ == "__main__":
