@@ -50,12 +50,8 @@ def add_trunk_arguments(parser):
 def add_device_arguments(parser):
     """--device, --amp, --workers, --seed: for every stage that runs a network."""
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, …; auto takes a GPU if there is one")
-    parser.add_argument(
-        "--amp",
-        action=argparse.BooleanOptionalAction,
-        default=False,
-        help="bfloat16 mixed precision; losses stay float32",
-    )
+    precision = "bfloat16 where it is safe; losses stay float32 (default: if the hardware is fast at it)"
+    parser.add_argument("--amp", action=argparse.BooleanOptionalAction, help=precision)
     parser.add_argument(
         "--workers", type=int, default=min(8, os.cpu_count()), help="processes that read and augment images"
     )

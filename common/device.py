@@ -1,5 +1,8 @@
 """Where a network runs and in which precision."""
 
+from functools import cache
+from pathlib import Path
+
 import torch
 
 from common.files import InputError
@@ -19,8 +22,18 @@ def pick(name):
 
 
 def autocast(device, enabled):
-    """bfloat16 where it is safe, if `enabled`; losses are computed outside of it, in float32."""
+    """bfloat16 where it is safe, if `enabled`, or, for None, if it pays; losses are computed outside of it, in float32."""
+    enabled = has_fast_bfloat16(device) if enabled is None else enabled
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
+
+
+@cache
+def has_fast_bfloat16(device):
+    """Whether the hardware multiplies in bfloat16; elsewhere it is emulated, which is slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    cpu = Path("/proc/cpuinfo")
+    return cpu.exists() and bool({"avx512_bf16", "amx_bf16"} & set(cpu.read_text().split()))
 
 
 def place(model, device):
