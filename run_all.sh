@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every stage in order, on the toy data; what is finished is skipped. SEED, RUN and DATA can be set from outside.
+# Every stage in order, on the toy data; what is finished is skipped. Another seed: SEED=1 DATA=data/toy1 ./run_all.sh
 source "$(dirname "$0")/scripts/env.sh"
 source scripts/toy.sh
 

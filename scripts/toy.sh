@@ -1,6 +1,6 @@
 # Sourced by run_all.sh: the hyperparameters of the toy run, for images of 96 x 128 pixels and a trunk a fifth as wide as VGG16.
 SEED=${SEED:-0}
-INIT=weights/toy.pth
+INIT=weights/$(basename "$DATA").pth
 TRUNK=(--channels 16 32 64 96 96 --depths 1 1 2 2 2 --batch-norm)
 COMMON=(--seed "$SEED")
 CLS=(--init "$INIT" "${TRUNK[@]}" --epochs 12 --decay-epochs 6 10 --batch-size 10 --input-size 128 --nodes 16 "${COMMON[@]}")

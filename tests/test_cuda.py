@@ -27,12 +27,16 @@ def test_gpu_equals_cpu(kind):
     x = torch.randn(2, 3, 65, 65)
     if kind == "classifier":
         network, target = Classifier(4, **THIN, nodes=4), torch.tensor([[1.0, 0, 0, 1], [0, 1, 0, 0]])
-        losses = {device: (lambda maps, d=device: classification_loss(maps, target.to(d))) for device in ("cpu", "cuda")}
+        losses = {
+            device: (lambda maps, d=device: classification_loss(maps, target.to(d))) for device in ("cpu", "cuda")
+        }
     else:
         network = MultiScale(build(backbone="vgg16", classes=4, fc_channels=16, rates=[1, 2], **THIN))
         network.base.aspp.apply(lambda layer: setattr(layer, "p", 0.0) if isinstance(layer, torch.nn.Dropout) else None)
         target = torch.randint(0, 5, (2, 65, 65))
-        losses = {device: (lambda outputs, d=device: multi_scale_loss(outputs, target.to(d))) for device in ("cpu", "cuda")}
+        losses = {
+            device: (lambda outputs, d=device: multi_scale_loss(outputs, target.to(d))) for device in ("cpu", "cuda")
+        }
     expected = loss_and_gradient(network, losses["cpu"], x, "cpu")
     found = loss_and_gradient(network, losses["cuda"], x, "cuda")
     torch.testing.assert_close(found[0], expected[0], rtol=1e-3, atol=1e-4)

@@ -10,7 +10,14 @@ from seg.crf import DEFAULTS
 from seg.deeplab import MultiScale, build
 from seg.predict import write_prediction
 
-ARCH = {"backbone": "vgg16", "classes": 3, "channels": [4, 4, 4, 4, 4], "depths": [1] * 5, "fc_channels": 4, "rates": [1]}
+ARCH = {
+    "backbone": "vgg16",
+    "classes": 3,
+    "channels": [4, 4, 4, 4, 4],
+    "depths": [1] * 5,
+    "fc_channels": 4,
+    "rates": [1],
+}
 
 
 @pytest.fixture
@@ -45,7 +52,18 @@ def test_crf_uses_the_image(tmp_path):
 
 def test_every_image_once_in_its_own_size_and_the_same_with_any_workers(run_command, tiny_data, tmp_path, weights):
     for workers in (0, 2):
-        common = ("--data", tiny_data, "--split", "train", "--weights", weights, "--workers", workers, "--device", "cpu")
+        common = (
+            "--data",
+            tiny_data,
+            "--split",
+            "train",
+            "--weights",
+            weights,
+            "--workers",
+            workers,
+            "--device",
+            "cpu",
+        )
         result = run_command("seg.predict", *common, "--out", tmp_path / f"pred{workers}")
         assert result.returncode == 0, result.stderr
     first, second = ({p.name: p.read_bytes() for p in (tmp_path / f"pred{w}").glob("*.png")} for w in (0, 2))
@@ -56,10 +74,23 @@ def test_every_image_once_in_its_own_size_and_the_same_with_any_workers(run_comm
 
 
 def test_goes_on_where_it_stopped(run_command, tiny_data, tmp_path, weights):
-    command = ("--data", tiny_data, "--split", "train", "--weights", weights, "--workers", 0, "--out", tmp_path / "pred")
+    command = (
+        "--data",
+        tiny_data,
+        "--split",
+        "train",
+        "--weights",
+        weights,
+        "--workers",
+        0,
+        "--out",
+        tmp_path / "pred",
+    )
     run_command("seg.predict", *command)
     record = tmp_path / "pred" / "stage.json"
-    record.write_text(record.read_text().replace('"finished": "2', '"finished": null, "was": "2'))  # as if it had been killed
+    record.write_text(
+        record.read_text().replace('"finished": "2', '"finished": null, "was": "2')
+    )  # as if it had been killed
     (tmp_path / "pred" / "a_simple.png").unlink()
     kept = (tmp_path / "pred" / "b_simple.png").stat().st_mtime_ns
     result = run_command("seg.predict", *command)
