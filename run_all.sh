@@ -1,22 +1,7 @@
 #!/usr/bin/env bash
-# Every stage in order, on the toy data; what is finished is skipped. Another seed: SEED=1 DATA=data/toy1 ./run_all.sh
-source "$(dirname "$0")/scripts/env.sh"
-source scripts/toy.sh
-
-python -m data.prepare_toy --out "$DATA" --seed "$SEED"
-python -m weights.pretrain_toy --out "$INIT" "${TRUNK[@]}" "${COMMON[@]}"
-
-scripts/cls_train.sh "${CLS[@]}"
-scripts/cls_train_iam.sh "${CLS[@]}"
-scripts/cls_infer.sh "${INFER[@]}"
-scripts/pseudo_background.sh
-scripts/pseudo_pom.sh
-
-ROUND=1 scripts/seg_train.sh "${SEG[@]}"
-ROUND=1 scripts/seg_predict.sh "${PREDICT[@]}"
-scripts/pseudo_nsrm.sh "${NSRM[@]}"
-ROUND=2 scripts/seg_train.sh "${SEG[@]}"
-for round in 1 2; do
-    ROUND=$round SPLIT=$VAL scripts/seg_predict.sh "${PREDICT[@]}"
-done
-scripts/evaluate.sh
+# Every stage in order; what is finished is skipped. Without an argument on the toy data; ./run_all.sh voc12 on VOC.
+# Another seed: SEED=1 DATA=data/toy1 ./run_all.sh
+export DATA=${DATA:-data/${1:-toy}}
+source "$(dirname "$0")/scripts/method.sh"
+whole_method
+scripts/summary.sh

@@ -33,7 +33,7 @@ class DataSet:
     def __init__(self, root):
         self.root = Path(root)
         path = self.root / "classes.txt"
-        self.classes = [line for _, line in _numbered_lines(path)]
+        self.classes = [line for _, line in numbered_lines(path)]
         if not 1 <= len(self.classes) <= 254:
             raise InputError(f"{path}: expected 1 to 254 class names, one a line, found {len(self.classes)}")
         if len(set(self.classes)) < len(self.classes):
@@ -56,8 +56,8 @@ class DataSet:
         """
         path = self.root / "lists" / f"{name}.txt"
         items, seen = [], set()
-        for number, line in _numbered_lines(path):
-            item = self._parse(line, f"{path} line {number}")
+        for number, line in numbered_lines(path):
+            item = self.parse_line(line, f"{path} line {number}")
             if item.id in seen:
                 raise InputError(f"{path} line {number}: {item.id} stands in the list twice")
             if labelled and not item.classes:
@@ -70,7 +70,8 @@ class DataSet:
             raise InputError(f"{path}: expected at least one image, the list is empty")
         return items
 
-    def _parse(self, line, where):
+    def parse_line(self, line, where):
+        """One line of a list as an Item; `where` says in an InputError which it is."""
         id, *classes = line.split()
         if not _SAFE_ID.fullmatch(id):
             raise InputError(f"{where}: expected an id of letters, digits, '_', '-' and '.', found {id!r}")
@@ -112,7 +113,7 @@ class DataSet:
         return array
 
 
-def _numbered_lines(path):
+def numbered_lines(path):
     """(number, text) of the lines of a text file that are not blank, counted from 1."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()

@@ -7,6 +7,11 @@ The devkit may be read-only; nothing in it is copied or changed. Everything is c
   lists/train_aug.txt              with --sbd: VOC train + SBD train + SBD val - VOC val, the paper's 10 582 images
   lists/test.txt                   ids alone, if the devkit has the test list and its images
 
+With --download, those of --devkit, --sbd and --saliency that are not given are fetched; what came before is used, and
+a broken download goes on. The devkit's and SBD's archives must have their published MD5; the saliency archive has
+none, so its SHA-256 is printed and recorded beside it. The test images need a login at the evaluation server: extract
+their archive over the devkit, and start again with --force.
+
 The devkit: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/. SBD: B. Hariharan et al., Semantic Contours from Inverse
 Detectors, ICCV 2011. The saliency maps must cover the training images (train, train_aug).
 """
@@ -23,6 +28,7 @@ from PIL import Image
 from common.cli import main, stage_parser
 from common.files import IGNORE_INDEX, InputError, atomic, image_size, read_indexed
 from common.progress import progress_bar
+from data.download import voc12_folders
 
 CLASSES = (
     "aeroplane bicycle bird boat bottle bus car cat chair cow"
@@ -44,25 +50,29 @@ THREADS = 16  # they mostly wait for the disk
 def build_parser():
     parser = stage_parser(__doc__, data=False)
     add = parser.add_argument
-    add("--devkit", type=Path, required=True, help="VOCdevkit/VOC2012, the folder with JPEGImages and Annotations")
-    add("--saliency", type=Path, required=True, help="folder of <id>.png, 8-bit grey, each of its image's size")
+    add("--devkit", type=Path, help="VOCdevkit/VOC2012, the folder with JPEGImages and Annotations")
+    add("--saliency", type=Path, help="folder of <id>.png, 8-bit grey, each of its image's size")
     add("--sbd", type=Path, help="SBD, the folder with train.txt and val.txt or one with benchmark_RELEASE in it")
+    # no Path: it is a place to write to, and need not exist
+    add("--download", nargs="?", const="downloads", metavar="DIR", help="fetch what is not given to DIR (downloads)")
+    add("--saliency-sha256", metavar="HEX", help="what the downloaded saliency archive must have")
     sources = "the annotations' objects, 'difficult' ones included, or the classes seen in the masks"
     add("--labels-from", choices=("xml", "masks"), default="xml", help=f"image-level labels: {sources}")
     return parser
 
 
 def run(args):
-    splits = read_splits(args.devkit, args.sbd)
+    devkit, sbd, saliency = folders(args)
+    splits = read_splits(devkit, sbd)
     labelled = sorted({id for name, ids in splits.items() if name != "test" for id in ids})
-    sizes = image_sizes(args.devkit, sorted({*labelled, *splits.get("test", [])}))
-    check_ground_truth(args.devkit, [*splits["train"], *splits["val"]], sizes)
-    check_saliency(args.saliency, sorted({id for name in TRAINING_SPLITS for id in splits.get(name, [])}), sizes)
-    labels = image_labels(args.devkit, labelled, args.labels_from)
+    sizes = image_sizes(devkit, sorted({*labelled, *splits.get("test", [])}))
+    check_ground_truth(devkit, [*splits["train"], *splits["val"]], sizes)
+    check_saliency(saliency, sorted({id for name in TRAINING_SPLITS for id in splits.get(name, [])}), sizes)
+    labels = image_labels(devkit, labelled, args.labels_from)
 
     for name in ("JPEGImages", "SegmentationClass"):
-        link(args.out / name, args.devkit / name)
-    link(args.out / "saliency", args.saliency)
+        link(args.out / name, devkit / name)
+    link(args.out / "saliency", saliency)
     write_lines(args.out / "classes.txt", CLASSES)
     (args.out / "lists").mkdir(exist_ok=True)
     for name, ids in splits.items():
@@ -70,6 +80,21 @@ def run(args):
         write_lines(args.out / "lists" / f"{name}.txt", with_labels)
     print(counts_table(splits, labels))
     return ", ".join(f"{name} {len(ids)}" for name, ids in splits.items()) + " images"
+
+
+def folders(args):
+    """(devkit, sbd, saliency) as given, or fetched; sbd may be None. Raises InputError if one is lacking."""
+    if args.download:
+        sha256 = args.saliency_sha256
+        if sha256 and (args.saliency or not re.fullmatch("[0-9a-fA-F]{64}", sha256)):
+            raise InputError("--saliency-sha256: expected 64 hexadecimal digits, and no --saliency beside it")
+        return voc12_folders(Path(args.download), args.devkit, args.sbd, args.saliency, sha256 and sha256.lower())
+    if args.saliency_sha256:
+        raise InputError("--saliency-sha256: the archive is only fetched with --download")
+    for option, value in (("--devkit", args.devkit), ("--saliency", args.saliency)):
+        if not value:
+            raise InputError(f"{option} is required, or --download to fetch it")
+    return args.devkit, args.sbd, args.saliency
 
 
 def read_splits(devkit, sbd=None):

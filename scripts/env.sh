@@ -1,5 +1,5 @@
 # Sourced by every script: the repository's root, its Python environment, and where data and results lie.
-# PYTHON makes the environment (default python3); DATA and RUN can be set from outside.
+# From outside: PYTHON makes the environment (default python3), DATA and RUN are folders, GPUS the numbers of the GPUs to use.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -15,3 +15,4 @@ RUN=${RUN:-runs/$(basename "$DATA")}
 TRAIN=${TRAIN:-train}  # the split that is trained on; train_aug on VOC
 VAL=${VAL:-val}
 export DATA RUN TRAIN VAL
+[ -z "${GPUS:-}" ] || export CUDA_VISIBLE_DEVICES=$GPUS

@@ -1,11 +1,22 @@
-# Sourced by run_all.sh: the hyperparameters of the toy run, for images of 96 x 128 pixels and a trunk a fifth as wide as VGG16.
+# Sourced by method.sh: the toy run, for images of 96 x 128 pixels and a trunk a fifth as wide as VGG16.
 SEED=${SEED:-0}
 INIT=weights/$(basename "$DATA").pth
 TRUNK=(--channels 16 32 64 96 96 --depths 1 1 2 2 2 --batch-norm)
-COMMON=(--seed "$SEED")
-CLS=(--init "$INIT" "${TRUNK[@]}" --epochs 12 --decay-epochs 6 10 --batch-size 10 --input-size 128 --nodes 16 "${COMMON[@]}")
+CLS=(--init "$INIT" "${TRUNK[@]}" --epochs 12 --decay-epochs 6 10 --batch-size 10 --input-size 128 --nodes 16 --seed "$SEED")
 INFER=(--input-size 128)
-SEG=(--init "$INIT" --backbone vgg16 "${TRUNK[@]}" --fc-channels 96 --rates 1 2 3 4 --iterations 480 --lr 1e-3 --crop-size 97
-    --scales 0.75 1 1.25 1.5 "${COMMON[@]}")
+CROPS=(--iterations 480 --crop-size 97 --scales 0.75 1 1.25 1.5 --rates 1 2 3 4 --seed "$SEED")
+SEG_VGG16=(--backbone vgg16 --init "$INIT" "${TRUNK[@]}" --fc-channels 96 --lr 1e-3 "${CROPS[@]}") # Table 1
+RESNET=(--backbone resnet101 --blocks 1 1 2 1 --width 16 --lr 5e-3 "${CROPS[@]}") # there are no toy weights for a ResNet:
+SEG_IMAGENET=("${RESNET[@]}")                 # both starts of Table 2 are at random here,
+SEG_COCO=("${RESNET[@]}" --convention caffe)  # one in each convention
+SEG=("${SEG_VGG16[@]}") # Tables 3 and 4, Figures 6 and 7: the run without a suffix
+VGG16='' IMAGENET=_imagenet COCO=_coco
 PREDICT=(--crf-bilateral-sxy 20 --crf-bilateral-srgb 13)
-NSRM=(--kernel-size 8) # 30 on VOC's 500 x 375
+KERNEL=8 KERNELS=(1 2 3 5 8 11 13) # Figure 6, scaled from VOC's 500 x 375 pixels
+NODE=16 NODES=(4 8 16 24 32)       # Figure 7, scaled to the trunk's width
+NSRM=(--kernel-size "$KERNEL")
+
+prepare() {
+    python -m data.prepare_toy --out "$DATA" --seed "$SEED"
+    python -m weights.pretrain_toy --out "$INIT" "${TRUNK[@]}" --seed "$SEED"
+}

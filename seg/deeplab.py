@@ -185,20 +185,24 @@ def freeze_batch_norm(model):
             layer.eval().requires_grad_(False)
 
 
-def parameter_groups(model, lr, weight_decay, train_batch_norm=False):
-    """SGD's groups: lr for trunk, fc6 and fc7; x10 and x20 for weights and biases of the layers that give logits.
+def parameter_groups(model, lr, weight_decay, train_batch_norm=False, fresh=()):
+    """SGD's groups: lr for what is pretrained; x10 and x20 for weights and biases of the layers that are new.
 
-    VGG16's fc6 and fc7 come from ImageNet like its trunk, so only fc8 learns faster. The x20 biases have no weight
-    decay. A group's learning rate stays its "scale" times the schedule's. Batch norm is in no group, or, with
-    `train_batch_norm` (training from scratch), in the first.
+    New are the layers that give logits, and those layers of the ASPP among the names in `fresh`, which no file gave:
+    VGG16's fc6 and fc7 come from ImageNet like its trunk and learn like it, unless they start at random.
+    The x20 biases have no weight decay. A group's learning rate stays its "scale" times the schedule's. Batch norm is in
+    no group, or, with `train_batch_norm` (training from scratch), in the first.
     """
-    classifiers = [conv for aspp in model.modules() if isinstance(aspp, ASPP) for conv in aspp.classifiers()]
-    weights = [conv.weight for conv in classifiers]
-    biases = [conv.bias for conv in classifiers]
-    left_out = set(weights + biases)
+    network = getattr(model, "base", model)
+    new = {parameter for conv in network.aspp.classifiers() for parameter in conv.parameters()}
+    named = {name: parameter for name, parameter in network.named_parameters() if name.startswith("aspp.")}
+    new.update(named[name] for name in fresh if name in named)
+    left_out = set(new)
     if not train_batch_norm:
         left_out.update(p for layer in model.modules() if isinstance(layer, nn.BatchNorm2d) for p in layer.parameters())
     trunk = [parameter for parameter in model.parameters() if parameter not in left_out]
+    weights = [parameter for parameter in model.parameters() if parameter in new and parameter.dim() > 1]
+    biases = [parameter for parameter in model.parameters() if parameter in new and parameter.dim() == 1]
     return [
         {"params": trunk, "lr": lr, "scale": 1, "weight_decay": weight_decay},
         {"params": weights, "lr": 10 * lr, "scale": 10, "weight_decay": weight_decay},

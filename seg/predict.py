@@ -1,6 +1,7 @@
 """Predicts every image of a split with a trained DeepLab-v2, multi-scale, with or without dense CRF (paper 4.1).
 
 Writes <out>/<id>.png, indexed, in the image's size: on training images the input of pseudo.nsrm, on others the result.
+The weights say which convention they want their images in, torchvision's or Caffe's (common.preprocess).
 """
 
 from functools import partial
@@ -15,7 +16,7 @@ from seg.crf import DEFAULTS, dense_crf
 
 def parser():
     parser = stage_parser(__doc__)
-    parser.add_argument("--weights", type=Path, required=True, help="weights.pth of seg.train")
+    parser.add_argument("--weights", type=Path, required=True, help="of seg.train, or a published DeepLab-v2")
     parser.add_argument("--backbone", choices=["resnet101", "vgg16"], help="checked against the weights, if given")
     parser.add_argument(
         "--pyramid", type=float, nargs="*", help="scales beside 1 at which the network runs (default: as in training)"
@@ -29,20 +30,27 @@ def parser():
     return parser
 
 
-def load_network(args):
-    """The multi-scale network of a weight file, in eval mode. Raises InputError if it is not a DeepLab."""
+def load_network(args, classes):
+    """The multi-scale network of a weight file, ours or published, in eval mode.
+
+    Raises InputError if it is not a DeepLab, or not one of so many foreground classes.
+    """
     from common import checkpoint
     from seg.deeplab import MultiScale, build
+    from weights.convert import arch_of
 
     content = checkpoint.load(args.weights)
-    arch = content.get("arch", {})
-    if "backbone" not in arch:
-        raise InputError(f"{args.weights}: expected weights of seg.train")
+    arch = arch_of(content)
+    if arch is None:
+        raise InputError(f"{args.weights}: expected weights of seg.train or a published DeepLab-v2 with ResNet-101")
     if args.backbone and args.backbone != arch["backbone"]:
         raise InputError(f"{args.weights}: expected a {args.backbone}, found a {arch['backbone']}")
     network = build(**arch)
+    if arch["classes"] != classes:
+        raise InputError(f"{args.weights}: expected the data set's {classes} classes, found {arch['classes']}")
     checkpoint.load_into(network, content, args.weights)
-    return MultiScale(network, content["pyramid"] if args.pyramid is None else args.pyramid).eval()
+    pyramid = content.get("pyramid", (0.5, 0.75)) if args.pyramid is None else args.pyramid  # published: as published
+    return MultiScale(network, pyramid).eval()
 
 
 def network_outputs(args, network, images):
@@ -63,7 +71,7 @@ def network_outputs(args, network, images):
 
 
 def write_prediction(out, crf, output):
-    """Logits to a label in the image's size: the part that wants the cores. `crf` are dense_crf's parameters or None."""
+    """Logits to a label in the image's size: the part that wants the cores. `crf`: dense_crf's parameters or None."""
     import cv2
     from scipy.special import softmax
 
@@ -80,7 +88,7 @@ def run(args):
 
     dataset = DataSet(args.data)
     items = dataset.split(args.split)
-    network = load_network(args)
+    network = load_network(args, len(dataset.classes))
     todo = [item for item in items if not (args.out / f"{item.id}.png").exists()]
     images = WholeImages(dataset, todo, network.base.convention)
     crf = {name: getattr(args, f"crf_{name}") for name in DEFAULTS} if args.crf else None

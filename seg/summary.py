@@ -6,30 +6,31 @@ from pathlib import Path
 from common.cli import exit_on_input_error
 from common.files import read_json, write_json
 
-ROWS = [  # part of summary.json, key, what the table calls it
-    ("train", "cam", "CAM"),
-    ("train", "oa_cam", "OA-CAM"),
-    ("train", "label_initial", "initial label (BE)"),
-    ("train", "label_pseudo", "pseudo label (POM)"),
-    ("train", "pred1", "prediction, round 1"),
-    ("train", "label_masked", "masked label (NSRM)"),
-    ("val", "round1", "prediction, round 1"),
-    ("val", "round2", "prediction, round 2"),
+ROWS = [  # part and key of summary.json, folder below <run>/scores, what the table calls it
+    ("train", "cam", "cam", "CAM"),
+    ("train", "oa_cam", "oa_cam", "OA-CAM"),
+    ("train", "label_initial", "label_initial", "initial label (BE)"),
+    ("train", "label_pseudo", "label_pseudo", "pseudo label (POM)"),
+    ("train", "pred1", "pred1", "prediction, round 1"),
+    ("train", "label_masked", "label_masked", "masked label (NSRM)"),
+    ("val", "round1", "pred1_{val}", "prediction, round 1"),
+    ("val", "round2", "pred2_{val}", "prediction, round 2"),
 ]
 
 
 def parser():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, required=True, help="reads <run>/scores/<train|val>_<name>/scores.json")
+    parser.add_argument("--run", type=Path, required=True, help="reads <run>/scores/<folder>/scores.json")
+    parser.add_argument("--val", default="val", help="the validation split, which the folders are named after")
     return parser
 
 
-def summarise(run):
+def summarise(run, val):
     """Returns the table as text. Raises InputError if a score is missing."""
     summary = {"train": {}, "val": {}}
     lines = [f"{'images':7}{'':22}{'mIoU %':>8}{'ignored %':>11}{'false negative %':>18}"]
-    for part, key, title in ROWS:
-        scores = read_json(run / "scores" / f"{part}_{key}" / "scores.json")
+    for part, key, folder, title in ROWS:
+        scores = read_json(run / "scores" / folder.format(val=val) / "scores.json")
         summary[part][key] = scores["mean_iou"]
         lines.append(
             f"{part:7}{title:22}{scores['mean_iou']:8.2f}{scores['ignored']:11.2f}{scores['false_negative']:18.2f}"
@@ -40,4 +41,5 @@ def summarise(run):
 
 if __name__ == "__main__":
     with exit_on_input_error("seg.summary"):
-        print(summarise(parser().parse_args().run))
+        args = parser().parse_args()
+        print(summarise(args.run, args.val))

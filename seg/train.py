@@ -64,17 +64,19 @@ def architecture(args, classes):
 
 
 def build_model(args, arch):
-    """The multi-scale network with its initial weights."""
+    """The multi-scale network with its initial weights, and the names of the tensors that start at random."""
     from seg.deeplab import MultiScale, build, freeze_batch_norm
-    from weights.convert import load_init
+    from weights.convert import load_init, unused_tensors
 
     model = MultiScale(build(**arch), args.pyramid)
+    fresh = list(model.base.state_dict())
     if args.init:
-        missing = load_init(model, args.init)
-        print(f"seg.train: {args.init}: not in the file, starts at random: {' '.join(missing) or 'nothing'}")
+        fresh = load_init(model, args.init)
+        print(f"seg.train: {args.init}: not in the file, starts at random: {' '.join(fresh) or 'nothing'}")
+        print(f"seg.train: {args.init}: in the file, not used: {' '.join(unused_tensors(args.init)) or 'nothing'}")
     if frozen(args):
         freeze_batch_norm(model)
-    return model
+    return model, fresh
 
 
 def frozen(args):
@@ -95,8 +97,9 @@ def run(args):
     checkpoint.seed_everything(args.seed)
     device = devices.pick(args.device)
     arch = architecture(args, len(dataset.classes))
-    model = devices.place(build_model(args, arch), device)
-    groups = parameter_groups(model, args.lr, args.weight_decay, train_batch_norm=not frozen(args))
+    model, fresh = build_model(args, arch)
+    model = devices.place(model, device)
+    groups = parameter_groups(model, args.lr, args.weight_decay, train_batch_norm=not frozen(args), fresh=fresh)
     optimizer = torch.optim.SGD(groups, args.lr, momentum=0.9)
     start, _ = checkpoint.resume_training(args.out / TRAINING_STATE, model, optimizer)
 

@@ -1,8 +1,8 @@
 """Pretrained weights under the names of our segmentation networks, and into them.
 
 There are two conventions: torchvision's, and that of Caffe, from which the published DeepLab checkpoints come. A
-network of the one loses points, silently, with weights of the other. common.preprocess and seg.resnet say how they differ;
-here they are told apart.
+network of the one loses points, silently, with weights of the other. common.preprocess and seg.resnet say how they
+differ; here they are told apart.
 """
 
 import re
@@ -11,9 +11,11 @@ import torch
 
 from common import checkpoint
 from common.files import InputError
-from seg.deeplab import DeepLabVGG16
+from seg.deeplab import RATES, DeepLabVGG16
 
 RESNET_UNITS = {"1": "reduce", "2": "conv3x3", "3": "increase"}
+# A classifier of ImageNet (torchvision) or COCO (the published DeepLab-v1's `fc`) that DeepLab-v2 has no place for.
+HEAD = re.compile(r"fc|classifier\.6\.")
 
 
 def from_torchvision_resnet(state):
@@ -78,12 +80,43 @@ def convention_of(content):
     return "caffe" if published else "torchvision"
 
 
+def arch_of(content):
+    """What seg.deeplab.build needs for the DeepLab in a loaded file; None if the file holds no DeepLab that we know.
+
+    Our own files say so in their `arch`. For a file in the published names, the names and the tensors' shapes tell: a
+    resnet101 with the published rates, of any depths, width and number of classes.
+    """
+    arch, state = content.get("arch"), checkpoint.state_dict(content)
+    if isinstance(arch, dict) and "backbone" in arch:
+        return arch
+    if "layer1.conv1.conv.weight" not in state or "aspp.c0.weight" not in state:
+        return None
+    blocks = re.findall(r"^layer([2-5])\.block\d+\.reduce\.conv\.weight$", "\n".join(state), re.MULTILINE)
+    return {
+        "backbone": "resnet101",
+        "classes": len(state["aspp.c0.weight"]) - 1,
+        "convention": convention_of(content),
+        "depths": [blocks.count(stage) for stage in "2345"],
+        "width": len(state["layer1.conv1.conv.weight"]),
+        "rates": list(RATES),
+    }
+
+
+def unused_tensors(path):
+    """Names of a file's tensors that load_init leaves out whatever the network: a classifier of ImageNet or COCO.
+
+    Raises InputError if the file is not a weight file.
+    """
+    return [name for name in checkpoint.state_dict(checkpoint.load(path)) if HEAD.match(name)]
+
+
 def load_init(model, path):
     """Starts a DeepLab (or MultiScale of one) from a file: torchvision's ResNet or VGG16, a published DeepLab, or ours.
 
     Returns the names (without `base.`) of the tensors that the file could not give, all of them of the ASPP: the layers
-    of another number of classes, and what ImageNet's weights do not have. Raises InputError if the file is of another
-    convention or architecture: a tensor of the trunk is missing, has another shape, or one has no place in the network.
+    of another number of classes, and what ImageNet's and COCO's weights do not have. Raises InputError if the file is
+    of another convention or architecture: a tensor of the trunk is missing, has another shape, or one has no place in
+    the network and is none of unused_tensors.
     """
     network = getattr(model, "base", model)
     content = checkpoint.load(path)
@@ -103,13 +136,13 @@ def load_init(model, path):
 
 
 def _converted(state, network):
-    """A file's tensors under the names of `network`, without ImageNet's classifier."""
+    """A file's tensors under the names of `network`, without a classifier that it has no place for."""
     if "layer1.0.conv3.weight" in state:
         return from_torchvision_resnet(state)
     if isinstance(network, DeepLabVGG16):
         branches = list(network.aspp.children())
         return from_torchvision_vgg16(state, branches[0].fc6.out_channels, len(branches))
-    return {name: tensor for name, tensor in state.items() if not name.startswith("fc.")}
+    return {name: tensor for name, tensor in state.items() if not HEAD.match(name)}
 
 
 def _matching(state, wanted, path):

@@ -218,3 +218,20 @@ def test_command_names_a_wrong_folder_in_one_line(run_command, tiny_devkit, tmp_
     assert result.returncode == 2
     assert str(tiny_devkit.parent) in result.stderr and len(result.stderr.splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("lacking", ["--devkit", "--saliency"])
+def test_without_download_the_folders_are_required(run_command, tiny_devkit, tmp_path, lacking):
+    arguments = {"--devkit": tiny_devkit, "--saliency": tmp_path / "saliency_aug"}
+    del arguments[lacking]
+    flat = [part for pair in arguments.items() for part in pair]
+    result = run_command("data.prepare_voc12", *flat, "--out", tmp_path / "out")
+    assert result.returncode == 2
+    assert f"{lacking} is required, or --download to fetch it" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_checksum_of_nothing_that_is_fetched_is_refused(prepare):
+    for more in (["--saliency-sha256", "0" * 64], ["--saliency-sha256", "0" * 64, "--download"]):
+        with pytest.raises(InputError, match="--saliency-sha256: "):
+            prepare(*more)

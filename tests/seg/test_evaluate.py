@@ -63,15 +63,8 @@ def test_wrong_predictions_are_named(run_command, tiny_data, tmp_path):
 
 
 def test_summary(run_command, tmp_path):
-    names = [
-        "train_cam",
-        "train_oa_cam",
-        "train_label_initial",
-        "train_label_pseudo",
-        "train_pred1",
-        "train_label_masked",
-    ]
-    for value, name in enumerate([*names, "val_round1", "val_round2"]):
+    names = ["cam", "oa_cam", "label_initial", "label_pseudo", "pred1", "label_masked", "pred1_val", "pred2_val"]
+    for value, name in enumerate(names):
         folder = tmp_path / "run" / "scores" / name
         folder.mkdir(parents=True)
         (folder / "scores.json").write_text(

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from common import checkpoint
-from common.files import read_indexed
+from common.files import InputError, read_indexed
 from seg.crf import DEFAULTS
 from seg.deeplab import MultiScale, build
-from seg.predict import write_prediction
+from seg.predict import load_network, parser, write_prediction
 
 ARCH = {
     "backbone": "vgg16",
@@ -103,3 +104,60 @@ def test_another_backbone_is_refused(run_command, tiny_data, tmp_path, weights):
     command = ("--data", tiny_data, "--split", "train", "--weights", weights, "--out", tmp_path / "pred")
     result = run_command("seg.predict", *command, "--backbone", "resnet101")
     assert result.returncode == 2 and "expected a resnet101, found a vgg16" in result.stderr
+
+
+def published(path, classes=3):
+    """A file as the authors publish theirs, of a network that sees one colour alone.
+
+    Each layer passes its first channel on. The stem takes the network input's last plane; class 1 wins where that is
+    above 30: the red of an image in BGR minus the mean, while of torchvision's normalised RGB nothing ever is.
+    """
+    network = build("resnet101", classes=classes, convention="caffe", depths=[1, 1, 1, 1], width=1)
+    state = network.state_dict()
+    for name, tensor in state.items():
+        tensor.zero_()
+        if name.endswith(("running_var", "bn.weight")):
+            tensor.fill_(1)
+    state["layer1.conv1.conv.weight"][0, 2, 3, 3] = 1
+    for stage in range(2, 6):
+        state[f"layer{stage}.block1.shortcut.conv.weight"][0, 0] = 1
+    state["aspp.c0.weight"][1, 0, 1, 1] = 1
+    state["aspp.c0.bias"][0] = 30
+    torch.save({f"module.base.{name}": tensor for name, tensor in state.items()}, path)
+    return path
+
+
+def test_a_published_file_is_predicted_in_its_own_convention(run_command, tiny_data, tmp_path):
+    for id, colour in (("b_simple", (255, 0, 0)), ("d_complex", (0, 0, 255))):  # red, blue
+        Image.new("RGB", (56, 40), colour).save(tiny_data / "JPEGImages" / f"{id}.jpg")
+    weights = published(tmp_path / "official.pth")
+    command = ("--data", tiny_data, "--split", "val", "--weights", weights, "--device", "cpu", "--workers", 0)
+    result = run_command("seg.predict", *command, "--out", tmp_path / "pred")
+    assert result.returncode == 0, result.stderr
+    assert (read_indexed(tmp_path / "pred" / "b_simple.png") == 1).all()
+    assert (read_indexed(tmp_path / "pred" / "d_complex.png") == 0).all()
+
+
+def test_published_network_is_multi_scale_and_whole(tmp_path):
+    options = ["--data", ".", "--split", "val", "--out", ".", "--weights", str(published(tmp_path / "official.pth"))]
+    network = load_network(parser().parse_args(options), 3)
+    assert network.scales == (0.5, 0.75) and network.base.convention == "caffe" and not network.training
+    for name, tensor in torch.load(tmp_path / "official.pth").items():
+        assert torch.equal(network.state_dict()[name.removeprefix("module.")], tensor), name
+    assert load_network(parser().parse_args([*options, "--pyramid"]), 3).scales == ()
+
+
+def test_unfit_weights_are_refused(tmp_path):
+    path = tmp_path / "official.pth"
+    args = parser().parse_args(["--data", ".", "--split", "val", "--out", ".", "--weights", str(path)])
+    published(path, classes=20)
+    with pytest.raises(InputError, match="official.pth: expected the data set's 3 classes, found 20"):
+        load_network(args, 3)
+    state = torch.load(published(path))
+    for name in ("aspp.c0.weight", "layer3.block1.reduce.bn.weight"):
+        torch.save({key: tensor for key, tensor in state.items() if not key.endswith(name)}, path)
+        with pytest.raises(InputError, match="official.pth: expected weights of"):
+            load_network(args, 3)
+    torch.save({**state, "module.base.fc.weight": torch.zeros(1)}, path)
+    with pytest.raises(InputError, match="fc.weight has no place"):
+        load_network(args, 3)

@@ -8,7 +8,7 @@ from torchvision.models.vgg import VGG, make_layers
 from common import checkpoint
 from common.files import InputError
 from seg.deeplab import MultiScale, build
-from weights.convert import convention_of, load_init
+from weights.convert import arch_of, convention_of, load_init, unused_tensors
 
 RESNET = {"backbone": "resnet101", "classes": 3, "depths": [1, 2, 1, 1]}  # torchvision's has no other width
 THIN = {**RESNET, "width": 4}
@@ -122,6 +122,53 @@ def test_published_trunk_without_aspp_or_with_fc_or_without_counters(path):
     torch.save({**state, "fc.weight": torch.zeros(91, 128, 1, 1), "fc.bias": torch.zeros(91)}, path)
     network = filled(build(**THIN, convention="caffe"))
     assert load_init(network, path) == aspp_names(network) == untouched(network)
+    assert unused_tensors(path) == ["fc.weight", "fc.bias"]
+
+
+def test_leftovers_that_are_no_head_are_refused(path):
+    state = build(**THIN, convention="caffe").state_dict()
+    for name in ("layer3.block2.shortcut.conv.weight", "layer6.fc.weight", "aspp.c4.weight", "head.weight"):
+        torch.save({**state, name: torch.zeros(1)}, path)
+        with pytest.raises(InputError, match=f"{name} has no place"):
+            load_init(build(**THIN, convention="caffe"), path)
+
+
+def test_the_classifiers_of_imagenet_are_named(path):
+    torch.save(torchvision_resnet(), path)
+    assert unused_tensors(path) == ["fc.weight", "fc.bias"]
+    torch.save(torchvision_vgg(), path)
+    assert unused_tensors(path) == ["classifier.6.weight", "classifier.6.bias"]
+    checkpoint.save(path, arch=VGG16, state_dict=build(**VGG16).state_dict())
+    assert unused_tensors(path) == []
+
+
+# What a file says about its network
+
+
+@pytest.mark.parametrize("prefix", ["", "base.", "module.", "module.base."])
+def test_published_names_tell_the_network(path, prefix):
+    arch = {"backbone": "resnet101", "classes": 5, "convention": "caffe", "depths": [1, 2, 11, 1], "width": 4}
+    state = build(**arch).state_dict()
+    content = {prefix + name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
+    assert arch_of(content) == {**arch, "rates": [6, 12, 18, 24]}
+    checkpoint.load_into(build(**arch_of(content)), content, path)
+
+
+def test_the_authors_model_is_the_papers_network():
+    with torch.device("meta"):
+        content = MultiScale(build("resnet101", classes=20, convention="caffe")).state_dict()
+    arch = arch_of(content)
+    assert (arch["classes"], arch["depths"], arch["width"]) == (20, [3, 4, 23, 3], 64)
+
+
+def test_our_own_files_say_what_they_are():
+    assert arch_of({"arch": VGG16, "state_dict": build(**VGG16).state_dict()}) == VGG16
+
+
+def test_what_is_no_deeplab_has_no_arch():
+    trunk = {name: t for name, t in build(**THIN).state_dict().items() if not name.startswith("aspp.")}
+    for content in ({}, trunk, torchvision_resnet(), torchvision_vgg(), {"arch": {"channels": [4]}, "state_dict": {}}):
+        assert arch_of(content) is None
 
 
 def test_layers_of_another_number_of_classes_are_left_out_whole(path):

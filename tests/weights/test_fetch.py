@@ -2,18 +2,29 @@
 
 import hashlib
 import io
+import json
 import sys
 from email.message import Message
 from http.client import IncompleteRead
 from urllib.error import URLError
 
 import pytest
+import torch
 
 from common.files import InputError
 from weights import fetch
 
-CONTENT = b"weights" * 1000
+
+def saved(content, legacy=False):
+    file = io.BytesIO()
+    torch.save(content, file, _use_new_zipfile_serialization=not legacy)
+    return file.getvalue()
+
+
+PUBLISHED = {"base.layer1.conv1.conv.weight": torch.ones(4, 3, 7, 7), "base.aspp.c3.weight": torch.ones(21, 8, 3, 3)}
+CONTENT = saved(PUBLISHED)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
+OTHER = saved({name: 2 * tensor for name, tensor in PUBLISHED.items()})
 URL = "https://example.org/tiny.pth"
 
 
@@ -26,7 +37,10 @@ class Response(io.BytesIO):
 
 @pytest.fixture
 def served(monkeypatch):
-    """Puts `tiny` into the table and answers requests with `served["body"]`, an exception if it is one."""
+    """Puts `tiny` and, without a published hash, `bare` into the table; answers requests with `served["body"]`.
+
+    An exception is raised.
+    """
     from torch import hub
 
     answer = {"body": CONTENT, "requests": []}
@@ -38,7 +52,8 @@ def served(monkeypatch):
         return Response(answer["body"])
 
     monkeypatch.setattr(hub, "urlopen", urlopen)
-    monkeypatch.setitem(fetch.SOURCES, "tiny", fetch.Source(URL, SHA256[:8]))
+    for name, sha256 in (("tiny", SHA256[:8]), ("bare", None)):
+        monkeypatch.setitem(fetch.SOURCES, name, fetch.Source(URL, sha256, "caffe", "aspp.c3.weight"))
     return answer
 
 
@@ -80,6 +95,76 @@ def test_another_file_is_refused_and_replaced_only_by_force(served, tmp_path):
 def test_missing_folder_is_named(served, tmp_path):
     with pytest.raises(InputError, match=f"{tmp_path / 'none'}: no such folder"):
         fetch.fetch("tiny", tmp_path / "none" / "tiny.pth")
+    with pytest.raises(InputError, match="bare.json: expected a name that ends in .pth"):
+        fetch.fetch("bare", tmp_path / "bare.json")
+
+
+# Weights without a published hash
+
+
+def test_the_first_hash_is_kept_and_holds_from_then_on(served, tmp_path):
+    out, record = tmp_path / "bare.pth", tmp_path / "bare.json"
+    assert SHA256 in fetch.fetch("bare", out)
+    assert json.loads(record.read_text()) == {"url": URL, "sha256": SHA256}
+    assert f"{SHA256} as expected" in fetch.fetch("bare", out)
+    out.write_bytes(OTHER)
+    with pytest.raises(InputError, match=f"bare.pth: expected SHA-256 {SHA256[:8]}"):
+        fetch.fetch("bare", out)
+    out.unlink()
+    served["body"] = OTHER
+    with pytest.raises(InputError, match=f"{URL}: not the expected file"):
+        fetch.fetch("bare", out)
+    assert list(tmp_path.iterdir()) == [record]
+    other = hashlib.sha256(OTHER).hexdigest()
+    fetch.fetch("bare", out, pinned=other)  # as the message says
+    assert json.loads(record.read_text())["sha256"] == other
+
+
+def test_a_pinned_hash_holds_from_the_start(served, tmp_path):
+    out = tmp_path / "bare.pth"
+    with pytest.raises(InputError, match="not the expected file"):
+        fetch.fetch("bare", out, pinned="0" * 64)
+    assert list(tmp_path.iterdir()) == []
+    fetch.fetch("bare", out, pinned=SHA256)
+    with pytest.raises(InputError, match="expected SHA-256 00000000"):
+        fetch.fetch("bare", out, pinned="0" * 64)
+    assert out.read_bytes() == CONTENT
+
+
+TORCHVISION = saved({"layer1.0.conv3.weight": torch.ones(1), "aspp.c3.weight": torch.ones(1)})
+UNFIT = {
+    "page": b"<!DOCTYPE html><html><body>moved</body></html>",
+    "xml": b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>',
+    "empty": b"",
+    "cut": CONTENT[:-100],
+    "cut, of old PyTorch": saved(PUBLISHED, legacy=True)[:-100],
+    "other convention": TORCHVISION,
+    "other network": saved({"layer1.conv1.conv.weight": torch.ones(1)}),
+}
+
+
+@pytest.mark.parametrize("body", UNFIT.values(), ids=UNFIT)
+def test_what_is_not_the_named_weights_is_not_kept(served, tmp_path, body):
+    served["body"] = body
+    with pytest.raises(InputError, match=f"^{URL}: expected") as error:
+        fetch.fetch("bare", tmp_path / "bare.pth")
+    assert "\n" not in str(error.value) and list(tmp_path.iterdir()) == []
+    (tmp_path / "bare.pth").write_bytes(body)  # put there by hand
+    with pytest.raises(InputError, match="bare.pth: expected"):
+        fetch.fetch("bare", tmp_path / "bare.pth")
+    assert not (tmp_path / "bare.json").exists()
+
+
+def test_a_copy_from_elsewhere_is_recorded(served, tmp_path):
+    (tmp_path / "bare.pth").write_bytes(saved(PUBLISHED, legacy=True))
+    assert "is there already, SHA-256" in fetch.fetch("bare", tmp_path / "bare.pth")
+    assert fetch.recorded(tmp_path / "bare.pth") and not served["requests"]
+    (tmp_path / "bare.json").write_text('{"sha256": "12"}')
+    with pytest.raises(InputError, match="bare.json: expected the record"):
+        fetch.fetch("bare", tmp_path / "bare.pth")
+
+
+# The command
 
 
 def test_default_file_is_weights_name(served, tmp_path, monkeypatch, capsys):
@@ -89,6 +174,13 @@ def test_default_file_is_weights_name(served, tmp_path, monkeypatch, capsys):
     fetch.main()
     assert (tmp_path / "weights" / "tiny.pth").read_bytes() == CONTENT
     assert "weights/tiny.pth" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", ["fetch", "bare", "--sha256", SHA256.upper()])
+    fetch.main()
+    assert SHA256 in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", ["fetch", "bare", "--sha256", "12"])
+    with pytest.raises(SystemExit):
+        fetch.main()
+    assert "--sha256: expected 64 hexadecimal digits" in capsys.readouterr().err
 
 
 def test_command_without_network(run_command, tmp_path, monkeypatch):
@@ -97,12 +189,37 @@ def test_command_without_network(run_command, tmp_path, monkeypatch):
     result = run_command("weights.fetch", "vgg16", "--out", tmp_path / "vgg16.pth")
     assert result.returncode == 2
     assert len(result.stderr.splitlines()) == 1 and "vgg16-397923af.pth" in result.stderr
+    assert f"can be put at {tmp_path / 'vgg16.pth'}" in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 
 def test_table_is_https_and_torchvisions_first_weights():
     from torchvision.models import ResNet101_Weights, VGG16_Weights
 
-    assert all(source.url.startswith("https://") and len(source.sha256) >= 8 for source in fetch.SOURCES.values())
+    assert all(source.url.startswith("https://") for source in fetch.SOURCES.values())
+    assert {name for name, source in fetch.SOURCES.items() if not source.sha256} == {"coco_resnet101", "nsrom_voc12"}
     assert fetch.SOURCES["resnet101"].url == ResNet101_Weights.IMAGENET1K_V1.url
     assert fetch.SOURCES["vgg16"].url == VGG16_Weights.IMAGENET1K_V1.url
+
+
+@pytest.mark.parametrize("name", fetch.SOURCES)
+def test_each_table_entry_knows_its_network(name, tmp_path):
+    """The real networks' names, with tensors that hold nothing."""
+    from torchvision.models import resnet101, vgg16
+
+    from seg.deeplab import MultiScale, build
+
+    with torch.device("meta"):
+        deeplab = build("resnet101", classes=20, convention="caffe")
+        networks = {"vgg16": vgg16(), "resnet101": resnet101(), "nsrom_voc12": MultiScale(deeplab)}
+        states = {key: network.state_dict() for key, network in networks.items()}
+    trunk = {key: tensor for key, tensor in deeplab.state_dict().items() if not key.startswith("aspp.")}
+    states["coco_resnet101"] = {**trunk, "fc.weight": torch.ones(1)}
+    for key, state in states.items():
+        path = tmp_path / f"{key}.pth"
+        torch.save(dict.fromkeys(state, torch.ones(1)), path)
+        if key == name or (name, key) == ("coco_resnet101", "nsrom_voc12"):  # the one has all that the other has
+            fetch.check(path, fetch.SOURCES[name], "here")
+        else:
+            with pytest.raises(InputError, match="here: expected"):
+                fetch.check(path, fetch.SOURCES[name], "here")

@@ -1,0 +1,268 @@
+"""Reads a whole data set folder, whoever made it, and reports what is in it and what is wrong with it.
+
+Prints for each split the images, the simple ones (one class) and the complex ones (several), how many have saliency
+and ground truth, and the images of each class; then the faults by kind, the first three of each by name. Every image,
+saliency map and ground truth that a list names is decoded. Nothing is written.
+
+Saliency is needed for the images of the lists whose name begins with "train". Ground truth that shows other classes
+than the image-level labels is no fault, only worth a look: annotators differ.
+Exit status: 0 without faults, 1 with faults, 2 if the folder cannot be read as a data set.
+"""
+
+import argparse
+import math
+import os
+import sys
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from common.cli import HelpFormatter, exit_on_input_error
+from common.files import IGNORE_INDEX, InputError, read_grey, read_indexed, read_rgb
+from common.parallel import add_workers_argument, for_each
+from data.layout import DataSet, numbered_lines
+
+CITED = 3
+INVERTED = "saliency maps, probably inverted"
+LABELS_DIFFER = "ground truth that shows other classes than the lists"
+
+
+class Job(NamedTuple):
+    """One image, in all lists that name it."""
+
+    id: str
+    classes: tuple  # its 0-based classes in the lists; empty if none has any
+    in_training: bool
+
+
+class Found(NamedTuple):
+    """What is to be said about one image."""
+
+    faults: list  # of (kind, message)
+    remarks: list  # likewise
+    brightness: tuple | None  # mean saliency of the border and of the centre; None without a usable map
+
+
+class Tally:
+    """Counts messages by kind and keeps the first few of each."""
+
+    def __init__(self):
+        self.kinds = {}  # kind: [count, first messages]
+
+    def add(self, kind, message):
+        entry = self.kinds.setdefault(kind, [0, []])
+        entry[0] += 1
+        if len(entry[1]) < CITED:
+            entry[1].append(message)
+
+    def print(self, title):
+        print(f"\n{title}" if self.kinds else f"\n{title}: none")
+        for kind, (count, messages) in self.kinds.items():
+            print(f"  {kind}: {count}")
+            for message in messages:
+                print(f"    {message}")
+            if count > len(messages):
+                print(f"    and {count - len(messages)} more")
+
+
+def check(root, workers):
+    """Prints the report on the data set folder `root` (Path). Returns whether it is without faults.
+
+    Raises InputError if classes.txt or all lists are missing, or a list is no text.
+    """
+    data = DataSet(root)
+    faults, remarks, balance = Tally(), Tally(), Balance()
+    splits = read_lists(data, faults)
+    print(f"{root}: {len(data.classes)} classes\n\n{counts_table(data, splits)}", flush=True)
+
+    jobs = jobs_of(splits, faults)
+    for found in for_each(partial(inspect, data), jobs, workers, "checking"):
+        for fault in found.faults:
+            faults.add(*fault)
+        for remark in found.remarks:
+            remarks.add(*remark)
+        balance.add(found.brightness)
+    print(f"\n{balance}")
+    if balance.inverted():
+        faults.add(INVERTED, "most have a brighter border than centre, and objects are to be bright, not dark")
+    if remarks.kinds:
+        remarks.print("worth a look")
+    faults.print("faults")
+    return not faults.kinds
+
+
+def read_lists(data, faults):
+    """{split: [Item, …]} of all lists; the lines that cannot be used go to `faults` instead."""
+    paths = sorted((data.root / "lists").glob("*.txt"))
+    if not paths:
+        raise InputError(f"{data.root / 'lists'}: expected at least one list, <split>.txt")
+    splits = {}
+    for path in paths:
+        items, lines = {}, numbered_lines(path)
+        for number, line in lines:
+            where = f"lists/{path.name} line {number}"
+            try:
+                item = data.parse_line(line, where)
+            except InputError as error:
+                faults.add("lines that cannot be used", str(error))
+                continue
+            if item.id in items:
+                faults.add("images listed twice", f"{where}: {item.id}")
+            items.setdefault(item.id, item)
+        splits[path.stem] = list(items.values())
+        if not lines:
+            faults.add("lists without an image", f"lists/{path.name}")
+        if any(item.classes for item in items.values()):  # or else it is a test split, which has ids alone
+            for item in items.values():
+                if not item.classes:
+                    faults.add("images listed without a class", f"lists/{path.name}: {item.id}")
+    return splits
+
+
+def jobs_of(splits, faults):
+    """One Job for each image, however many lists name it."""
+    jobs = {}
+    for split, items in splits.items():
+        for id, classes in items:
+            known = jobs.get(id, Job(id, (), False))
+            if classes and known.classes and classes != known.classes:
+                faults.add("images with different classes in two lists", f"lists/{split}.txt: {id}")
+            jobs[id] = Job(id, known.classes or classes, known.in_training or split.startswith("train"))
+    return list(jobs.values())
+
+
+def counts_table(data, splits):
+    """What each split holds, a line a quantity, a column a split."""
+    maps, truths = (names_in(data.root / name) for name in ("saliency", "SegmentationClass"))
+    columns = [["", "images", "simple", "complex", "with saliency", "with ground truth", *data.classes]]
+    for split, items in splits.items():
+        labelled = [item.classes for item in items if item.classes]
+        simple = sum(len(classes) == 1 for classes in labelled)
+        per_class = np.bincount([c for classes in labelled for c in classes], minlength=len(data.classes))
+        kinds = [simple, len(labelled) - simple] if labelled else ["-", "-"]
+        covered = [sum(f"{item.id}.png" in names for item in items) for names in (maps, truths)]
+        columns.append([split, len(items), *kinds, *covered, *(per_class if labelled else ["-"] * len(per_class))])
+    width, wide = max(map(len, columns[0])), max(9, *map(len, splits)) + 2
+    rows = zip(*columns)
+    return "\n".join(f"{name:<{width}}" + "".join(f"{number:>{wide}}" for number in numbers) for name, *numbers in rows)
+
+
+def names_in(folder):
+    """The names of a folder's files; none if it does not exist."""
+    return set(os.listdir(folder)) if folder.is_dir() else set()
+
+
+def inspect(data, job):
+    """Decodes what belongs to one image, in a process of its own. Returns a Found."""
+    faults, remarks, brightness = [], [], None
+    image = read("image", read_rgb, data.image_path(job.id), faults)
+    size = None if image is None else image.shape[:2]
+
+    path = data.saliency_path(job.id)
+    if job.in_training or path.exists():
+        saliency = read("saliency", read_grey, path, faults)
+        if saliency is not None:
+            check_size("saliency", path, saliency, size, faults)
+            if saliency.any():
+                brightness = border_and_centre(saliency)
+            else:
+                faults.append(("saliency all zero", str(path)))
+
+    path = data.ground_truth_path(job.id)
+    if path.exists():
+        truth = read("ground truth", read_indexed, path, faults)
+        if truth is not None:
+            check_size("ground truth", path, truth, size, faults)
+            check_values(data, job, path, truth, faults, remarks)
+    return Found(faults, remarks, brightness)
+
+
+def read(what, reader, path, faults):
+    """The array in a file, or None and a fault."""
+    try:
+        return reader(path)
+    except InputError as error:
+        if not path.exists():
+            problem = "missing"
+        else:  # the readers refuse a sound image of another kind with the word "mode"
+            problem = "of another format" if "found mode" in str(error) else "unreadable"
+        faults.append((f"{what} {problem}", str(error)))
+
+
+def check_size(what, path, array, size, faults):
+    if size and array.shape != size:
+        (height, width), (own_height, own_width) = size, array.shape
+        message = f"{path}: expected the image's size {width}x{height}, found {own_width}x{own_height}"
+        faults.append((f"{what} of another size", message))
+
+
+def check_values(data, job, path, truth, faults, remarks):
+    """Faults of values that are no class; remarks of classes that are not the image-level labels."""
+    shown = [int(value) for value in np.unique(truth) if value not in (0, IGNORE_INDEX)]
+    if shown and shown[-1] > len(data.classes):
+        message = f"{path}: expected values 0 to {len(data.classes)} and 255, found {shown[-1]}"
+        faults.append(("ground truth values out of range", message))
+    elif job.classes and tuple(value - 1 for value in shown) != job.classes:
+        names = [" ".join(data.classes[c] for c in classes) for classes in ([v - 1 for v in shown], job.classes)]
+        remarks.append((LABELS_DIFFER, f"{path}: shows {names[0] or 'nothing'}, listed {names[1]}"))
+
+
+def border_and_centre(saliency):
+    """Mean of the outer tenth on each side and of the middle half of a map (H, W); None if it is too small for both."""
+    height, width = saliency.shape
+    if min(height, width) < 4:
+        return None
+    inner = np.ones(saliency.shape, bool)
+    rows, columns = max(1, height // 10), max(1, width // 10)
+    inner[:rows] = inner[-rows:] = inner[:, :columns] = inner[:, -columns:] = False
+    centre = saliency[height // 4 : height - height // 4, width // 4 : width - width // 4]
+    return float(saliency[~inner].mean()), float(centre.mean())
+
+
+class Balance:
+    """How many saliency maps are brighter at the border than in the centre, and whether that is too many.
+
+    Salient objects are mostly in the middle of a photograph, so a sound map is mostly darker at its border; but not
+    each one, so that a single map says nothing. Inverting a set turns every such vote round: if p is the share of
+    sound maps with a brighter border, the inverted set has 1 - p, and one half separates the two for every p below it.
+    A set is called inverted if more than n / 2 + sqrt(n) of its n maps vote for it: two standard deviations beyond
+    what n tosses of a coin give, so that few maps do not convict a set by chance.
+    """
+
+    def __init__(self):
+        self.maps = self.brighter_border = self.votes = 0
+        self.border = self.centre = 0.0
+
+    def add(self, brightness):
+        if brightness:
+            border, centre = brightness
+            self.maps += 1
+            self.votes += border != centre
+            self.brighter_border += border > centre
+            self.border += border
+            self.centre += centre
+
+    def inverted(self):
+        return self.brighter_border > self.votes / 2 + math.sqrt(self.votes)
+
+    def __str__(self):
+        if not self.maps:
+            return "saliency: no usable map"
+        means = f"mean {self.border / self.maps:.0f} at the border, {self.centre / self.maps:.0f} in the centre"
+        found = f"{self.brighter_border} of {self.maps} maps are brighter at the border than in the centre"
+        return f"saliency: {found} ({means})"
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser("python -m data.check", description=__doc__, formatter_class=HelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="data set folder (README, 'A data set is a folder')")
+    add_workers_argument(parser)
+    args = parser.parse_args(arguments)
+    with exit_on_input_error("data.check"):
+        sys.exit(0 if check(args.data, args.workers) else 1)
+
+
+if __name__ == "__main__":
+    main()

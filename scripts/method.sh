@@ -1,0 +1,44 @@
+# Sourced by run_all.sh and by the scripts of the tables and figures: the method as functions, with the hyperparameters of
+# the data set. What two of them have in common lies in one folder and runs once.
+source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+case $(basename "$DATA") in toy*) set_name=toy ;; *) set_name=voc12 ;; esac
+source "${SETTINGS:-scripts/$set_name.sh}"
+
+classify() { # arguments of both trainings: from images to initial and pseudo labels
+    scripts/cls_train.sh "${CLS[@]}" "$@"
+    scripts/cls_train_iam.sh "${CLS[@]}" "$@"
+    scripts/cls_infer.sh "${INFER[@]}"
+    scripts/pseudo_background.sh
+    scripts/pseudo_pom.sh
+}
+
+segment() { # suffix, folder of labels: seg<suffix>, pred<suffix>_val and its score
+    scripts/seg_train.sh "${SEG[@]}" --labels "$RUN/$2" --out "$RUN/seg$1"
+    predict "$1" "$VAL" "pred$1_$VAL"
+    scripts/evaluate.sh "pred$1_$VAL" "$VAL"
+}
+
+predict() { # suffix, split, folder
+    scripts/seg_predict.sh "${PREDICT[@]}" --weights "$RUN/seg$1/weights.pth" --split "$2" --out "$RUN/$3"
+}
+
+mask() { # suffix, arguments of pseudo.nsrm: label_masked<suffix>
+    scripts/pseudo_nsrm.sh "${NSRM[@]}" --out "$RUN/label_masked$1" "${@:2}"
+}
+
+two_rounds() { # suffix: the paper's second half, from pseudo labels to seg2<suffix>
+    segment "1$1" label_pseudo
+    predict "1$1" "$TRAIN" "pred1$1"
+    mask "$1" --pred "$RUN/pred1$1"
+    segment "2$1" "label_masked$1"
+}
+
+whole_method() {
+    prepare
+    classify
+    two_rounds ""
+}
+
+table() { # name, title, then "--row NAME PAPER FOLDER" for each row: <run>/<name>.md
+    python -m seg.table --run "$RUN" --name "$1" --title "$2" "${@:3}"
+}

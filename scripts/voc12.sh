@@ -1,0 +1,21 @@
+# Sourced by method.sh: the paper's run on PASCAL VOC 2012. Hyperparameters that are not here stand in the stages' scripts.
+SEED=${SEED:-0}
+export TRAIN=train_aug EVAL_TRAIN=train # what is trained on, and which part of it has ground truth
+CLS=(--init weights/vgg16.pth --seed "$SEED")
+INFER=()
+SEG_VGG16=(--backbone vgg16 --init weights/vgg16.pth --seed "$SEED")                                  # Table 1
+SEG_IMAGENET=(--backbone resnet101 --init weights/resnet101.pth --seed "$SEED")                       # Table 2
+SEG_COCO=(--backbone resnet101 --init weights/coco_resnet101.pth --convention caffe --seed "$SEED")   # Table 2, last row
+SEG=("${SEG_COCO[@]}") # Tables 3 and 4, Figures 6 and 7: the run without a suffix
+VGG16=_vgg16 IMAGENET=_imagenet COCO=''
+PREDICT=()
+KERNEL=30 KERNELS=(2 5 10 20 30 40 50) # Figure 6
+NODE=64 NODES=(16 32 64 96 128)        # Figure 7
+NSRM=(--kernel-size "$KERNEL")
+
+prepare() {
+    for name in vgg16 resnet101 coco_resnet101; do
+        [ -e "weights/$name.pth" ] || python -m weights.fetch "$name"
+    done
+    [ -e "$DATA/classes.txt" ] || { echo "$DATA: expected a data set; make it with data.prepare_voc12" >&2; exit 2; }
+}

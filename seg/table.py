@@ -1,0 +1,72 @@
+"""Prints a table of the paper beside this run's scores, in Markdown; writes <run>/<name>.md, and with --plot <name>.png.
+
+A dash stands where nothing was run.
+"""
+
+import argparse
+from pathlib import Path
+
+from common.cli import HelpFormatter, command_name, exit_on_input_error
+from common.files import atomic, read_json
+
+
+def parser():
+    parser = argparse.ArgumentParser(f"python -m {command_name()}", description=__doc__, formatter_class=HelpFormatter)
+    parser.add_argument("--run", type=Path, required=True, help="the run's folder")
+    parser.add_argument("--name", required=True, help="of the files to write, without ending")
+    parser.add_argument("--title", required=True)
+    parser.add_argument(
+        "--row", nargs=3, action="append", required=True, metavar=("NAME", "PAPER", "FOLDER"),
+        help="a row: its name, the paper's mIoU on VOC 2012 val, and the folder of predictions below <run>",
+    )
+    parser.add_argument("--note", help="a line below the table")
+    parser.add_argument("--plot", metavar="LABEL", help="also plot the mIoU over the rows' names, which are numbers")
+    return parser
+
+
+def score_of(run, folder):
+    """The mIoU in percent that seg.evaluate wrote for <run>/<folder>, or None if it did not run.
+
+    The scores of no_glore/pred1_val lie in no_glore/scores/pred1_val.
+    """
+    path = run / Path(folder).parent / "scores" / Path(folder).name / "scores.json"
+    return read_json(path)["mean_iou"] if path.exists() else None
+
+
+def markdown(title, rows, note=None):
+    """rows: (name, the paper's number as text, this run's as float or None). Returns the table as text."""
+    lines = [f"**{title}** (mIoU, %)", "", "| | paper, VOC 2012 val | this run |", "|---|---|---|"]
+    for name, paper, score in rows:
+        lines.append(f"| {name} | {paper or '–'} | {'–' if score is None else f'{score:.1f}'} |")
+    return "\n".join(lines + (["", note] if note else [])) + "\n"
+
+
+def plot(path, title, label, rows):
+    """This run's scores over the numbers that the rows have as names."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    points = [(float(name), score) for name, _, score in rows if score is not None]
+    figure, axes = pyplot.subplots(figsize=(5, 3.2), layout="constrained")
+    axes.plot(*zip(*points), marker="o")
+    axes.set(title=title, xlabel=label, ylabel="mIoU (%)", xticks=[x for x, _ in points])
+    axes.grid(alpha=0.3)
+    with atomic(path) as partial:
+        figure.savefig(partial, format="png", dpi=150)
+
+
+def main(args):
+    rows = [(name, paper, score_of(args.run, folder)) for name, paper, folder in args.row]
+    text = markdown(args.title, rows, args.note)
+    with atomic(args.run / f"{args.name}.md") as partial:
+        partial.write_text(text)
+    if args.plot and any(score is not None for *_, score in rows):
+        plot(args.run / f"{args.name}.png", args.title, args.plot, rows)
+    print(text)
+
+
+if __name__ == "__main__":
+    with exit_on_input_error(command_name()):
+        main(parser().parse_args())

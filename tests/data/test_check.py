@@ -1,0 +1,237 @@
+"""data.check: what it counts, each fault it names, and the example of README, "Your own data"."""
+
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from common.files import write_grey, write_indexed
+from data import check
+
+# README, "Your own data", word for word.
+SNIPPET = r"""
+import csv
+from pathlib import Path
+from PIL import Image, ImageOps
+
+photos, maps, out = Path("photos"), Path("maps"), Path("data/mine")
+with open("tags.csv", newline="") as file:
+    tags = {row["file"]: row["tags"].split(";") for row in csv.DictReader(file)}
+classes = sorted({tag for own in tags.values() for tag in own})
+
+for folder in ("JPEGImages", "saliency", "lists"):
+    (out / folder).mkdir(parents=True, exist_ok=True)
+(out / "classes.txt").write_text("".join(f"{name}\n" for name in classes))
+lines = []
+for file, own in sorted(tags.items()):
+    id = Path(file).stem  # letters, digits, "_", "-" and "." only
+    image = ImageOps.exif_transpose(Image.open(photos / file)).convert("RGB")
+    image.save(out / "JPEGImages" / f"{id}.jpg", quality=95)
+    saliency = Image.open(maps / f"{id}.png").convert("L").resize(image.size)
+    saliency.save(out / "saliency" / f"{id}.png")
+    lines.append(" ".join([id, *(str(classes.index(tag)) for tag in own)]))
+(out / "lists" / "train.txt").write_text("".join(f"{line}\n" for line in lines))
+"""
+
+
+@pytest.fixture
+def report(tiny_data, capsys):
+    """Checks the tiny data set in this process: (exit status, what was printed)."""
+
+    def run(workers=1):
+        with pytest.raises(SystemExit) as end:
+            check.main(["--data", str(tiny_data), "--workers", str(workers)])
+        captured = capsys.readouterr()
+        return end.value.code, captured.out + captured.err
+
+    return run
+
+
+def row(text, name):
+    return next(line.split()[1:] for line in text.splitlines() if line.startswith(name))
+
+
+def test_sound_data_in_processes_and_nothing_is_written(report, tiny_data):
+    (tiny_data / "saliency/d_complex.png").touch()
+    before = {path: path.stat().st_mtime_ns for path in tiny_data.rglob("*")}
+    status, text = report(workers=2)
+    assert status == 0 and text.rstrip().endswith("faults: none")
+    assert "worth a look" not in text
+    assert {path: path.stat().st_mtime_ns for path in tiny_data.rglob("*")} == before
+    # test, train, val
+    assert row(text, "images") == ["1", "4", "2"]
+    assert row(text, "simple") == ["-", "2", "1"]
+    assert row(text, "complex") == ["-", "2", "1"]
+    assert row(text, "with saliency")[1:] == ["1", "4", "2"]
+    assert row(text, "with ground truth")[2:] == ["1", "4", "2"]
+    assert row(text, "disc") == ["-", "3", "1"] and row(text, "bar") == ["-", "2", "2"]
+
+
+def saliency(values, mode=None):
+    def damage(root):
+        Image.fromarray(values, mode).save(root / "saliency/a_simple.png")
+
+    return damage
+
+
+def truth(value, size=(48, 64)):
+    return lambda root: write_indexed(root / "SegmentationClass/a_simple.png", np.full(size, value, np.uint8))
+
+
+def truncate(name):
+    def damage(root):
+        content = (root / name).read_bytes()
+        (root / name).write_bytes(content[: len(content) // 2])
+
+    return damage
+
+
+def train(*lines):
+    return lambda root: (root / "lists/train.txt").write_text("".join(line + "\n" for line in lines))
+
+
+FAULTS = {  # what is done to the data: kind of the fault, and what must be said of it
+    "image removed": (lambda root: (root / "JPEGImages/a_simple.jpg").unlink(), "image missing: 1", "a_simple.jpg"),
+    "image cut off": (truncate("JPEGImages/a_simple.jpg"), "image unreadable: 1", "a_simple.jpg"),
+    "map removed": (lambda root: (root / "saliency/a_simple.png").unlink(), "saliency missing: 1", "a_simple.png"),
+    "map cut off": (truncate("saliency/a_simple.png"), "saliency unreadable: 1", "a_simple.png"),
+    "map of 16 bits": (saliency(np.full((48, 64), 999, np.uint16)), "saliency of another format: 1", "mode I;16"),
+    "map in colour": (saliency(np.ones((48, 64, 3), np.uint8)), "saliency of another format: 1", "mode RGB"),
+    "map of another size": (saliency(np.ones((64, 48), np.uint8)), "saliency of another size: 1",
+                            "size 64x48, found 48x64"),
+    "map all zero": (saliency(np.zeros((48, 64), np.uint8)), "saliency all zero: 1", "a_simple.png"),
+    "mask cut off": (truncate("SegmentationClass/a_simple.png"), "ground truth unreadable: 1", "a_simple.png"),
+    "mask not indexed": (lambda root: write_grey(root / "SegmentationClass/a_simple.png", np.ones((48, 64), np.uint8)),
+                         "ground truth of another format: 1", "mode L"),
+    "mask of another size": (truth(1, (64, 48)), "ground truth of another size: 1", "found 48x64"),
+    "mask out of range": (truth(4), "ground truth values out of range: 1", "0 to 3 and 255, found 4"),
+    "class unknown": (train("a_simple 3"), "lines that cannot be used: 1", "lists/train.txt line 1: expected classes"),
+    "id unusable": (train("a_simple 0", "../b 0"), "lines that cannot be used: 1", "line 2: expected an id"),
+    "image twice": (train("a_simple 0", "", "a_simple 0"), "images listed twice: 1",
+                    "lists/train.txt line 3: a_simple"),
+    "no class": (train("a_simple 0", "b_simple"), "images listed without a class: 1", "lists/train.txt: b_simple"),
+    "list empty": (train(), "lists without an image: 1", "lists/train.txt"),
+    "lists differ": (train("b_simple 1"), "images with different classes in two lists: 1", "lists/val.txt: b_simple"),
+}  # fmt: skip
+
+
+def test_a_map_that_is_not_needed_is_checked_where_it_exists(report, tiny_data):
+    train("b_simple 2")(tiny_data)
+    saliency(np.zeros((40, 56), np.uint8))(tiny_data)  # of a_simple, which no list names
+    (tiny_data / "saliency/a_simple.png").rename(tiny_data / "saliency/d_complex.png")  # of val
+    status, text = report()
+    assert status == 1 and "saliency all zero: 1" in text and "d_complex.png" in text
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault_is_named(report, tiny_data, fault):
+    damage, kind, message = FAULTS[fault]
+    damage(tiny_data)
+    status, text = report()
+    faults = text[text.index("\nfaults\n") :].splitlines()[2:]
+    assert status == 1
+    assert [line.strip() for line in faults if line.startswith("  ") and line[2] != " "] == [kind]
+    assert message in faults[1]
+
+
+def test_three_are_cited_and_the_rest_counted(report, tiny_data):
+    shutil.rmtree(tiny_data / "saliency")
+    status, text = report()
+    assert status == 1 and "saliency missing: 4" in text and "and 1 more" in text
+    assert text.count("no such file") == 3
+    assert "saliency: no usable map" in text
+
+
+def test_saliency_and_ground_truth_are_not_needed_beyond_training(report, tiny_data):
+    (tiny_data / "lists/train.txt").write_text("a_simple 0\n")
+    shutil.rmtree(tiny_data / "SegmentationClass")
+    (tiny_data / "saliency/d_complex.png").unlink()
+    status, text = report()
+    assert status == 0
+    assert row(text, "with saliency")[1:] == ["1", "1", "1"]
+    assert row(text, "with ground truth")[2:] == ["0", "0", "0"]
+
+
+def test_ground_truth_of_other_classes_is_a_remark(report, tiny_data):
+    truth(2)(tiny_data)
+    status, text = report()
+    assert status == 0
+    assert "shows other classes than the lists: 1" in text and "a_simple.png: shows square, listed disc" in text
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_inverted_saliency(report, tiny_data, inverted):
+    lines = []
+    for number in range(20):  # a quarter of the objects touches the border: the votes are not unanimous
+        saliency = np.full((48, 64), 10, np.uint8)
+        saliency[:, :8] = 240 if number % 4 == 0 else 10
+        saliency[16:32, 20:44] = 10 if number % 4 == 0 else 240
+        write_grey(tiny_data / f"saliency/n{number}.png", 255 - saliency if inverted else saliency)
+        shutil.copy(tiny_data / "JPEGImages/a_simple.jpg", tiny_data / f"JPEGImages/n{number}.jpg")
+        lines.append(f"n{number} 0")
+    train(*lines)(tiny_data)
+    for name in ("val", "test"):
+        (tiny_data / f"lists/{name}.txt").unlink()
+    status, text = report()
+    assert status == inverted and (check.INVERTED in text) == inverted
+    assert f"saliency: {15 if inverted else 5} of 20 maps are brighter at the border" in text
+
+
+def test_few_maps_or_flat_ones_convict_nobody():
+    balance = check.Balance()
+    for _ in range(4):
+        balance.add((200.0, 10.0))
+    assert not balance.inverted()
+    balance.add((200.0, 10.0))
+    assert balance.inverted()
+    balance = check.Balance()
+    for _ in range(100):
+        balance.add((7.0, 7.0))
+    assert not balance.inverted()
+
+
+def test_border_and_centre():
+    values = np.zeros((40, 60), np.uint8)
+    values[4:-4, 6:-6] = 50
+    values[10:30, 15:45] = 90
+    assert check.border_and_centre(values) == (0.0, 90.0)
+    assert check.border_and_centre(values[:3]) is None
+
+
+@pytest.mark.parametrize("lacking", ["classes.txt", "lists", ""])
+def test_unusable_folder(report, tiny_data, lacking):
+    path = tiny_data / lacking
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    status, text = report()
+    assert status == 2 and text.startswith("data.check: error: ") and len(text.splitlines()) == 1
+
+
+def test_command(run_command, tiny_data):
+    result = run_command("data.check", "--data", tiny_data, "--workers", "1")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith(f"{tiny_data}: 3 classes")
+
+
+def test_example_of_the_readme(tiny_data, tmp_path, report):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "maps").mkdir()
+    Image.open(tiny_data / "JPEGImages/a_simple.jpg").save(tmp_path / "photos/beach.png")
+    turned = Image.Exif()
+    turned[0x0112] = 6  # a camera held upright
+    Image.open(tiny_data / "JPEGImages/b_simple.jpg").save(tmp_path / "photos/IMG_2.JPG", exif=turned)
+    Image.open(tiny_data / "saliency/a_simple.png").convert("RGB").save(tmp_path / "maps/beach.png")
+    Image.open(tiny_data / "saliency/a_simple.png").resize((90, 70)).save(tmp_path / "maps/IMG_2.png")
+    (tmp_path / "tags.csv").write_text("file,tags\nbeach.png,person;traffic light\nIMG_2.JPG,dog\n")
+    result = subprocess.run([sys.executable, "-c", SNIPPET], cwd=tmp_path, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
+
+    mine = tmp_path / "data/mine"
+    assert (mine / "classes.txt").read_text().splitlines() == ["dog", "person", "traffic light"]
+    assert (mine / "lists/train.txt").read_text() == "IMG_2 0\nbeach 1 2\n"
+    shutil.rmtree(tiny_data)
+    mine.rename(tiny_data)
+    status, text = report()
+    assert status == 0, text

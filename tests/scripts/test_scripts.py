@@ -1,0 +1,89 @@
+"""The shell scripts of the whole run, the tables and the figures, on a handful of toy images."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+if not (ROOT / ".venv" / "installed").exists():
+    pytest.skip("the scripts need the environment that scripts/test.sh makes", allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory):
+    """`script("scripts/table3.sh")` runs it; all share one data set and one run, as they are meant to."""
+    folder = tmp_path_factory.mktemp("scripts")
+    paths = {"DATA": folder / "toy", "RUN": folder / "run", "SETTINGS": ROOT / "tests" / "scripts" / "tiny.sh"}
+    environment = {**os.environ, **{name: str(path) for name, path in paths.items()}}
+
+    def run(name, *arguments, expected=0):
+        command = [str(ROOT / name), *map(str, arguments)]
+        result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=400)
+        assert result.returncode == expected, result.stdout + result.stderr[-3000:]
+        return result.stdout
+
+    run.folder = folder / "run"
+    return run
+
+
+def trainings(output):
+    """The seg.train stages that really ran, by folder."""
+    return re.findall(r"seg\.train: .* -> \S*/run/(\S+) in ", output)
+
+
+def numbers(output):
+    return re.findall(r"\| (?:[\d.]+|–) \|$", output, re.MULTILINE)
+
+
+def test_run_all_and_again(script):
+    output = script("run_all.sh")
+    assert trainings(output) == ["seg1", "seg2"]
+    assert output.splitlines()[-1].startswith("val    prediction, round 2")
+    summary = json.loads((script.folder / "summary.json").read_text())
+    assert set(summary) == {"train", "val"} and set(summary["val"]) == {"round1", "round2"}
+    assert len(summary["train"]) == 6 and all(0 <= value <= 100 for part in summary.values() for value in part.values())
+    again = script("run_all.sh")
+    assert trainings(again) == [] and again.count("nothing to do") >= 12
+    assert again.splitlines()[-8:] == output.splitlines()[-8:]
+
+
+def test_table_3_trains_only_what_is_new(script):
+    output = script("scripts/table3.sh")
+    assert trainings(output) == ["no_glore/seg_initial", "seg_initial", "seg_retrain", "seg_pom_retrain"]
+    assert len(numbers(output)) == 6 and "–" not in output
+    assert "| + GR + POM + NSRM | 70.4 |" in output
+    arch = json.loads((script.folder / "no_glore" / "cls" / "stage.json").read_text())["arguments"]
+    assert arch["glore"] is False
+
+
+def test_table_4(script):
+    output = script("scripts/table4.sh")
+    assert trainings(output) == ["seg2_all", "seg2_no_expansion", "seg2_no_masking", "seg2_no_dilation"]
+    assert len(numbers(output)) == 5 and "–" not in output
+
+
+def test_tables_1_and_2(script):
+    assert trainings(script("scripts/table1.sh")) == []  # here VGG16 is the main run
+    output = script("scripts/table2.sh")
+    assert trainings(output) == ["seg1_imagenet", "seg2_imagenet", "seg1_coco", "seg2_coco"]
+    assert len(numbers(output)) == 2 and "–" not in output
+
+
+def test_figures(script):
+    assert trainings(script("scripts/fig6.sh")) == ["seg2_kernel3"]
+    assert trainings(script("scripts/fig7.sh")) == ["nodes3/seg1", "nodes3/seg2"]
+    for name in ("fig6", "fig7"):
+        assert (script.folder / f"{name}.png").stat().st_size > 1000
+        assert "Paper, on VOC" in (script.folder / f"{name}.md").read_text()
+
+
+def test_stage_scripts_take_further_arguments(script):
+    out = script.folder / "label_masked_wide"
+    script("scripts/pseudo_nsrm.sh", "--kernel-size", 50, "--out", out)
+    assert json.loads((out / "stage.json").read_text())["arguments"]["kernel_size"] == 50
+    script("scripts/pseudo_nsrm.sh", "--kernel-size", 0, "--out", out, expected=2)
