@@ -4,7 +4,8 @@ INIT=weights/$(basename "$DATA").pth
 TRUNK=(--channels 16 32 64 96 96 --depths 1 1 2 2 2 --batch-norm)
 CLS=(--init "$INIT" "${TRUNK[@]}" --epochs 12 --decay-epochs 6 10 --batch-size 10 --input-size 128 --nodes 16 --seed "$SEED")
 INFER=(--input-size 128)
-CROPS=(--iterations 480 --crop-size 97 --scales 0.75 1 1.25 1.5 --rates 1 2 3 4 --seed "$SEED")
+# The images are small: a larger scale beside 1 instead of smaller ones.
+CROPS=(--iterations 480 --crop-size 97 --scales 0.75 1 1.25 1.5 --pyramid 1.5 --rates 1 2 3 4 --seed "$SEED")
 SEG_VGG16=(--backbone vgg16 --init "$INIT" "${TRUNK[@]}" --fc-channels 96 --lr 1e-3 "${CROPS[@]}") # Table 1
 RESNET=(--backbone resnet101 --blocks 1 1 2 1 --width 16 --lr 5e-3 "${CROPS[@]}") # there are no toy weights for a ResNet:
 SEG_IMAGENET=("${RESNET[@]}")                 # both starts of Table 2 are at random here,
