@@ -16,7 +16,11 @@ def parser():
     parser.add_argument("--name", required=True, help="of the files to write, without ending")
     parser.add_argument("--title", required=True)
     parser.add_argument(
-        "--row", nargs=3, action="append", required=True, metavar=("NAME", "PAPER", "FOLDER"),
+        "--row",
+        nargs=3,
+        action="append",
+        required=True,
+        metavar=("NAME", "PAPER", "FOLDER"),
         help="a row: its name, the paper's mIoU on VOC 2012 val, and the folder of predictions below <run>",
     )
     parser.add_argument("--note", help="a line below the table")

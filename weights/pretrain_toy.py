@@ -3,7 +3,7 @@
 The network learns to tell shape, texture and hue of single objects on varied backgrounds. The three are drawn
 independently, so that the trunk knows what objects are made of, but no class of the toy data. Input is RGB with
 ImageNet's mean and standard deviation. The file holds {"arch": {"channels", "depths", "batch_norm"}, "state_dict"};
-the parameters are those of common.vgg.vgg_features with the prefix "features.".
+the parameters are those of common.vgg.vgg_features with the prefix "features.". TensorBoard scalars go beside the file.
 """
 
 import math
@@ -78,11 +78,15 @@ def train(network, images, factors, args, device):
     """Nesterov SGD with a learning rate that rises over the first tenth of the steps and falls linearly to 0."""
     import torch
     from torch.nn.functional import cross_entropy
+    from torch.utils.tensorboard import SummaryWriter
 
     optimizer = torch.optim.SGD(network.parameters(), lr=args.lr, momentum=0.9, nesterov=True, weight_decay=5e-4)
     generator = torch.Generator().manual_seed(args.seed)
     network.train()
-    with progress_bar("train", args.steps, unit="it") as bar:
+    with (
+        SummaryWriter(args.out.with_suffix(".tensorboard")) as log,
+        progress_bar("train", args.steps, unit="it") as bar,
+    ):
         for step in range(args.steps):
             lr = args.lr * min(10 * (step + 1) / args.steps, (args.steps - step) / (0.9 * args.steps))
             optimizer.param_groups[0]["lr"] = lr
@@ -101,6 +105,8 @@ def train(network, images, factors, args, device):
             accuracy = sum(right).item() / len(right)
             bar.set_postfix(loss=f"{loss.item():.3f}", accuracy=f"{accuracy:.0%}", lr=f"{lr:.4f}", refresh=False)
             bar.update()
+            for name, value in (("loss", loss.item()), ("lr", lr), ("accuracy", accuracy)):
+                log.add_scalar(name, value, step)
 
 
 def evaluate(network, images, factors, args, device):

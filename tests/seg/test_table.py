@@ -15,8 +15,23 @@ def put_score(run, folder, value):
 def test_rows(run_command, tmp_path):
     put_score(tmp_path, "scores/pred1_val", 61.26)
     put_score(tmp_path, "no_glore/scores/pred1_val", 59.0)
-    rows = ("--row", "a", "67.7", "no_glore/pred1_val", "--row", "b", "68.8", "pred1_val", "--row", "c", "", "pred9_val")
-    result = run_command("seg.table", "--run", tmp_path, "--name", "table3", "--title", "Table 3", *rows, "--note", "A note.")
+    rows = (
+        "--row",
+        "a",
+        "67.7",
+        "no_glore/pred1_val",
+        "--row",
+        "b",
+        "68.8",
+        "pred1_val",
+        "--row",
+        "c",
+        "",
+        "pred9_val",
+    )
+    result = run_command(
+        "seg.table", "--run", tmp_path, "--name", "table3", "--title", "Table 3", *rows, "--note", "A note."
+    )
     assert result.returncode == 0, result.stderr
     text = (tmp_path / "table3.md").read_text()
     assert text.strip() == result.stdout.strip()
