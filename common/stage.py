@@ -91,14 +91,15 @@ class Stage:
         """Leaves no trace of a stage that failed before it wrote anything."""
         if self.is_file:
             if not self.out.exists():
-                self.record_path.unlink(missing_ok=True)
+                self._clear()
         elif self.out.is_dir() and {path.name for path in self.out.iterdir()} <= {"stage.json", "tensorboard"}:
             shutil.rmtree(self.out)
 
     def _clear(self):
         if self.is_file:
             self.out.unlink(missing_ok=True)
-            self.record_path.unlink()
+            self.record_path.unlink(missing_ok=True)
+            shutil.rmtree(self.out.with_suffix(".tensorboard"), ignore_errors=True)
         else:
             shutil.rmtree(self.out)
 
