@@ -12,7 +12,9 @@ export PATH="$PWD/.venv/bin:$PATH"
 
 DATA=${DATA:-data/toy}
 RUN=${RUN:-runs/$(basename "$DATA")}
-TRAIN=${TRAIN:-train}  # the split that is trained on; train_aug on VOC
-VAL=${VAL:-val}
-export DATA RUN TRAIN VAL
+if [ "$(basename "$DATA")" = voc12 ]; then # trained on train_aug, of which only train has ground truth
+    TRAIN=${TRAIN:-train_aug} EVAL_TRAIN=${EVAL_TRAIN:-train}
+fi
+TRAIN=${TRAIN:-train} VAL=${VAL:-val}
+export DATA RUN TRAIN VAL EVAL_TRAIN=${EVAL_TRAIN:-$TRAIN}
 [ -z "${GPUS:-}" ] || export CUDA_VISIBLE_DEVICES=$GPUS

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # mIoU along the way, from CAM to the second round's predictions, as one table; <run>/summary.json.
 source "$(dirname "$0")/env.sh"
-EVAL_TRAIN=${EVAL_TRAIN:-$TRAIN} # training images with ground truth: train on VOC, where train_aug has none
 for maps in cam oa_cam; do # they become labels by a threshold; the best counts, chosen on the ground truth as is usual
     scripts/evaluate.sh "$maps" "$EVAL_TRAIN" --map-thresholds 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 0.9
 done

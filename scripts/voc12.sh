@@ -1,6 +1,5 @@
 # Sourced by method.sh: the paper's run on PASCAL VOC 2012. Hyperparameters that are not here stand in the stages' scripts.
 SEED=${SEED:-0}
-export TRAIN=train_aug EVAL_TRAIN=train # what is trained on, and which part of it has ground truth
 CLS=(--init weights/vgg16.pth --seed "$SEED")
 INFER=()
 SEG_VGG16=(--backbone vgg16 --init weights/vgg16.pth --seed "$SEED")                                  # Table 1
