@@ -207,6 +207,7 @@ def test_fault_is_named_and_nothing_is_written(prepare, tiny_devkit, tmp_path, f
 def test_saliency_of_the_validation_images_is_not_needed(prepare, tmp_path):
     (tmp_path / "saliency_aug/2007_000003.png").unlink()
     prepare("--sbd", str(tmp_path / "sbd"))
+    assert (tmp_path / "voc12/lists/val.txt").read_text().startswith("2007_000003 ")
 
 
 @pytest.mark.parametrize("wrong", ["--devkit", "--sbd"])

@@ -109,6 +109,7 @@ def test_a_palette_of_the_used_colours_alone_will_do(data, tmp_path):
     image.putpalette(VOC_PALETTE[:9])
     image.save(data / "pred" / f"{IDS[1]}.png", bits=2)
     export(data, tmp_path / "results.tgz")
+    assert (tmp_path / "results.tgz").stat().st_size > 0
 
 
 def test_missing_predictions_are_counted_and_named(data, tmp_path):

@@ -51,21 +51,14 @@ def test_crf_uses_the_image(tmp_path):
     assert (snapped[:, :20] == 0).all() and (snapped[:, 20:] == 1).all()
 
 
+def predict(run_command, data, weights, out, workers=0):
+    options = ["--data", data, "--split", "train", "--weights", weights]
+    return run_command("seg.predict", *options, "--out", out, "--workers", workers, "--device", "cpu")
+
+
 def test_every_image_once_in_its_own_size_and_the_same_with_any_workers(run_command, tiny_data, tmp_path, weights):
     for workers in (0, 2):
-        common = (
-            "--data",
-            tiny_data,
-            "--split",
-            "train",
-            "--weights",
-            weights,
-            "--workers",
-            workers,
-            "--device",
-            "cpu",
-        )
-        result = run_command("seg.predict", *common, "--out", tmp_path / f"pred{workers}")
+        result = predict(run_command, tiny_data, weights, tmp_path / f"pred{workers}", workers)
         assert result.returncode == 0, result.stderr
     first, second = ({p.name: p.read_bytes() for p in (tmp_path / f"pred{w}").glob("*.png")} for w in (0, 2))
     assert first == second and len(first) == 4
@@ -75,26 +68,14 @@ def test_every_image_once_in_its_own_size_and_the_same_with_any_workers(run_comm
 
 
 def test_goes_on_where_it_stopped(run_command, tiny_data, tmp_path, weights):
-    command = (
-        "--data",
-        tiny_data,
-        "--split",
-        "train",
-        "--weights",
-        weights,
-        "--workers",
-        0,
-        "--out",
-        tmp_path / "pred",
-    )
-    run_command("seg.predict", *command)
+    predict(run_command, tiny_data, weights, tmp_path / "pred")
     record = tmp_path / "pred" / "stage.json"
     record.write_text(
         record.read_text().replace('"finished": "2', '"finished": null, "was": "2')
     )  # as if it had been killed
     (tmp_path / "pred" / "a_simple.png").unlink()
     kept = (tmp_path / "pred" / "b_simple.png").stat().st_mtime_ns
-    result = run_command("seg.predict", *command)
+    result = predict(run_command, tiny_data, weights, tmp_path / "pred")
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "pred" / "a_simple.png").exists()
     assert (tmp_path / "pred" / "b_simple.png").stat().st_mtime_ns == kept
