@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from common.cli import add_device_arguments, add_trunk_arguments, stage_parser
+from common.cli import add_device_arguments, add_output_stride_argument, add_trunk_arguments, stage_parser
 
 
 def training_parser(doc):
@@ -27,13 +27,16 @@ def training_parser(doc):
         help="0-based epochs from which lr is a tenth (paper 4.1)",
     )
     parser.add_argument(
-        "--input-size", type=int, default=256, help="images become squares of this side; maps an eighth of it"
+        "--input-size", type=int, default=256, help="images become squares of this side; maps of it by --output-stride"
     )
     parser.add_argument("--nodes", type=int, default=64, help="N, nodes of the GloRe unit (paper 3.1, Fig. 7)")
     parser.add_argument(
         "--glore", action=argparse.BooleanOptionalAction, default=True, help="--no-glore is Table 3's baseline"
     )
+    local = "in GloRe's place a unit with the same batch norm that relates no regions: a control, not in the paper"
+    parser.add_argument("--local-unit", action="store_true", help=local)
     parser.add_argument("--save-every", type=int, default=500, help="iterations between checkpoints")
     add_trunk_arguments(parser)
+    add_output_stride_argument(parser)
     add_device_arguments(parser)
     return parser

@@ -42,16 +42,16 @@ class TrainingImages(Dataset):
 
 
 class AttentionTargets(TrainingImages):
-    """The same images with the accumulated attention as target: (C, h, w), 0 to 1, 0 where there is none."""
+    """The same images with the accumulated attention as target: (C, side, side), 0 to 1, 0 where there is none."""
 
-    def __init__(self, dataset, items, input_size, seed, attention):
+    def __init__(self, dataset, items, input_size, seed, attention, side):
         super().__init__(dataset, items, input_size, seed)
-        self.attention = attention
+        self.attention, self.side = attention, side
 
     def __getitem__(self, sample):
         result = super().__getitem__(sample)
         item = self.items[sample[1]]
-        side = self.input_size // 8
+        side = self.side
         target = np.zeros((len(self.dataset.classes), side, side), np.float32)
         for cls in item.classes:
             path = map_path(self.attention, item.id, cls)

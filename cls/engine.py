@@ -58,6 +58,8 @@ def architecture(args, network, classes):
         "channels": list(args.channels),
         "depths": list(args.depths),
         "batch_norm": args.batch_norm,
+        "output_stride": args.output_stride,
         "nodes": args.nodes,
         "glore": args.glore,
+        "local_unit": args.local_unit,
     }

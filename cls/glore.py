@@ -43,3 +43,19 @@ class GloRe(nn.Module):
         y = z @ projection  # Eq. 3 with D = B^T: (B, 2N, L)
         y = y.unflatten(2, x.shape[2:])  # (B, 2N, H, W)
         return x + self.blocker(self.conv_extend(y))
+
+
+class LocalUnit(nn.Module):
+    """GloRe without its graph, a control: the same residual path and batch norm, but each pixel for itself.
+
+    (B, K, H, W) -> (B, K, H, W). What GloRe gains over it is due to relating regions.
+    """
+
+    def __init__(self, channels, nodes):
+        super().__init__()
+        self.conv_state = nn.Conv2d(channels, 2 * nodes, 1)
+        self.conv_extend = nn.Conv2d(2 * nodes, channels, 1, bias=False)
+        self.blocker = nn.BatchNorm2d(channels, eps=1e-4)
+
+    def forward(self, x):
+        return x + self.blocker(self.conv_extend(self.conv_state(x).relu()))

@@ -4,7 +4,7 @@ import math
 
 from torch import nn
 
-from cls.glore import GloRe
+from cls.glore import GloRe, LocalUnit
 from common.files import InputError
 from common.vgg import VGG16_CHANNELS, VGG16_DEPTHS, vgg_features
 
@@ -12,14 +12,26 @@ from common.vgg import VGG16_CHANNELS, VGG16_DEPTHS, vgg_features
 class Classifier(nn.Module):
     """VGG16 trunk, three 3x3 convolutions, GloRe, ReLU, 1x1 convolution to the C classes.
 
-    (B, 3, H, W) -> class maps (B, C, H/8, W/8), not yet rectified; their global average is the logit of a class.
-    `glore=False` is the paper's baseline. Parameters have the names of the published checkpoints.
+    (B, 3, H, W) -> class maps (B, C, h, w), not yet rectified; their global average is the logit of a class.
+    h and w are H / 8 and W / 8, for the usual `output_stride`.
+    `glore=False` is the paper's baseline, `local_unit` a control. Parameters have the names of the published checkpoints.
     """
 
-    def __init__(self, classes, channels=VGG16_CHANNELS, depths=VGG16_DEPTHS, batch_norm=False, nodes=64, glore=True):
+    def __init__(
+        self,
+        classes,
+        channels=VGG16_CHANNELS,
+        depths=VGG16_DEPTHS,
+        batch_norm=False,
+        output_stride=8,
+        nodes=64,
+        glore=True,
+        local_unit=False,
+    ):
         super().__init__()
+        unit = LocalUnit if local_unit else GloRe
         width = channels[-1]
-        self.features = vgg_features(channels, depths, batch_norm)
+        self.features = vgg_features(channels, depths, batch_norm, output_stride)
         self.extra_convs_1 = nn.Sequential(
             nn.Conv2d(width, width, 3, padding=1),
             nn.ReLU(inplace=True),
@@ -27,7 +39,7 @@ class Classifier(nn.Module):
             nn.ReLU(inplace=True),
             nn.Conv2d(width, width, 3, padding=1),
         )
-        self.extra_convs_2 = GloRe(width, nodes) if glore else nn.Identity()
+        self.extra_convs_2 = unit(width, nodes) if glore else nn.Identity()
         self.extra_convs_3 = nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(width, classes, 1))
         self.initialise_head()
 
@@ -41,10 +53,10 @@ class Classifier(nn.Module):
                     nn.init.zeros_(module.bias)
 
     def forward(self, x):
-        x = self.features(x)  # (B, K, H/8, W/8)
+        x = self.features(x)  # (B, K, h, w)
         x = self.extra_convs_1(x)
         x = self.extra_convs_2(x)
-        return self.extra_convs_3(x)  # (B, C, H/8, W/8)
+        return self.extra_convs_3(x)  # (B, C, h, w)
 
 
 class IntegralAttention(Classifier):
@@ -53,10 +65,10 @@ class IntegralAttention(Classifier):
     As published, its third ReLU stands before GloRe instead of after it, and new layers keep PyTorch's initialisation.
     """
 
-    def __init__(self, classes, channels=VGG16_CHANNELS, depths=VGG16_DEPTHS, batch_norm=False, nodes=64, glore=True):
-        super().__init__(classes, channels, depths, batch_norm, nodes, glore)
+    def __init__(self, classes, **sizes):
+        super().__init__(classes, **sizes)
         self.extra_convs_1.append(nn.ReLU(inplace=True))
-        self.extra_convs_3 = nn.Sequential(nn.Conv2d(channels[-1], classes, 1))
+        self.extra_convs_3 = nn.Sequential(self.extra_convs_3[-1])
 
     def initialise_head(self):
         pass

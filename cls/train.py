@@ -20,7 +20,7 @@ def run(args):
 
     dataset = DataSet(args.data)
     items = dataset.split(args.split, labelled=True)
-    attention = AttentionAccumulator(items, len(dataset.classes), args.input_size // 8)
+    attention = AttentionAccumulator(items, len(dataset.classes), args.input_size // args.output_stride)
 
     def loss_of(maps, batch, epoch):
         if epoch > 0:  # the first epoch only warms up

@@ -25,7 +25,8 @@ def run(args):
     dataset = DataSet(args.data)
     items = dataset.split(args.split, labelled=True)
     require_maps(args.attention, items)
-    images = AttentionTargets(dataset, items, args.input_size, args.seed, args.attention)
+    side = args.input_size // args.output_stride
+    images = AttentionTargets(dataset, items, args.input_size, args.seed, args.attention, side)
     return engine.train(args, "iam", images, lambda maps, batch, epoch: integral_attention_loss(maps, batch["target"]))
 
 

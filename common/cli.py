@@ -1,13 +1,13 @@
 """What every command shares: its arguments, and how it starts, ends and fails."""
 
 import argparse
-import os
 import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
 
 from common.files import InputError
+from common.parallel import cores
 from common.stage import Stage
 
 
@@ -47,14 +47,20 @@ def add_trunk_arguments(parser):
     parser.add_argument("--batch-norm", action=argparse.BooleanOptionalAction, default=False, help="after each of them")
 
 
+def add_output_stride_argument(parser):
+    """--output-stride of a VGG trunk; weights learned at one serve at the other, as ImageNet's do."""
+    parser.add_argument(
+        "--output-stride", type=int, choices=[4, 8], default=8, help="pixels of the image to one of the features"
+    )
+
+
 def add_device_arguments(parser):
     """--device, --amp, --workers, --seed: for every stage that runs a network."""
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, …; auto takes a GPU if there is one")
     precision = "bfloat16 where it is safe; losses stay float32 (default: if the hardware is fast at it)"
     parser.add_argument("--amp", action=argparse.BooleanOptionalAction, help=precision)
-    parser.add_argument(
-        "--workers", type=int, default=min(8, os.cpu_count()), help="processes that read and augment images"
-    )
+    workers = min(8, cores()) if cores() > 1 else 0  # on a single core a process of its own would only cost
+    parser.add_argument("--workers", type=int, default=workers, help="processes that read and augment images")
     parser.add_argument("--seed", type=int, default=0, help="fixes initialisation, order and augmentation")
 
 

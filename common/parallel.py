@@ -8,8 +8,13 @@ from multiprocessing import get_context
 from common.progress import progress_bar
 
 
+def cores():
+    """How many cores this process may use: those of its affinity, which batch systems and taskset narrow."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
 def add_workers_argument(parser):
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes")
+    parser.add_argument("--workers", type=int, default=cores(), help="processes")
 
 
 def for_each(function, items, workers, description, total=None):

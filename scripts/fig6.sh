@@ -9,7 +9,7 @@ for kernel in "${KERNELS[@]}"; do
         suffix=
     else
         mask "$suffix" --pred "$RUN/pred1" --kernel-size "$kernel"
-        segment "2$suffix" "label_masked$suffix"
+        segment "2$suffix" "$RUN/label_masked$suffix"
     fi
     rows+=(--row "$kernel" "" "pred2${suffix}_$VAL")
 done

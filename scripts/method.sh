@@ -12,8 +12,12 @@ classify() { # arguments of both trainings: from images to initial and pseudo la
     scripts/pseudo_pom.sh
 }
 
+baseline() { # Table 3's first row: no_glore/pred_initial_val
+    (RUN=$RUN/no_glore; classify --no-glore; segment _initial "$RUN/label_initial")
+}
+
 segment() { # suffix, folder of labels: seg<suffix>, pred<suffix>_val and its score
-    scripts/seg_train.sh "${SEG[@]}" --labels "$RUN/$2" --out "$RUN/seg$1"
+    scripts/seg_train.sh "${SEG[@]}" --labels "$2" --out "$RUN/seg$1"
     predict "$1" "$VAL" "pred$1_$VAL"
     scripts/evaluate.sh "pred$1_$VAL" "$VAL"
 }
@@ -27,10 +31,10 @@ mask() { # suffix, arguments of pseudo.nsrm: label_masked<suffix>
 }
 
 two_rounds() { # suffix: the paper's second half, from pseudo labels to seg2<suffix>
-    segment "1$1" label_pseudo
+    segment "1$1" "$RUN/label_pseudo"
     predict "1$1" "$TRAIN" "pred1$1"
     mask "$1" --pred "$RUN/pred1$1"
-    segment "2$1" "label_masked$1"
+    segment "2$1" "$RUN/label_masked$1"
 }
 
 whole_method() {

@@ -2,11 +2,11 @@
 # Table 3: what each component adds.
 source "$(dirname "$0")/method.sh"
 whole_method                                          # rows +GR+POM and +GR+POM+NSRM
-(RUN=$RUN/no_glore; classify --no-glore; segment _initial label_initial)
-segment _initial label_initial                        # initial labels: without POM
+baseline
+segment _initial "$RUN/label_initial"                 # initial labels: without POM
 predict _initial "$TRAIN" pred_initial
-segment _retrain pred_initial                         # the prediction itself as label
-segment _pom_retrain pred1
+segment _retrain "$RUN/pred_initial"                  # the prediction itself as label
+segment _pom_retrain "$RUN/pred1"
 table table3 "Table 3: components" \
     --row "baseline" 67.7 "no_glore/pred_initial_$VAL" \
     --row "+ GR" 68.8 "pred_initial_$VAL" \

@@ -4,7 +4,7 @@ source "$(dirname "$0")/method.sh"
 whole_method
 variant() { # suffix, arguments of pseudo.nsrm
     mask "$@" --pred "$RUN/pred1"
-    segment "2$1" "label_masked$1"
+    segment "2$1" "$RUN/label_masked$1"
 }
 variant _all --all-images
 variant _no_expansion --no-expansion

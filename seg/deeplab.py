@@ -67,8 +67,8 @@ class DeepLabResNet101(ResNet):
 class DeepLabVGG16(nn.Module):
     """(B, 3, H, W) -> logits (B, classes + 1, ~H/8, ~W/8); class 0 is the background.
 
-    VGG16 with pools 4 and 5 at stride 1 and dilated conv5; `rates=(12,)` is DeepLab-LargeFOV. `convention` only says
-    which input the weights want.
+    VGG16 with pools 4 and 5 at stride 1 and dilated conv5; `rates=(12,)` is DeepLab-LargeFOV. Without `fc_channels` the
+    ASPP has no fc6 and fc7. `convention` only says which input the weights want.
     """
 
     def __init__(
@@ -78,13 +78,14 @@ class DeepLabVGG16(nn.Module):
         channels=VGG16_CHANNELS,
         depths=VGG16_DEPTHS,
         batch_norm=False,
+        output_stride=8,
         rates=RATES,
         fc_channels=1024,
     ):
         super().__init__()
         check_convention(convention)
         self.convention = convention
-        self.features = vgg_features(channels, depths, batch_norm)
+        self.features = vgg_features(channels, depths, batch_norm, output_stride)
         self.features.append(nn.MaxPool2d(3, stride=1, padding=1))  # pool 5
         initialise_convolutions(self.features)
         self.aspp = ASPP(channels[-1], classes + 1, rates, fc_channels)

@@ -1,7 +1,8 @@
 """Scores a folder of predictions, labels or class maps against the ground truth (paper 4.2).
 
 Prints the scores and writes them to <out>/scores.json, in percent. Works on every folder from CAM to final prediction,
-so that one sees where quality is won or lost. Pixels that are 255 in either image do not count for the mIoU.
+so that one sees where quality is won or lost. Pixels that are 255 in either image do not count for the mIoU. Simple images
+(one class) and complex ones (two or more; paper, section 1) are also scored apart, where the list has classes.
 """
 
 import json
@@ -58,24 +59,40 @@ def percent(value):
     return None if np.isnan(value) else round(100 * float(value), 2)
 
 
+def percentages(matrix, classes):
+    """The scores of a confusion matrix in percent, as they stand in scores.json."""
+    result = scores(matrix)
+    per_class = {name: percent(value) for name, value in zip(["background", *classes], result.pop("class_iou"))}
+    return {name: percent(value) for name, value in result.items()} | {"class_iou": per_class}
+
+
+def kind_of(item):
+    """ "simple", "complex", or None for an image whose classes the list does not give."""
+    return ("simple" if len(item.classes) == 1 else "complex") if item.classes else None
+
+
 def run(args):
     dataset = DataSet(args.data)
     items = dataset.split(args.split)
     if args.map_thresholds:
         require_maps(args.pred, items)
-    matrices = sum(for_each(partial(compare, args, dataset), items, args.workers, args.out.name))
-    if not matrices.sum():
+    totals = {}  # kind of image -> (thresholds, C + 1, C + 2)
+    for item, matrices in zip(items, for_each(partial(compare, args, dataset), items, args.workers, args.out.name)):
+        totals[kind_of(item)] = totals.get(kind_of(item), 0) + matrices
+    total = sum(totals.values())
+    if not total.sum():
         raise InputError(
             f"{dataset.root / 'SegmentationClass'}: expected ground truth with at least one pixel that is not 255"
         )
-    results = [scores(matrix) for matrix in matrices]
-    best = max(range(len(results)), key=lambda i: results[i]["mean_iou"])
+    best = max(range(len(total)), key=lambda i: scores(total[i])["mean_iou"])
     report = {"images": len(items)}
     if args.map_thresholds:
         report["threshold"] = args.map_thresholds[best]
-    report |= {name: percent(value) for name, value in results[best].items() if name != "class_iou"}
-    names = ["background", *dataset.classes]
-    report["class_iou"] = {name: percent(value) for name, value in zip(names, results[best]["class_iou"])}
+    report |= percentages(total[best], dataset.classes)
+    for kind in ("simple", "complex"):
+        if kind in totals:
+            count = sum(kind_of(item) == kind for item in items)
+            report[kind] = {"images": count} | percentages(totals[kind][best], dataset.classes)
     write_json(args.out / "scores.json", report)
     print(json.dumps(report, indent=2))
     return f"{args.pred}, {len(items)} images: mIoU {report['mean_iou']} %"

@@ -1,13 +1,13 @@
 """Prints a table of the paper beside this run's scores, in Markdown; writes <run>/<name>.md, and with --plot <name>.png.
 
-A dash stands where nothing was run.
+A dash stands where nothing was run. The rows also go to <run>/<name>.json, for seg.collect.
 """
 
 import argparse
 from pathlib import Path
 
 from common.cli import HelpFormatter, command_name, exit_on_input_error
-from common.files import atomic, read_json
+from common.files import atomic, read_json, write_json
 
 
 def parser():
@@ -28,12 +28,14 @@ def parser():
     return parser
 
 
-def score_of(run, folder):
-    """The mIoU in percent that seg.evaluate wrote for <run>/<folder>, or None if it did not run.
+def scores_path(run, folder):
+    """Where the scores of a folder of predictions lie: those of no_glore/pred1_val in no_glore/scores/pred1_val."""
+    return run / Path(folder).parent / "scores" / Path(folder).name / "scores.json"
 
-    The scores of no_glore/pred1_val lie in no_glore/scores/pred1_val.
-    """
-    path = run / Path(folder).parent / "scores" / Path(folder).name / "scores.json"
+
+def score_of(run, folder):
+    """The mIoU in percent that seg.evaluate wrote for <run>/<folder>, or None if it did not run."""
+    path = scores_path(run, folder)
     return read_json(path)["mean_iou"] if path.exists() else None
 
 
@@ -66,6 +68,8 @@ def main(args):
     text = markdown(args.title, rows, args.note)
     with atomic(args.run / f"{args.name}.md") as partial:
         partial.write_text(text)
+    keys = ("row", "paper", "folder")
+    write_json(args.run / f"{args.name}.json", [dict(zip(keys, row)) for row in args.row])
     if args.plot and any(score is not None for *_, score in rows):
         plot(args.run / f"{args.name}.png", args.title, args.plot, rows)
     print(text)

@@ -6,7 +6,7 @@ Round 1 takes the pseudo labels of pseudo.pom, round 2 the masked labels of pseu
 import argparse
 from pathlib import Path
 
-from common.cli import add_device_arguments, add_trunk_arguments, main, stage_parser
+from common.cli import add_device_arguments, add_output_stride_argument, add_trunk_arguments, main, stage_parser
 from common.stage import TRAINING_STATE
 from data.layout import DataSet
 
@@ -49,7 +49,10 @@ def parser():
     resnet.add_argument("--width", type=int, default=64, help="channels of ResNet's stem")
     vgg = parser.add_argument_group("size of a vgg16")
     add_trunk_arguments(vgg)
-    vgg.add_argument("--fc-channels", type=int, default=1024, help="of VGG's fc6 and fc7")
+    add_output_stride_argument(vgg)
+    vgg.add_argument(
+        "--fc-channels", type=int, default=1024, help="of VGG's fc6 and fc7; 0: an ASPP without them, as ResNet's"
+    )
     add_device_arguments(parser)
     return parser
 
@@ -60,7 +63,7 @@ def architecture(args, classes):
     if args.backbone == "resnet101":
         return {**arch, "depths": list(args.blocks), "width": args.width}
     sizes = {"channels": list(args.channels), "depths": list(args.depths), "batch_norm": args.batch_norm}
-    return {**arch, **sizes, "fc_channels": args.fc_channels}
+    return {**arch, **sizes, "output_stride": args.output_stride, "fc_channels": args.fc_channels}
 
 
 def build_model(args, arch):

@@ -38,10 +38,10 @@ def _resnet_name(name):
 def from_torchvision_vgg16(state, fc_channels, branches):
     """torchvision's VGG16 (or its `features` alone) -> our names; fc6 and fc7 decimated, the same in each branch.
 
-    fc6 and fc7 are left out where there are none, or fewer than `fc_channels` units.
+    fc6 and fc7 are left out where there are none, or fewer than `fc_channels` units, or `fc_channels` is 0.
     """
     converted = {name: tensor for name, tensor in state.items() if not name.startswith("classifier.")}
-    if "classifier.0.weight" in state and len(state.get("classifier.3.weight", ())) >= fc_channels:
+    if fc_channels and "classifier.0.weight" in state and len(state.get("classifier.3.weight", ())) >= fc_channels:
         for name, tensor in decimate_vgg16(state, fc_channels).items():
             converted.update({f"aspp.c{i}.{name}": tensor for i in range(branches)})
     return converted
@@ -141,7 +141,8 @@ def _converted(state, network):
         return from_torchvision_resnet(state)
     if isinstance(network, DeepLabVGG16):
         branches = list(network.aspp.children())
-        return from_torchvision_vgg16(state, branches[0].fc6.out_channels, len(branches))
+        fc6 = getattr(branches[0], "fc6", None)
+        return from_torchvision_vgg16(state, fc6.out_channels if fc6 else 0, len(branches))
     return {name: tensor for name, tensor in state.items() if not HEAD.match(name)}
 
 

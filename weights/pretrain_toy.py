@@ -160,12 +160,12 @@ def run(args):
     place = device.pick(args.device)
     checkpoint.seed_everything(args.seed)
     images, factors = torch.from_numpy(images), torch.from_numpy(factors)
-    network = device.place(build(args.channels, args.depths, args.batch_norm), place)
+    arch = {name: getattr(args, name) for name in ("channels", "depths", "batch_norm")}
+    network = device.place(build(**arch), place)
     train(network, images[:-held_out], factors[:-held_out], args, place)
     accuracies = evaluate(network, images[-held_out:], factors[-held_out:], args, place)
     tensors = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
     trunk = {name: tensor for name, tensor in tensors.items() if name.startswith("features.")}
-    arch = {"channels": args.channels, "depths": args.depths, "batch_norm": args.batch_norm}
     checkpoint.save(args.out, arch=arch, state_dict=trunk)
     return "held-out accuracy " + ", ".join(f"{factor} {a:.0%}" for factor, a in zip(FACTORS, accuracies))
 

@@ -1,7 +1,8 @@
 # Settings for tests/scripts: as scripts/toy.sh, but with so little of everything that all tables are done in minutes.
+SEED=${SEED:-0}
 TRUNK=(--channels 4 4 8 8 8 --depths 1 1 1 1 1)
 HERE=(--workers 0 --device cpu)
-CLS=("${TRUNK[@]}" --epochs 2 --batch-size 4 --input-size 32 --nodes 2 "${HERE[@]}")
+CLS=("${TRUNK[@]}" --epochs 2 --batch-size 4 --input-size 32 --nodes 2 --seed "$SEED" "${HERE[@]}")
 INFER=(--input-size 32 "${HERE[@]}")
 CROPS=(--iterations 2 --batch-size 2 --crop-size 33 --rates 1 2 "${HERE[@]}")
 SEG_VGG16=(--backbone vgg16 "${TRUNK[@]}" --fc-channels 8 "${CROPS[@]}")
@@ -15,5 +16,9 @@ NODE=2 NODES=(2 3)
 NSRM=(--kernel-size "$KERNEL")
 
 prepare() {
-    python -m data.prepare_toy --out "$DATA" --train 6 --val 3 --workers 1
+    python -m data.prepare_toy --out "$DATA" --seed "$SEED" --train 6 --val 3 --workers 1 ${TOY_ARGS:-}
+}
+
+pretrain() {
+    :
 }

@@ -1,0 +1,81 @@
+"""Gathers the scores of several runs, such as one for each seed, into one JSON line per row and run.
+
+Reads what seg.table and seg.evaluate wrote below each run; seg.report makes tables with means and intervals from it.
+A line holds the run's setting (the name of the folder that the run lies in), its seed, the table, the row, the paper's
+number, the scores of seg.evaluate, and the commit and the machine that made them.
+"""
+
+import argparse
+import json
+import os
+import platform
+import re
+from pathlib import Path
+
+from common.cli import HelpFormatter, command_name, exit_on_input_error
+from common.files import InputError, atomic, read_json
+from seg.summary import ROWS
+from seg.table import scores_path
+
+SCORES = ("mean_iou", "ignored", "false_negative")
+
+
+def parser():
+    parser = argparse.ArgumentParser(f"python -m {command_name()}", description=__doc__, formatter_class=HelpFormatter)
+    parser.add_argument("--runs", type=Path, nargs="+", required=True, help="folders of runs")
+    parser.add_argument(
+        "--tables", nargs="+", required=True, metavar="NAME", help="of <run>/<NAME>.json; what lacks is left out"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="file of JSON lines to write")
+    return parser
+
+
+def short(scores):
+    """Of seg.evaluate's report what the tables show, in percent, of all, simple and complex images."""
+    kinds = {kind: {key: scores[kind][key] for key in SCORES} for kind in ("simple", "complex") if kind in scores}
+    return {key: scores[key] for key in SCORES} | kinds
+
+
+def machine():
+    """The processor's name and the number of cores, or the system's name where Linux does not tell."""
+    cpu = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*: (.*)", cpu.read_text()) if cpu.exists() else None
+    return f"{found[1] if found else platform.machine()}, {os.cpu_count()} cores"
+
+
+def origin(run, folder):
+    """Seed, commit and PyTorch of the stage that trained for <run>/<folder>, or of the run's classifier."""
+    record = read_json(run / Path(folder).parent / "cls" / "stage.json")
+    if not record.get("finished"):
+        raise InputError(f"{run}: expected a finished run; its classifier is not")
+    versions = record["versions"]
+    return {"seed": record["arguments"]["seed"], "commit": versions.get("commit"), "torch": versions.get("torch")}
+
+
+def lines_of(run, tables):
+    """The lines of one run, dictionaries: the rows of its tables, then its label sets (the rows of seg.summary)."""
+    rows = []
+    for table in tables:
+        path = run / f"{table}.json"
+        rows += [(table, row["row"], row["paper"], row["folder"]) for row in (read_json(path) if path.exists() else [])]
+    rows += [("labels", title, "", folder) for part, _, folder, title in ROWS if part == "train"]
+    for table, row, paper, folder in rows:
+        if scores_path(run, folder).exists():
+            scores = short(read_json(scores_path(run, folder)))
+            paper = float(paper) if paper else None
+            setting = run.resolve().parent.name
+            yield {"setting": setting, "table": table, "row": row, "paper": paper} | origin(run, folder) | scores
+
+
+def main(args):
+    lines = [line | {"machine": machine()} for run in args.runs for line in lines_of(run, args.tables)]
+    if not lines:
+        raise InputError(f"{args.runs[0]}: expected scores of seg.evaluate below it")
+    with atomic(args.out) as partial:
+        partial.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    print(f"{len(lines)} lines of {len(args.runs)} runs -> {args.out}")
+
+
+if __name__ == "__main__":
+    with exit_on_input_error(command_name()):
+        main(parser().parse_args())

@@ -1,0 +1,241 @@
+"""Makes RESULTS.md, and plots of the sweeps, from the JSON lines of seg.collect: means over seeds, paired differences.
+
+The same lines give the same text. Runs of one setting (ablation) make the tables of the paper; other settings, if there
+are any, the study of where each component helps.
+"""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from common.cli import HelpFormatter, command_name, exit_on_input_error
+from common.files import InputError, atomic
+
+MAIN = "ablation"
+SWEEPS = {"fig6": "kernel size r (pixels)", "fig7": "nodes N"}
+COMPONENTS = {  # of the study: what the row adds, the row it is compared with
+    "GR": ("+ GR", "baseline"),
+    "POM": ("+ GR + POM", "+ GR"),
+    "NSRM": ("+ GR + POM + NSRM", "+ GR + POM + retrain"),
+}
+
+
+HEAD = """# Results on the toy data
+
+Made by `scripts/ablation.sh {seeds}`: {count} seeds; a seed changes the data, the initialisation and the order. Everything is
+mIoU in percent on the validation images, mean ± standard deviation over the seeds. A difference is the mean of the seeds' paired
+differences ± half its 95 % interval (Student's t), with the number of seeds in which it is above 0. The paper's numbers are
+those of PASCAL VOC 2012 val: other data, another network. Only the signs can be compared.
+
+"""
+
+NOTES = {
+    "table3": "GR: the classifier has GloRe. Retrain: a second round on the first round's predictions.",
+    "controls": "The local unit stands where GloRe does and has the same batch norm and residual path, but each pixel is for itself: "
+    "what GR gains over it is due to relating regions. Full supervision trains the same network on the ground truth.",
+    "table4": "First each row against the row above, then each against NSRM.",
+    "fig6": "The kernels are the paper's, scaled to the images' size.",
+    "fig7": "The whole method with N nodes; the numbers are scaled to the trunk's width.",
+    "labels": "mIoU over the pixels that are not ignored; the share of ignored pixels; the share of object pixels that a label "
+    "calls background. Maps are cut at the best of nine thresholds, chosen on the ground truth.",
+    "study": "Table 3 again where one choice behind the data is another (arguments of `data.prepare_toy`; `scripts/toy_study.sh`). "
+    "GR is the difference of the rows baseline and + GR, POM of + GR and + GR + POM, NSRM of its row and + GR + POM + retrain.",
+}
+
+
+def parser():
+    parser = argparse.ArgumentParser(f"python -m {command_name()}", description=__doc__, formatter_class=HelpFormatter)
+    parser.add_argument("--results", type=Path, required=True, help="JSON lines of seg.collect")
+    parser.add_argument("--out", type=Path, required=True, help="Markdown file to write; plots go beside --results")
+    return parser
+
+
+def read_lines(path):
+    """The lines as dictionaries. Raises InputError if the file is missing or a line is not one of seg.collect."""
+    try:
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        return [line for line in lines if line["mean_iou"] is not None and line["seed"] is not None]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: expected JSON lines of seg.collect ({error})") from None
+
+
+class Rows:
+    """The rows of one table of one setting: {row: {seed: line}}, in the order in which they come."""
+
+    def __init__(self, lines, setting, table):
+        self.rows, self.paper = {}, {}
+        for line in lines:
+            if (line["setting"], line["table"]) == (setting, table):
+                self.rows.setdefault(line["row"], {})[line["seed"]] = line
+                self.paper[line["row"]] = line["paper"]
+
+    def values(self, row, kind=None, score="mean_iou"):
+        """A score of every seed, float (S,), in the order of the seeds."""
+        lines = [line for _, line in sorted(self.rows[row].items())]
+        return np.array([(line[kind] if kind else line)[score] for line in lines], float)
+
+    def differences(self, row, other):
+        """The paired differences of the mIoU, one for each seed that both rows have: float (S,)."""
+        seeds = sorted(self.rows.get(row, {}).keys() & self.rows.get(other, {}).keys())
+        return np.array([self.rows[row][s]["mean_iou"] - self.rows[other][s]["mean_iou"] for s in seeds], float)
+
+
+def interval(values):
+    """Mean and half width of the 95 % interval of the mean (Student's t); the half width is NaN for one value."""
+    from scipy.stats import t
+
+    if len(values) < 2:
+        return values.mean(), float("nan")
+    return values.mean(), t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+
+
+def number(value, sign=""):
+    return "–" if value is None else f"{value:{sign}.1f}"
+
+
+def spread(values):
+    """ "61.2 ± 1.3": mean and standard deviation."""
+    return f"{values.mean():.1f} ± {values.std(ddof=1):.1f}" if len(values) > 1 else f"{values.mean():.1f}"
+
+
+def signed(values):
+    """ "+1.24 ± 0.35 (5/5)": the mean of paired differences, its interval, and how many are above 0."""
+    if not len(values):
+        return "–"
+    mean, half = interval(values)
+    return f"{mean:+.2f}" + ("" if np.isnan(half) else f" ± {half:.2f}") + f" ({(values > 0).sum()}/{len(values)})"
+
+
+def agreement(values, paper_difference):
+    """Whether the mean difference has the sign of the paper's, and whether it is told from 0."""
+    if not len(values) or not paper_difference:
+        return "–"
+    mean, half = interval(values)
+    sign = "yes" if mean * paper_difference > 0 else "no"
+    return sign if abs(mean) > half else f"{sign}, but the interval holds 0"
+
+
+def paper_table(rows, against_first=False):
+    """Markdown of a paper table; `against_first` compares with the first row instead of the row above."""
+    other_name = "the first row" if against_first else "the row above"
+    head = ["", "paper, VOC val", "here", f"paper, to {other_name}", f"here, to {other_name}", "the paper's sign"]
+    body, previous = [], None
+    for row in rows.rows:
+        cells = [row, number(rows.paper[row]), spread(rows.values(row)), "", "", ""]
+        if previous:
+            values, paper = rows.differences(row, previous), (rows.paper[row], rows.paper[previous])
+            difference = None if None in paper else paper[0] - paper[1]
+            cells[3:] = [number(difference, "+"), signed(values), agreement(values, difference)]
+        body.append(cells)
+        previous = previous if previous and against_first else row
+    return markdown(head, body)
+
+
+def label_table(rows):
+    """Markdown of the label sets' mIoU, ignored and missed pixels, simple and complex images apart."""
+    scores = {"mIoU": "mean_iou", "ignored": "ignored", "missed": "false_negative"}
+    head = ["", *(f"{name}, {kind}" for name in scores for kind in ("simple", "complex"))]
+    body = [
+        [row, *(spread(rows.values(row, kind, score)) for score in scores.values() for kind in ("simple", "complex"))]
+        for row in rows.rows
+    ]
+    return markdown(head, body)
+
+
+def sweep_table(rows):
+    """Markdown of a figure's sweep: every value, and how far the best mean is above it, in pairs."""
+    best = max(rows.rows, key=lambda row: rows.values(row).mean())
+    body = [
+        [row, spread(rows.values(row)), signed(rows.differences(best, row)) if row != best else "best"]
+        for row in rows.rows
+    ]
+    return markdown(["", "here", "the best is above it by"], body)
+
+
+def study_table(lines):
+    """Markdown of what each component adds in every setting; the setting of the tables comes first."""
+    settings = [MAIN, *sorted({line["setting"] for line in lines} - {MAIN})]
+    head = ["setting", "seeds", "baseline", "whole method", *(f"{name} adds" for name in COMPONENTS)]
+    body = []
+    for setting in settings:
+        rows = Rows(lines, setting, "table3")
+        if "baseline" in rows.rows:
+            ends = [rows.values(row) for row in ("baseline", "+ GR + POM + NSRM")]
+            added = [signed(rows.differences(*pair)) for pair in COMPONENTS.values()]
+            name = "as in the tables above" if setting == MAIN else setting
+            body.append([name, str(len(ends[0])), *map(spread, ends), *added])
+    return markdown(head, body)
+
+
+def markdown(head, body):
+    lines = [head, ["---"] * len(head), *body]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
+
+
+def plot(path, rows, label):
+    """Mean and standard deviation over the rows' names, which are numbers."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    values = [rows.values(row) for row in rows.rows]
+    means, deviations = [v.mean() for v in values], [v.std(ddof=1) if len(v) > 1 else 0 for v in values]
+    figure, axes = pyplot.subplots(figsize=(5, 3.2), layout="constrained")
+    axes.errorbar([float(row) for row in rows.rows], means, deviations, marker="o", capsize=3)
+    axes.set(xlabel=label, ylabel="mIoU (%)", xticks=[float(row) for row in rows.rows])
+    axes.grid(alpha=0.3)
+    with atomic(path) as partial:
+        figure.savefig(partial, format="png", dpi=110)
+    pyplot.close(figure)
+
+
+SECTIONS = [  # of the report: table, heading, what makes its text
+    ("table3", "Table 3: components", paper_table),
+    ("controls", "Controls", paper_table),
+    ("table4", "Table 4: variants of NSRM", lambda rows: paper_table(rows) + "\n" + paper_table(rows, True)),
+    ("fig6", "Figure 6: the kernel of NSRM", sweep_table),
+    ("fig7", "Figure 7: the number of nodes", sweep_table),
+    ("labels", "The labels on the way (training images)", label_table),
+]
+
+
+def report(lines, pictures):
+    """The whole Markdown text. `pictures` is the path of the plots' folder, as the text should link to it."""
+    seeds = sorted({line["seed"] for line in lines if line["setting"] == MAIN})
+    origins = sorted({(line["commit"] or "no commit", line["torch"], line["machine"]) for line in lines})
+    parts = [HEAD.format(seeds=" ".join(map(str, seeds)), count=len(seeds))]
+    parts += [f"- commit `{commit[:12]}`, PyTorch {torch}, {machine}\n" for commit, torch, machine in origins]
+    for table, heading, text_of in SECTIONS:
+        rows = Rows(lines, MAIN, table)
+        if rows.rows:
+            parts.append(f"\n## {heading}\n\n{NOTES[table]}\n\n{text_of(rows)}")
+            if table in SWEEPS:
+                parts.append(f"\n![{heading}]({pictures}{table}.png)\n")
+    if {line["setting"] for line in lines} > {MAIN}:
+        parts.append(f"\n## Where each component helps\n\n{NOTES['study']}\n\n{study_table(lines)}")
+    return "".join(parts)
+
+
+def main(args):
+    lines = read_lines(args.results)
+    if MAIN not in {line["setting"] for line in lines}:
+        raise InputError(f"{args.results}: expected lines of the setting {MAIN}")
+    for table, label in SWEEPS.items():
+        rows = Rows(lines, MAIN, table)
+        if rows.rows:
+            plot(args.results.with_name(f"{table}.png"), rows, label)
+    pictures = os.path.relpath(args.results.parent.resolve(), args.out.parent.resolve())
+    with atomic(args.out) as partial:
+        partial.write_text(report(lines, "" if pictures == "." else f"{pictures}/"))
+    print(f"{len(lines)} lines -> {args.out}")
+
+
+if __name__ == "__main__":
+    with exit_on_input_error(command_name()):
+        main(parser().parse_args())
