@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from common import distributed
 from common.files import write_grey
 from common.maps import map_path
 
@@ -21,6 +22,7 @@ class AttentionAccumulator:
         self.rows[tuple(torch.tensor(pairs).T)] = torch.arange(len(pairs))
         self.maps = torch.zeros(len(pairs), size, size, dtype=torch.uint8)
         self.stored = torch.zeros(len(pairs), dtype=torch.bool)
+        self.merged = False
 
     @torch.no_grad()
     def accumulate(self, maps, labels, indices, last_epoch, confidence=0.1):
@@ -34,6 +36,8 @@ class AttentionAccumulator:
         attention = attention / (attention.amax((1, 2), keepdim=True) + 1e-8) * 255
         attention = attention.round().to(torch.uint8).cpu()
         rows = self.rows[indices.cpu()[images.cpu()], classes.cpu()]
+        if last_epoch and not self.merged:  # `stored` has to be everybody's
+            self.merge()
         counts = (probabilities[images, classes] >= confidence).cpu()
         if last_epoch:
             counts |= ~self.stored[rows]
@@ -41,7 +45,16 @@ class AttentionAccumulator:
         self.maps[rows] = torch.maximum(self.maps[rows], attention)
         self.stored[rows] = True
 
+    def merge(self):
+        """Gives every process what all of them have accumulated; they call it together."""
+        distributed.maximum(self.maps)
+        stored = self.stored.to(torch.uint8)
+        distributed.maximum(stored)
+        self.stored = stored.bool()
+        self.merged = True
+
     def state_dict(self):
+        self.merge()
         return {"maps": self.maps, "stored": self.stored}
 
     def load_state_dict(self, state):
@@ -50,8 +63,10 @@ class AttentionAccumulator:
 
     def write(self, folder):
         """Writes every stored map to <folder>/<id>_<class>.png. Returns how many there are."""
+        self.merge()
         folder.mkdir(exist_ok=True)
-        for index, item in enumerate(self.items):
+        for index in distributed.shard(range(len(self.items))):
+            item = self.items[index]
             for cls in item.classes:
                 row = self.rows[index, cls]
                 if self.stored[row]:

@@ -5,7 +5,7 @@ import math
 import torch
 
 from cls.model import build, parameter_groups
-from common import checkpoint, training
+from common import checkpoint, distributed, training
 from common import device as devices
 from common.stage import TRAINING_STATE
 
@@ -34,6 +34,8 @@ def train(args, network, images, loss_of, state=None):
     total = args.epochs * epoch_length
     batches = training.ShuffledBatches(len(images), args.batch_size, total, args.seed, start, whole_epochs=True)
 
+    parallel = distributed.parallel(model)
+
     def step(iteration, batch):
         epoch = iteration // epoch_length
         decay = 0.1 ** sum(epoch >= decay_epoch for decay_epoch in args.decay_epochs)
@@ -41,12 +43,13 @@ def train(args, network, images, loss_of, state=None):
             group["lr"] = args.lr * group["scale"] * decay
         batch = training.to_device(batch, device)
         with devices.autocast(device, args.amp):
-            maps = model(batch["image"])  # (B, C, h, w)
+            maps = parallel(batch["image"])  # (B, C, h, w)
         return loss_of(maps.float(), batch, epoch)
 
     loader = training.loader(images, batches, args.workers, device)
     training.iterate(args, model, optimizer, loader, step, total, start, state.state_dict if state else dict)
-    checkpoint.save(args.out / "weights.pth", arch=arch, state_dict=model.state_dict())
+    if distributed.IS_FIRST:
+        checkpoint.save(args.out / "weights.pth", arch=arch, state_dict=model.state_dict())
     return f"{len(images)} images, {args.epochs} epochs"
 
 

@@ -5,6 +5,7 @@ One 8-bit grey map <out>/<id>_<class>.png for each class that the image has, at 
 
 from pathlib import Path
 
+from common import distributed
 from common.cli import add_device_arguments, main, stage_parser
 from common.files import InputError, write_grey
 from common.maps import map_path
@@ -50,15 +51,18 @@ def run(args):
 
     dataset = DataSet(args.data)
     items = dataset.split(args.split, labelled=True)
-    todo = [item for item in items if not all(map_path(args.out, item.id, cls).exists() for cls in item.classes)]
+    share = distributed.shard(items)
+    todo = [item for item in share if not all(map_path(args.out, item.id, cls).exists() for cls in item.classes)]
     device = devices.pick(args.device)
     network = devices.place(load_network(args.weights), device)
     images = InferenceImages(dataset, todo, args.input_size)
-    loader = torch.utils.data.DataLoader(images, args.batch_size, num_workers=args.workers)
+    loader = torch.utils.data.DataLoader(
+        images, args.batch_size, num_workers=args.workers, pin_memory=device.type == "cuda"
+    )
     with torch.inference_mode(), progress_bar(args.out.name, len(todo)) as bar:
         for batch in loader:
             with devices.autocast(device, args.amp):
-                maps = network(batch["image"].to(device, memory_format=torch.channels_last))
+                maps = network(batch["image"].to(device, memory_format=torch.channels_last, non_blocking=True))
             for index, image_maps in zip(batch["index"].tolist(), maps.float().cpu()):  # (C, h, w)
                 for cls in todo[index].classes:
                     write_grey(map_path(args.out, todo[index].id, cls), scaled(image_maps[cls]))

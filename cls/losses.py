@@ -3,13 +3,15 @@
 import torch
 from torch.nn import functional as F
 
+from common import distributed
+
 
 def classification_loss(maps, labels):
     """Multi-label soft margin loss on the global average of the class maps (Eq. 4).
 
     maps (B, C, h, w) float32, labels (B, C) of 0 and 1 -> scalar.
     """
-    return F.multilabel_soft_margin_loss(maps.mean((2, 3)), labels)
+    return F.multilabel_soft_margin_loss(maps.mean((2, 3)), labels, reduction="sum") / _total(len(labels), maps)
 
 
 def integral_attention_loss(logits, targets):
@@ -26,5 +28,9 @@ def integral_attention_loss(logits, targets):
 
 
 def _mean(values):
-    """The mean, and 0 of nothing."""
-    return values.sum() / max(values.numel(), 1)
+    """This process's part of the mean over all of them, and 0 of nothing."""
+    return values.sum() / _total(values.numel(), values).clamp(min=1)
+
+
+def _total(count, like):
+    return distributed.total(torch.tensor(count, dtype=torch.float32, device=like.device))

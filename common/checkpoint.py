@@ -6,6 +6,7 @@ import random
 import numpy as np
 import torch
 
+from common import distributed
 from common.files import InputError, atomic
 
 
@@ -74,28 +75,33 @@ def load_trunk(model, content, path):
 
 
 def save_training(path, iteration, model, optimizer, extra):
-    """What the rest of a training run depends on; `extra` is a dictionary of tensors and plain values."""
-    save(
-        path,
-        iteration=iteration,
-        model=model.state_dict(),
-        optimizer=optimizer.state_dict(),
-        random=torch.get_rng_state(),
-        cuda_random=torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        extra=extra,
-    )
+    """What the rest of a training run depends on; `extra` is a dictionary of tensors and plain values.
+
+    All processes call it together; the first writes.
+    """
+    random = distributed.gather(torch.get_rng_state())
+    cuda_random = distributed.gather(torch.cuda.get_rng_state() if torch.cuda.is_available() else None)
+    if distributed.IS_FIRST:
+        states = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "extra": extra}
+        save(path, iteration=iteration, random=random, cuda_random=cuda_random, **states)
 
 
 def resume_training(path, model, optimizer):
-    """Restores what `save_training` wrote. Returns (iteration, extra); (0, None) if there is no such file."""
+    """Restores what `save_training` wrote. Returns (iteration, extra); (0, None) if there is no such file.
+
+    Raises InputError if another number of processes wrote it.
+    """
     if not path.exists():
         return 0, None
     state = load(path)
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
-    torch.set_rng_state(state["random"])
-    if state["cuda_random"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["cuda_random"])
+    if len(state["random"]) != distributed.WORLD_SIZE:
+        raise InputError(f"{path}: expected to go on with {len(state['random'])} processes, as it was begun")
+    torch.set_rng_state(state["random"][distributed.RANK])
+    cuda_random = state["cuda_random"][distributed.RANK]
+    if cuda_random is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(cuda_random)
     return state["iteration"], state["extra"]
 
 

@@ -6,6 +6,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+from common import distributed
 from common.files import InputError
 from common.parallel import cores
 from common.stage import Stage
@@ -78,23 +79,36 @@ def exit_on_input_error(command):
         sys.exit(130)
 
 
-def main(parser, run):
+def main(parser, run, one_process=False):
     """Parses the command line, opens the stage's folder and calls `run(args)`, which returns what it did in a few words.
 
+    Under torchrun, every process runs it, and the first one keeps the stage's record; a stage for `one_process` refuses.
     Exit status: 0 done or already done, 2 bad input (one line on stderr), 130 interrupted.
     """
     args = parser.parse_args()
     command = command_name()
     start = time.perf_counter()
-    with exit_on_input_error(command):
-        stage = Stage(command, args)
-        if not stage.begin():
-            print(f"{command}: {args.out} is finished, nothing to do")
+    with exit_on_input_error(command), distributed.process_group():
+        if one_process and distributed.WORLD_SIZE > 1:
+            raise InputError("runs in one process: start it without torchrun")
+        stage = None  # the first process's alone
+
+        def begin():
+            nonlocal stage
+            stage = Stage(command, args)
+            return stage.begin()
+
+        if not distributed.on_first(begin):
+            if distributed.IS_FIRST:
+                print(f"{command}: {args.out} is finished, nothing to do")
             return
         try:
             summary = run(args)
         except InputError:
-            stage.withdraw_if_empty()
+            if stage:
+                stage.withdraw_if_empty()
             raise
-        stage.finish(summary)
-        print(f"{command}: {summary} -> {args.out} in {time.perf_counter() - start:.1f} s", flush=True)
+        distributed.barrier()
+        if stage:
+            stage.finish(summary)
+            print(f"{command}: {summary} -> {args.out} in {time.perf_counter() - start:.1f} s", flush=True)

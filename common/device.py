@@ -5,19 +5,24 @@ from pathlib import Path
 
 import torch
 
+from common import distributed
 from common.files import InputError
 
 
 def pick(name):
     """The torch.device that `--device` names; auto is the first GPU, or the CPU. Raises InputError if there is none such."""
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and distributed.WORLD_SIZE > 1:  # a GPU for each process of this machine
+        name = f"cuda:{distributed.LOCAL_RANK}"
     try:
         device = torch.device(name)
     except RuntimeError:
         raise InputError(f"--device {name}: expected auto, cpu, cuda or cuda:N") from None
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise InputError(f"--device {name}: this machine has {torch.cuda.device_count()} CUDA devices")
+    if device.type == "cuda" and distributed.WORLD_SIZE > 1:
+        torch.cuda.set_device(device)  # where NCCL works
     return device
 
 

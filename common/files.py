@@ -2,6 +2,7 @@
 
 import json
 import os
+import zlib
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -103,11 +104,11 @@ def write_grey(path, array):
 
 def write_indexed(path, label):
     """Writes uint8 (H, W) as an indexed PNG with the VOC palette."""
-    image = Image.fromarray(label).convert("P")
+    image = Image.fromarray(label)
     image.putpalette(VOC_PALETTE)
-    _write(path, image)
+    _write(path, image, compress_type=zlib.Z_RLE)  # labels are runs: about the same size in a third of the time
 
 
-def _write(path, image):
+def _write(path, image, **options):
     with atomic(path) as partial:
-        image.save(partial, format="PNG")
+        image.save(partial, format="PNG", **options)

@@ -2,6 +2,7 @@
 
 import os
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -37,14 +38,26 @@ def _results(function, items, workers):
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
         pending = deque()
         try:
-            for item in items:
-                pending.append(pool.submit(function, item))
+            for chunk in _chunks(items, workers):
+                pending.append(pool.submit(_apply, function, chunk))
                 if len(pending) > 4 * workers:
-                    yield pending.popleft().result()
+                    yield from pending.popleft().result()
             while pending:
-                yield pending.popleft().result()
+                yield from pending.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _chunks(items, workers):
+    """What is sent to a process at once: a few items of a list, each item of a generator as soon as it is there."""
+    if not isinstance(items, Sequence):
+        return ([item] for item in items)
+    size = min(8, 1 + len(items) // (8 * workers))  # so that all processes finish at about the same time
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _apply(function, chunk):
+    return [function(item) for item in chunk]
 
 
 def _one_thread():

@@ -4,9 +4,15 @@ import sys
 
 from tqdm import tqdm
 
+from common import distributed
+
 
 def progress_bar(description, total, initial=0, unit="img"):
-    """A tqdm bar: live on a terminal; in a log file a line every half minute, and none at all from short work."""
+    """A tqdm bar: live on a terminal; in a log file a line every half minute, and none at all from short work.
+
+    Under torchrun, the first process shows its own share.
+    """
     seen = sys.stderr.isatty()
     pace = {"mininterval": 0.2, "delay": 0.3} if seen else {"mininterval": 30, "delay": 10}
-    return tqdm(desc=description, total=total, initial=initial, unit=unit, dynamic_ncols=seen, **pace)
+    silent = not distributed.IS_FIRST
+    return tqdm(desc=description, total=total, initial=initial, unit=unit, dynamic_ncols=seen, disable=silent, **pace)

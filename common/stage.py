@@ -15,7 +15,7 @@ from pathlib import Path
 from common.files import InputError, read_json, write_json
 
 # Arguments that change how a stage runs, not what it writes.
-UNRECORDED = {"out", "force", "workers", "device", "save_every"}
+UNRECORDED = {"out", "force", "workers", "device", "save_every", "inference_batch_size"}
 TRAINING_STATE = "training.pth"  # what an unfinished training goes on from
 PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "pillow", "scipy", "pydensecrf2")
 

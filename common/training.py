@@ -1,12 +1,14 @@
 """What every training loop needs around its few lines: the order of the images, a progress bar, a log, a check."""
 
 import math
+import time
+from contextlib import nullcontext
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Sampler, default_collate
 
-from common import checkpoint
+from common import checkpoint, distributed
 from common.files import InputError
 from common.progress import progress_bar
 from common.stage import TRAINING_STATE
@@ -17,12 +19,15 @@ class ShuffledBatches(Sampler):
 
     `position` counts the samples drawn since the first epoch and seeds their augmentation. Both follow from the seed and
     the batch's number alone, so a run can go on anywhere, with any number of workers, and sees what it would have seen.
-    With `whole_epochs` an epoch's last batch is cut short; without, it is filled from the next epoch.
+    With `whole_epochs` an epoch's last batch is cut short; without, it is filled from the next epoch. Of each batch, a
+    process gets its share, which may be empty at the end of an epoch. Raises InputError if all shares would be.
     """
 
     def __init__(self, length, batch_size, batches, seed, start=0, whole_epochs=False):
         self.length, self.batch_size, self.batches = length, batch_size, batches
         self.seed, self.start, self.whole_epochs = seed, start, whole_epochs
+        if batch_size < distributed.WORLD_SIZE:
+            raise InputError(f"--batch-size {batch_size}: expected one image or more for each process")
 
     def __len__(self):
         return self.batches - self.start
@@ -36,7 +41,7 @@ class ShuffledBatches(Sampler):
                 last = min(first + self.batch_size, (epoch + 1) * self.length)
             else:
                 first, last = batch * self.batch_size, (batch + 1) * self.batch_size
-            yield [self._sample(position, orders) for position in range(first, last)]
+            yield distributed.shard([self._sample(position, orders) for position in range(first, last)])
 
     def _sample(self, position, orders):
         epoch, place = divmod(position, self.length)
@@ -47,44 +52,66 @@ class ShuffledBatches(Sampler):
 
 
 def loader(dataset, batches, workers, device):
-    """A DataLoader over ready-made batches; its workers live as long as it does.
+    """A DataLoader over ready-made batches, None for an empty one; its workers live as long as it does.
 
     Its generator is its own, so that starting it does not move the random state that a checkpoint has restored.
     """
     pinned = device.type == "cuda"
     return DataLoader(
-        dataset, batch_sampler=batches, num_workers=workers, pin_memory=pinned, generator=torch.Generator()
+        dataset,
+        batch_sampler=batches,
+        num_workers=workers,
+        collate_fn=_collate,
+        pin_memory=pinned,
+        generator=torch.Generator(),
     )
+
+
+def _collate(samples):
+    return default_collate(samples) if samples else None
 
 
 def iterate(args, model, optimizer, batches, step, total, start=0, extra=dict):
     """The loop of every training: runs `step(iteration, batch)` -> loss for each batch, and optimises.
 
-    Shows loss, learning rate and time left; logs them to TensorBoard under <out>/tensorboard. Every `args.save_every`
-    iterations and at the end it writes <out>/training.pth, from which the same command goes on, with `extra()` in it.
-    Raises InputError if a loss is not finite.
+    Of several processes, each has its share of the batch and of the loss. Shows loss, learning rate, the share of the
+    time spent waiting for data, and the time left; logs them to TensorBoard under <out>/tensorboard. Every
+    `args.save_every` iterations and at the end it writes <out>/training.pth, from which the same command goes on, with
+    `extra()` in it. Raises InputError if a loss is not finite.
     """
-    from torch.utils.tensorboard import SummaryWriter  # slow to import
-
     model.train()
-    with (
-        SummaryWriter(args.out / "tensorboard", purge_step=start) as log,
-        progress_bar(args.out.name, total, start, unit="it") as bar,
-    ):
+    with _log(args.out, start) as log, progress_bar(args.out.name, total, start, unit="it") as bar:
+        last, waited = None, 0.0
+        begun = end = time.perf_counter()
         for iteration, batch in enumerate(batches, start):
+            waited += time.perf_counter() - end
+            last = batch = {name: value[:0] for name, value in last.items()} if batch is None else batch
             loss = step(iteration, batch)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            value, lr = loss.item(), optimizer.param_groups[0]["lr"]
+            value, lr = distributed.total(loss).item(), optimizer.param_groups[0]["lr"]
             if not math.isfinite(value):
                 raise InputError(f"{args.out}: the loss is {value} at iteration {iteration}; a lower --lr may help")
             optimizer.step()
-            bar.set_postfix(loss=f"{value:.4f}", lr=f"{lr:.2e}", refresh=False)
+            waiting = waited / (time.perf_counter() - begun)  # the share of the time in which the loader was behind
+            bar.set_postfix(loss=f"{value:.4f}", lr=f"{lr:.2e}", waiting=f"{waiting:.0%}", refresh=False)
             bar.update()
-            log.add_scalar("loss", value, iteration)
-            log.add_scalar("lr", lr, iteration)
+            if log:
+                log.add_scalar("loss", value, iteration)
+                log.add_scalar("lr", lr, iteration)
+                log.add_scalar("waiting for data", waiting, iteration)
             if (iteration + 1) % args.save_every == 0 or iteration + 1 == total:
                 checkpoint.save_training(args.out / TRAINING_STATE, iteration + 1, model, optimizer, extra())
+            end = time.perf_counter()
+
+
+def _log(out, start):
+    """A TensorBoard writer, or, in all processes but the first, None."""
+    if not distributed.IS_FIRST:
+        return nullcontext()
+    from torch.utils.tensorboard import SummaryWriter  # slow to import
+
+    return SummaryWriter(out / "tensorboard", purge_step=start)
 
 
 def sample_seed(seed, position):

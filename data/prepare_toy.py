@@ -228,4 +228,4 @@ def write_text(path, text):
 
 
 if __name__ == "__main__":
-    main(arguments(), run)
+    main(arguments(), run, one_process=True)

@@ -282,4 +282,4 @@ def counts_table(splits, labels):
 
 
 if __name__ == "__main__":
-    main(build_parser(), run)
+    main(build_parser(), run, one_process=True)

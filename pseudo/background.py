@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from common.cli import main, stage_parser
-from common.maps import normalise, read_maps, require_maps
+from common.maps import attention_table, look_up, read_maps, require_maps
 from common.parallel import add_workers_argument
 from data.layout import DataSet
 from pseudo.labels import ignore_if_almost_empty, write_labels
@@ -24,19 +24,28 @@ def extract_background(saliency, oa_cams, score=0.3, conflict=0.9, attention=0.8
     """
     if any(oa_cam.shape != saliency.shape for oa_cam in oa_cams.values()):
         raise ValueError("saliency and OA-CAMs must have the same shape")
-    classes = sorted(oa_cams)
-    attentions = [normalise(oa_cams[cls]) for cls in classes]
-    clear = 1 - saliency.astype(np.float32) / 255  # in single precision, as published: ties depend on it
-    scores = np.stack([clear, *attentions], dtype=np.float32, casting="same_kind")  # (1 + K, H, W), background first
-    scores[scores < np.float32(score)] = 0
-    values = np.array([0] + [cls + 1 for cls in classes], np.uint8)
-    label = values[scores.argmax(0)]  # the lowest class wins ties
-    label[(scores > np.float32(conflict)).sum(0) > 1] = 255  # several classes are sure
+    clear = 1 - np.arange(256).astype(np.float32) / 255  # in single precision, as published: ties depend on it
+    best = _scores(saliency, clear, score)  # (H, W), of the background first
+    label = np.zeros_like(saliency)
+    sure = (best > np.float32(conflict)).astype(np.uint8)  # how many classes are, background included
     uncertain = saliency >= background  # background, but conspicuous …
-    for map_ in attentions:
-        uncertain |= map_ > attention  # … or attended
+    for cls in sorted(oa_cams):
+        table = attention_table(oa_cams[cls])
+        scores = _scores(oa_cams[cls], table, score)
+        np.copyto(label, np.uint8(cls + 1), where=scores > best)  # the lowest class wins ties
+        np.maximum(best, scores, out=best)
+        sure += scores > np.float32(conflict)
+        uncertain |= look_up(table > attention, oa_cams[cls])  # … or attended
+    label[sure > 1] = 255
     label[(label == 0) & uncertain] = 255
     return ignore_if_almost_empty(label)
+
+
+def _scores(map_, table, threshold):
+    """float32 (H, W): what `table` says of each pixel's level, 0 if it is below `threshold`."""
+    scores = table.astype(np.float32)
+    scores[scores < np.float32(threshold)] = 0
+    return look_up(scores, map_)
 
 
 def parser():

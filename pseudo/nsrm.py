@@ -31,17 +31,15 @@ def mask_non_salient(prediction, label, saliency=None, kernel_size=30, expansion
         raise ValueError("prediction, label and saliency must have the same shape")
     expanded = prediction.copy()
     if expansion:
-        missed = (prediction == 0) & (label > 0) & (label < 255)
-        expanded[missed] = label[missed]
-    masked = expanded
+        np.copyto(expanded, label, where=(prediction == 0) & (label > 0) & (label < 255))
     if masking:
         mask = expanded != 0
         if saliency is not None:
             mask |= saliency != 0
         if dilation:
             mask = cv2.dilate(mask.astype(np.uint8), np.ones((kernel_size, kernel_size), np.uint8)) != 0
-        masked = np.where(mask, expanded, np.uint8(255))
-    return ignore_if_almost_empty(masked)
+        expanded[~mask] = 255
+    return ignore_if_almost_empty(expanded)
 
 
 def parser():

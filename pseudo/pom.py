@@ -9,27 +9,36 @@ from pathlib import Path
 import numpy as np
 
 from common.cli import main, stage_parser
-from common.maps import normalise, read_maps, require_maps
+from common.maps import attention_table, look_up, read_maps, require_maps
 from common.parallel import add_workers_argument
 from data.layout import DataSet
 from pseudo.labels import write_labels
 
 
-def class_threshold(attention, selected, background_threshold=0.3):
+def class_threshold(cam, selected, background_threshold=0.3):
     """T_c of Eq. 5 and 6.
 
-    attention: float (H, W), a CAM in [0, 1]. selected: bool (H, W), where the label holds the class.
-    Returns the median over the selected pixels; if they carry no attention, the median of the upper half of all values
+    cam: uint8 (H, W). selected: bool (H, W), where the label holds the class.
+    Returns the median attention over the selected pixels; if they carry none, the median of the upper half of all values
     above T_bg, the paper's "top quartile"; NaN, above which there is nothing, if that half is empty.
     """
-    values = attention[selected]
-    if values.sum() != 0:
-        return np.median(values)
-    values = attention[attention > background_threshold]
-    if not values.size:
+    attention = attention_table(cam)
+    counts = np.bincount(cam[selected], minlength=256)
+    if counts[attention > 0].any():
+        return _median(attention, counts)
+    counts = np.bincount(cam.ravel(), minlength=256)
+    counts[attention <= background_threshold] = 0
+    if not counts.any():
         return 1.0
-    upper = values[values > np.median(values)]
-    return np.median(upper) if upper.size else np.nan
+    counts[attention <= _median(attention, counts)] = 0
+    return _median(attention, counts) if counts.any() else np.nan
+
+
+def _median(values, counts):
+    """The median of `counts[i]` pixels of `values[i]` each, `values` ascending; of an even number, between the middle two."""
+    total = counts.sum()
+    below, above = np.searchsorted(counts.cumsum(), [(total - 1) // 2, total // 2], side="right")
+    return (values[below] + values[above]) / 2
 
 
 def mine_potential_objects(label, cams, background_threshold=0.3):
@@ -43,9 +52,11 @@ def mine_potential_objects(label, cams, background_threshold=0.3):
     for cls, cam in cams.items():
         if cam.shape != label.shape:
             raise ValueError("label and CAMs must have the same shape")
-        attention = normalise(cam)
-        potential |= attention > class_threshold(attention, label == cls + 1, background_threshold)
-    return np.where((label == 0) & potential, np.uint8(255), label)
+        threshold = class_threshold(cam, label == cls + 1, background_threshold)
+        potential |= look_up(attention_table(cam) > threshold, cam)
+    pseudo = label.copy()
+    pseudo[(label == 0) & potential] = 255
+    return pseudo
 
 
 def parser():

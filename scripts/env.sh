@@ -1,5 +1,6 @@
 # Sourced by every script: the repository's root, its Python environment, and where data and results lie.
-# From outside: PYTHON makes the environment (default python3), DATA and RUN are folders, GPUS the numbers of the GPUs to use.
+# From outside: PYTHON makes the environment (default python3), DATA and RUN are folders, GPUS the numbers of the GPUs to use,
+# such as 1 or 0,1,2,3. LAUNCH starts a stage that runs a network, LAUNCH_LABELS one that does not (scripts/slurm.sbatch).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -17,4 +18,9 @@ if [ "$(basename "$DATA")" = voc12 ]; then # trained on train_aug, of which only
 fi
 TRAIN=${TRAIN:-train} VAL=${VAL:-val}
 export DATA RUN TRAIN VAL EVAL_TRAIN=${EVAL_TRAIN:-$TRAIN}
-[ -z "${GPUS:-}" ] || export CUDA_VISIBLE_DEVICES=$GPUS
+if [ -n "${GPUS:-}" ]; then
+    export CUDA_VISIBLE_DEVICES=$GPUS
+    count=$(wc -w <<<"${GPUS//,/ }")
+    [ "$count" = 1 ] || LAUNCH=${LAUNCH:-torchrun --standalone --nproc-per-node $count -m}
+fi
+export LAUNCH=${LAUNCH:-python -m} LAUNCH_LABELS=${LAUNCH_LABELS:-python -m}

@@ -5,7 +5,7 @@ DATA=${DATA:-data/voc12}
 source "$(dirname "$0")/env.sh"
 WEIGHTS=${WEIGHTS:-weights/nsrom_voc12.pth}
 [ -e "$WEIGHTS" ] || python -m weights.fetch nsrom_voc12 --out "$WEIGHTS"
-python -m seg.predict --data "$DATA" --split "$VAL" --weights "$WEIGHTS" --out "$RUN/official_$VAL" \
+$LAUNCH seg.predict --data "$DATA" --split "$VAL" --weights "$WEIGHTS" --out "$RUN/official_$VAL" \
     --pyramid 0.5 0.75 --crf --crf-iterations 10 --crf-bilateral-sxy 67 --crf-bilateral-srgb 3 "$@"
 scripts/evaluate.sh "official_$VAL" "$VAL"
 python -m seg.table --run "$RUN" --name official --title "The authors' trained model" \

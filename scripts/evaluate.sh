@@ -2,4 +2,4 @@
 # The scores of a folder of predictions, labels or maps: scripts/evaluate.sh FOLDER SPLIT, both of RUN and DATA.
 # Further arguments are passed on.
 source "$(dirname "$0")/env.sh"
-python -m seg.evaluate --data "$DATA" --split "$2" --pred "$RUN/$1" --out "$RUN/scores/$1" "${@:3}" >/dev/null
+$LAUNCH_LABELS seg.evaluate --data "$DATA" --split "$2" --pred "$RUN/$1" --out "$RUN/scores/$1" "${@:3}" >/dev/null

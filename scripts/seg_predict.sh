@@ -5,5 +5,5 @@ source "$(dirname "$0")/env.sh"
 ROUND=${ROUND:-1}
 SPLIT=${SPLIT:-$TRAIN}
 OUT=$RUN/pred$ROUND$([ "$SPLIT" = "$TRAIN" ] || echo "_$SPLIT")
-python -m seg.predict --data "$DATA" --split "$SPLIT" --weights "$RUN/seg$ROUND/weights.pth" --out "$OUT" \
+$LAUNCH seg.predict --data "$DATA" --split "$SPLIT" --weights "$RUN/seg$ROUND/weights.pth" --out "$OUT" \
     --crf --crf-iterations 10 --crf-bilateral-sxy 67 --crf-bilateral-srgb 3 "$@"

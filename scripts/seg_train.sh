@@ -4,5 +4,5 @@
 source "$(dirname "$0")/env.sh"
 ROUND=${ROUND:-1}
 LABELS=$([ "$ROUND" = 1 ] && echo label_pseudo || echo label_masked)
-python -m seg.train --data "$DATA" --split "$TRAIN" --labels "$RUN/$LABELS" --out "$RUN/seg$ROUND" \
+$LAUNCH seg.train --data "$DATA" --split "$TRAIN" --labels "$RUN/$LABELS" --out "$RUN/seg$ROUND" \
     --backbone resnet101 --iterations 10000 --batch-size 10 --lr 2.5e-4 --weight-decay 1e-4 --crop-size 321 "$@"

@@ -61,7 +61,7 @@ class TrainingCrops(Dataset):
 
 
 class WholeImages(Dataset):
-    """Whole images in their own size for seg.predict: (id, uint8 (H, W, 3) RGB, float32 (3, H, W) as the network wants it)."""
+    """Whole images in their own size for seg.predict: (id, uint8 (H, W, 3) RGB, float32 (3, H, W), normalised)."""
 
     def __init__(self, dataset, items, convention):
         self.dataset, self.items, self.convention = dataset, items, convention
@@ -73,3 +73,9 @@ class WholeImages(Dataset):
         id = self.items[index].id
         rgb = self.dataset.image(id)
         return id, rgb, torch.from_numpy(normalise(rgb, self.convention))
+
+    @staticmethod
+    def collate(samples):
+        """Samples of one size as a batch: tuple of ids, tuple of uint8 (H, W, 3), float32 (B, 3, H, W)."""
+        ids, rgbs, images = zip(*samples)
+        return ids, rgbs, torch.stack(images)

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from common import distributed
 from common.files import IGNORE_INDEX, InputError
 from common.preprocess import check_convention
 from common.vgg import VGG16_CHANNELS, VGG16_DEPTHS, vgg_features
@@ -157,7 +158,8 @@ def multi_scale_loss(outputs, label):
 
 def _cross_entropy(logits, label):
     total = F.cross_entropy(logits, label, ignore_index=IGNORE_INDEX, reduction="sum")
-    return total / (label != IGNORE_INDEX).sum().clamp(min=1)  # a mean over no pixels would be NaN
+    count = distributed.total((label != IGNORE_INDEX).sum())  # of several processes, each gives its part of the mean
+    return total / count.clamp(min=1)  # a mean over no pixels would be NaN
 
 
 def resize_nearest(label, size):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from common import distributed
 from common.cli import main, stage_parser
 from common.files import InputError, write_json
 from common.maps import normalise, read_maps, require_maps
@@ -59,6 +60,16 @@ def percent(value):
     return None if np.isnan(value) else round(100 * float(value), 2)
 
 
+def count_pixels(args, dataset, items):
+    """The confusion matrices of all images, {kind of image: int64 (thresholds, C + 1, C + 2)}, over all processes."""
+    totals = {}
+    share = distributed.shard(items)
+    for item, matrices in zip(share, for_each(partial(compare, args, dataset), share, args.workers, args.out.name)):
+        totals[kind_of(item)] = totals.get(kind_of(item), 0) + matrices
+    shares = distributed.gather(totals)
+    return {kind: sum(share.get(kind, 0) for share in shares) for kind in set().union(*shares)}
+
+
 def percentages(matrix, classes):
     """The scores of a confusion matrix in percent, as they stand in scores.json."""
     result = scores(matrix)
@@ -76,9 +87,7 @@ def run(args):
     items = dataset.split(args.split)
     if args.map_thresholds:
         require_maps(args.pred, items)
-    totals = {}  # kind of image -> (thresholds, C + 1, C + 2)
-    for item, matrices in zip(items, for_each(partial(compare, args, dataset), items, args.workers, args.out.name)):
-        totals[kind_of(item)] = totals.get(kind_of(item), 0) + matrices
+    totals = count_pixels(args, dataset, items)
     total = sum(totals.values())
     if not total.sum():
         raise InputError(
@@ -93,8 +102,9 @@ def run(args):
         if kind in totals:
             count = sum(kind_of(item) == kind for item in items)
             report[kind] = {"images": count} | percentages(totals[kind][best], dataset.classes)
-    write_json(args.out / "scores.json", report)
-    print(json.dumps(report, indent=2))
+    if distributed.IS_FIRST:
+        write_json(args.out / "scores.json", report)
+        print(json.dumps(report, indent=2))
     return f"{args.pred}, {len(items)} images: mIoU {report['mean_iou']} %"
 
 

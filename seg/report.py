@@ -15,6 +15,7 @@ from common.cli import HelpFormatter, command_name, exit_on_input_error
 from common.files import InputError, atomic
 
 MAIN = "ablation"
+KEYS = {"setting", "table", "row", "paper", "seed", "mean_iou", "commit", "torch", "machine"}
 SWEEPS = {"fig6": "kernel size r (pixels)", "fig7": "nodes N"}
 COMPONENTS = {  # of the study: what the row adds, the row it is compared with
     "GR": ("+ GR", "baseline"),
@@ -25,43 +26,55 @@ COMPONENTS = {  # of the study: what the row adds, the row it is compared with
 
 HEAD = """# Results on the toy data
 
-Made by `scripts/ablation.sh {seeds}`: {count} seeds; a seed changes the data, the initialisation and the order. Everything is
-mIoU in percent on the validation images, mean ± standard deviation over the seeds. A difference is the mean of the seeds' paired
-differences ± half its 95 % interval (Student's t), with the number of seeds in which it is above 0. The paper's numbers are
-those of PASCAL VOC 2012 val: other data, another network. Only the signs can be compared.
+Made by `scripts/ablation.sh {seeds}`: {count} seeds; a seed changes the data, the initialisation and the order.
+Everything is mIoU in percent on the validation images, mean ± standard deviation over the seeds. A difference is the
+mean of the seeds' paired differences ± half its 95 % interval (Student's t), with the number of seeds in which it is
+above 0. The paper's numbers are those of PASCAL VOC 2012 val: other data, another network. Only the signs can be
+compared.
 
 """
 
 NOTES = {
     "table3": "GR: the classifier has GloRe. Retrain: a second round on the first round's predictions.",
-    "controls": "The local unit stands where GloRe does and has the same batch norm and residual path, but each pixel is for itself: "
-    "what GR gains over it is due to relating regions. Full supervision trains the same network on the ground truth.",
+    "controls": "The local unit stands where GloRe does and has the same batch norm and residual path, but each pixel "
+    "is for itself: what GR gains over it is due to relating regions. Full supervision trains the same network on the "
+    "ground truth.",
     "table4": "First each row against the row above, then each against NSRM.",
     "fig6": "The kernels are the paper's, scaled to the images' size.",
     "fig7": "The whole method with N nodes; the numbers are scaled to the trunk's width.",
-    "labels": "mIoU over the pixels that are not ignored; the share of ignored pixels; the share of object pixels that a label "
-    "calls background. Maps are cut at the best of nine thresholds, chosen on the ground truth.",
-    "study": "Table 3 again where one choice behind the data is another (arguments of `data.prepare_toy`; `scripts/toy_study.sh`). "
-    "GR is the difference of the rows baseline and + GR, POM of + GR and + GR + POM, NSRM of its row and + GR + POM + retrain.",
+    "fig5": "Training images of the first seed (`scripts/fig5.sh`): of all complex images the four whose own mIoU gains "
+    "most from the initial to the final prediction, and the four that lose most.",
+    "labels": "mIoU over the pixels that are not ignored; the share of ignored pixels; the share of object pixels that a "
+    "label calls background. Maps are cut at the best of nine thresholds, chosen on the ground truth.",
+    "study": "GR is the difference of Table 3's rows baseline and + GR, POM of + GR and + GR + POM, NSRM of its row and "
+    "+ GR + POM + retrain. Below the tables' own data: Table 3 again where one choice behind the data is another "
+    "(`scripts/toy_study.sh`). One seed has no interval: it shows a direction at most.",
 }
 
 
 def parser():
     parser = argparse.ArgumentParser(f"python -m {command_name()}", description=__doc__, formatter_class=HelpFormatter)
-    parser.add_argument("--results", type=Path, required=True, help="JSON lines of seg.collect")
-    parser.add_argument("--out", type=Path, required=True, help="Markdown file to write; plots go beside --results")
+    parser.add_argument("--results", type=Path, nargs="+", required=True, help="JSON lines of seg.collect")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="Markdown file to write; plots go beside the first of --results"
+    )
     return parser
 
 
-def read_lines(path):
-    """The lines as dictionaries. Raises InputError if the file is missing or a line is not one of seg.collect."""
-    try:
-        lines = [json.loads(line) for line in path.read_text().splitlines()]
-        return [line for line in lines if line["mean_iou"] is not None and line["seed"] is not None]
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: expected JSON lines of seg.collect ({error})") from None
+def read_lines(paths):
+    """The lines of all files as dictionaries. Raises InputError if one is missing or a line is not of seg.collect."""
+    lines = []
+    for path in paths:
+        try:
+            found = [json.loads(line) for line in path.read_text().splitlines()]
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+        except ValueError as error:
+            raise InputError(f"{path}: expected JSON lines of seg.collect ({error})") from None
+        if not all(isinstance(line, dict) and KEYS <= line.keys() for line in found):
+            raise InputError(f"{path}: expected JSON lines of seg.collect, with {', '.join(sorted(KEYS))}")
+        lines += found
+    return lines
 
 
 class Rows:
@@ -164,7 +177,7 @@ def study_table(lines):
     body = []
     for setting in settings:
         rows = Rows(lines, setting, "table3")
-        if "baseline" in rows.rows:
+        if {"baseline", "+ GR + POM + NSRM"} <= rows.rows.keys():
             ends = [rows.values(row) for row in ("baseline", "+ GR + POM + NSRM")]
             added = [signed(rows.differences(*pair)) for pair in COMPONENTS.values()]
             name = "as in the tables above" if setting == MAIN else setting
@@ -217,7 +230,10 @@ def report(lines, pictures):
             parts.append(f"\n## {heading}\n\n{NOTES[table]}\n\n{text_of(rows)}")
             if table in SWEEPS:
                 parts.append(f"\n![{heading}]({pictures}{table}.png)\n")
-    if {line["setting"] for line in lines} > {MAIN}:
+    parts.append(
+        f"\n## Figure 5: on the way through the method\n\n{NOTES['fig5']}\n\n![Figure 5]({pictures}fig5.png)\n"
+    )
+    if Rows(lines, MAIN, "table3").rows:
         parts.append(f"\n## Where each component helps\n\n{NOTES['study']}\n\n{study_table(lines)}")
     return "".join(parts)
 
@@ -225,12 +241,12 @@ def report(lines, pictures):
 def main(args):
     lines = read_lines(args.results)
     if MAIN not in {line["setting"] for line in lines}:
-        raise InputError(f"{args.results}: expected lines of the setting {MAIN}")
+        raise InputError(f"{args.results[0]}: expected lines of the setting {MAIN}")
     for table, label in SWEEPS.items():
         rows = Rows(lines, MAIN, table)
         if rows.rows:
-            plot(args.results.with_name(f"{table}.png"), rows, label)
-    pictures = os.path.relpath(args.results.parent.resolve(), args.out.parent.resolve())
+            plot(args.results[0].with_name(f"{table}.png"), rows, label)
+    pictures = os.path.relpath(args.results[0].parent.resolve(), args.out.parent.resolve())
     with atomic(args.out) as partial:
         partial.write_text(report(lines, "" if pictures == "." else f"{pictures}/"))
     print(f"{len(lines)} lines -> {args.out}")

@@ -89,7 +89,7 @@ def frozen(args):
 def run(args):
     import torch
 
-    from common import checkpoint, training
+    from common import checkpoint, distributed, training
     from common import device as devices
     from seg.dataset import TrainingCrops
     from seg.deeplab import multi_scale_loss, parameter_groups, poly_lr
@@ -106,18 +106,21 @@ def run(args):
     optimizer = torch.optim.SGD(groups, args.lr, momentum=0.9)
     start, _ = checkpoint.resume_training(args.out / TRAINING_STATE, model, optimizer)
 
+    network = distributed.parallel(model)
+
     def step(iteration, batch):
         for group in optimizer.param_groups:
             group["lr"] = poly_lr(args.lr, iteration, args.iterations) * group["scale"]
         batch = training.to_device(batch, device)
         with devices.autocast(device, args.amp):
-            outputs = model(batch["image"])  # logits (B, C + 1, h, w) at each scale, and their maximum
+            outputs = network(batch["image"])  # logits (B, C + 1, h, w) at each scale, and their maximum
         return multi_scale_loss(outputs, batch["label"])
 
     batches = training.ShuffledBatches(len(items), args.batch_size, args.iterations, args.seed, start)
     loader = training.loader(crops, batches, args.workers, device)
     training.iterate(args, model, optimizer, loader, step, args.iterations, start)
-    checkpoint.save(args.out / "weights.pth", arch=arch, pyramid=list(args.pyramid), state_dict=model.state_dict())
+    if distributed.IS_FIRST:
+        checkpoint.save(args.out / "weights.pth", arch=arch, pyramid=list(args.pyramid), state_dict=model.state_dict())
     return f"{len(items)} images, {args.iterations} iterations"
 
 

@@ -171,4 +171,4 @@ def run(args):
 
 
 if __name__ == "__main__":
-    main(arguments(), run)
+    main(arguments(), run, one_process=True)

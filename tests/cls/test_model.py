@@ -16,6 +16,18 @@ def test_output_stride_is_8(network):
     assert network(5, **THIN)(torch.zeros(2, 3, 64, 96)).shape == (2, 5, 8, 12)
 
 
+@pytest.mark.parametrize("network", [Classifier, IntegralAttention])
+def test_output_stride_4_has_the_same_tensors(network):
+    wide = network(5, **THIN, output_stride=4)
+    assert wide(torch.zeros(2, 3, 64, 96)).shape == (2, 5, 16, 24)
+    assert wide.state_dict().keys() == network(5, **THIN).state_dict().keys()
+
+
+def test_the_control_stands_where_glore_does():
+    names = Classifier(5, **THIN, local_unit=True).state_dict().keys()
+    assert "extra_convs_2.conv_state.weight" in names and "extra_convs_2.conv_proj.weight" not in names
+
+
 def published_names(last):
     trunk = [f"features.{i}" for i in (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)]
     convs = (

@@ -65,15 +65,16 @@ def test_almost_empty_labels_are_ignored():
 
 
 def test_class_threshold():
-    attention = np.array([[0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0]])
+    cam = grid([[0, 2, 4, 5, 6, 8, 10]])  # attention 0.0 to 1.0
     selected = np.array([[False, True, True, True, False, False, False]])
-    assert class_threshold(attention, selected) == 0.4  # the label's pixels: their median
+    assert class_threshold(cam, selected) == pytest.approx(0.4)  # the label's pixels: their median
+    assert class_threshold(cam, selected & (cam != 2)) == pytest.approx(0.45)  # of an even number
     nothing = np.zeros_like(selected)
-    assert class_threshold(attention, nothing) == 0.9  # above 0.3: median 0.6, and of 0.8 and 1.0 the median
+    assert class_threshold(cam, nothing) == pytest.approx(0.9)  # above 0.3: median 0.6, and of 0.8 and 1.0 the median
     dead = np.array([[True] + [False] * 6])
-    assert class_threshold(attention, dead) == 0.9  # labelled, but without attention
-    assert class_threshold(np.zeros((1, 7)), nothing) == 1.0
-    assert np.isnan(class_threshold(np.full((1, 7), 0.5), nothing))
+    assert class_threshold(cam, dead) == pytest.approx(0.9)  # labelled, but without attention
+    assert class_threshold(grid([[7] * 7]), nothing) == 1.0
+    assert np.isnan(class_threshold(grid([[0, 1, 1, 1]]), np.zeros((1, 4), bool)))
 
 
 def test_mining_touches_only_background():

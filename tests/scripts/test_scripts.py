@@ -17,23 +17,26 @@ if not (ROOT / ".venv" / "installed").exists():
 @pytest.fixture(scope="module")
 def script(tmp_path_factory):
     """`script("scripts/table3.sh")` runs it; all share one data set and one run, as they are meant to."""
-    folder = tmp_path_factory.mktemp("scripts")
-    paths = {"DATA": folder / "toy", "RUN": folder / "run", "SETTINGS": ROOT / "tests" / "scripts" / "tiny.sh"}
+    folder = tmp_path_factory.mktemp("scripts") / "ablation"  # laid out so that scripts/ablation.sh finds it
+    folder.mkdir()
+    paths = {"DATA": folder / "toy0", "RUN": folder / "seed0", "SETTINGS": ROOT / "tests" / "scripts" / "tiny.sh"}
     environment = {**os.environ, **{name: str(path) for name, path in paths.items()}}
 
-    def run(name, *arguments, expected=0):
+    def run(name, *arguments, expected=0, **more):
         command = [str(ROOT / name), *map(str, arguments)]
-        result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=400)
+        result = subprocess.run(
+            command, cwd=folder, env=environment | more, capture_output=True, text=True, timeout=400
+        )
         assert result.returncode == expected, result.stdout + result.stderr[-3000:]
         return result.stdout
 
-    run.folder = folder / "run"
+    run.folder = folder / "seed0"
     return run
 
 
 def trainings(output):
     """The seg.train stages that really ran, by folder."""
-    return re.findall(r"seg\.train: .* -> \S*/run/(\S+) in ", output)
+    return re.findall(r"seg\.train: .* -> \S*/seed0/(\S+) in ", output)
 
 
 def numbers(output):
@@ -87,3 +90,19 @@ def test_stage_scripts_take_further_arguments(script):
     script("scripts/pseudo_nsrm.sh", "--kernel-size", 50, "--out", out)
     assert json.loads((out / "stage.json").read_text())["arguments"]["kernel_size"] == 50
     script("scripts/pseudo_nsrm.sh", "--kernel-size", 0, "--out", out, expected=2)
+
+
+def test_controls_and_ablation_share_what_is_there(script):
+    output = script("scripts/controls.sh")
+    assert trainings(output) == ["local_unit/seg_initial", "seg_full"]
+    assert len(numbers(output)) == 4 and "| – |\n" not in output
+    folder = script.folder.parent
+    output = script("scripts/ablation.sh", 0, OUT=str(folder), TABLES="controls table4 fig6")
+    assert "seed0: table3" in output and "seed0: fig5" in output
+    lines = [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
+    count = {table: sum(line["table"] == table for line in lines) for table in {line["table"] for line in lines}}
+    assert count == {"table3": 6, "controls": 4, "table4": 5, "fig6": 2, "labels": 6}
+    assert {line["seed"] for line in lines} == {0} and {line["setting"] for line in lines} == {"ablation"}
+    text = (folder / "RESULTS.md").read_text()
+    assert "| + GR + POM + NSRM | 70.4 |" in text and "![Figure 6: the kernel of NSRM](fig6.png)" in text
+    assert (folder / "fig5.png").stat().st_size > 1000

@@ -23,6 +23,21 @@ def test_the_truth_scores_100(run_command, tiny_data, tmp_path):
     assert "100.0" in result.stdout
 
 
+def test_simple_and_complex_images_are_scored_apart(run_command, tiny_data, tmp_path):
+    (tmp_path / "pred").mkdir()
+    for path in (tiny_data / "SegmentationClass").glob("*.png"):
+        truth = read_indexed(path)
+        if "complex" in path.stem:
+            truth = np.where(truth > 0, 255, truth).astype(np.uint8)
+        write_indexed(tmp_path / "pred" / path.name, truth)
+    evaluate(run_command, tiny_data, tmp_path / "pred", tmp_path / "scores")
+    report = json.loads((tmp_path / "scores" / "scores.json").read_text())
+    assert report["simple"]["images"] == report["complex"]["images"] == 2
+    assert report["simple"]["mean_iou"] == 100 and report["simple"]["ignored"] == 0
+    assert report["complex"]["mean_iou"] is not None and report["complex"]["ignored"] > 0
+    assert 0 < report["ignored"] < report["complex"]["ignored"]
+
+
 def test_only_background(run_command, tiny_data, tmp_path):
     (tmp_path / "pred").mkdir()
     for path in (tiny_data / "SegmentationClass").glob("*.png"):

@@ -1,4 +1,6 @@
-"""seg.predict: what becomes of the logits, with and without processes and CRF."""
+"""seg.predict: batches, and what becomes of the logits, with and without processes and CRF."""
+
+from argparse import Namespace
 
 import numpy as np
 import pytest
@@ -7,9 +9,12 @@ from PIL import Image
 
 from common import checkpoint
 from common.files import InputError, read_indexed
+from common.preprocess import normalise
+from data.layout import DataSet
 from seg.crf import DEFAULTS
+from seg.dataset import WholeImages
 from seg.deeplab import MultiScale, build
-from seg.predict import load_network, parser, write_prediction
+from seg.predict import batches_of_one_size, load_network, network_outputs, parser, run, write_prediction
 
 ARCH = {
     "backbone": "vgg16",
@@ -21,6 +26,9 @@ ARCH = {
 }
 
 
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+
+
 @pytest.fixture
 def weights(tmp_path):
     torch.manual_seed(0)
@@ -28,6 +36,51 @@ def weights(tmp_path):
     model.base.aspp.c0.fc8.weight.data *= 100  # so that not every pixel is the same class
     checkpoint.save(tmp_path / "weights.pth", arch=ARCH, pyramid=[0.5, 0.75], state_dict=model.state_dict())
     return tmp_path / "weights.pth"
+
+
+def test_batches_hold_one_size_each_index_once_and_come_as_soon_as_they_are_full():
+    read = []
+    sizes = (read.append(size) or size for size in [(2, 3), (3, 2), (2, 3), (2, 3), (3, 2), (2, 3), (2, 2), (2, 3)])
+    batches = batches_of_one_size(sizes, 2)
+    assert next(batches) == [0, 2] and len(read) == 3
+    assert list(batches) == [[1, 4], [3, 5], [6], [7]]
+
+
+class EighthPixel(torch.nn.Module):
+    """A network that gives each eighth pixel of its input as the logits, and keeps the sizes of its batches."""
+
+    def __init__(self):
+        super().__init__()
+        self.batches = []
+
+    def forward(self, images):
+        self.batches.append(len(images))
+        return images[:, :, ::8, ::8]
+
+
+def outputs_of(tiny_data, network, device, batches, workers=0):
+    dataset = DataSet(tiny_data)
+    images = WholeImages(dataset, dataset.split("train"), "torchvision")
+    return network_outputs(Namespace(device=device, amp=False, workers=workers), network, images, batches)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_gpu)])
+def test_every_image_gets_its_own_logits(tiny_data, device, workers):
+    network = EighthPixel()
+    outputs = list(outputs_of(tiny_data, network, device, [[2, 0], [3], [1]], workers))
+    assert [id for id, _, _ in outputs] == ["c_complex", "a_simple", "d_complex", "b_simple"]
+    assert network.batches == [2, 1, 1]
+    for id, rgb, logits in outputs:
+        np.testing.assert_array_equal(rgb, DataSet(tiny_data).image(id))
+        expected = normalise(rgb, "torchvision")[:, ::8, ::8].transpose(1, 2, 0)
+        np.testing.assert_allclose(logits, expected, rtol=1e-6)
+
+
+def test_the_network_is_one_batch_ahead_and_no_more(tiny_data):
+    network = EighthPixel()
+    outputs = outputs_of(tiny_data, network, "cpu", [[0], [1], [2], [3]])
+    assert [len(network.batches) for _ in outputs] == [2, 3, 4, 4]
 
 
 def test_logits_are_resized_before_the_maximum(tmp_path):
@@ -51,8 +104,8 @@ def test_crf_uses_the_image(tmp_path):
     assert (snapped[:, :20] == 0).all() and (snapped[:, 20:] == 1).all()
 
 
-def predict(run_command, data, weights, out, workers=0):
-    options = ["--data", data, "--split", "train", "--weights", weights]
+def predict(run_command, data, weights, out, workers=0, batch_size=8):
+    options = ["--data", data, "--split", "train", "--weights", weights, "--batch-size", batch_size]
     return run_command("seg.predict", *options, "--out", out, "--workers", workers, "--device", "cpu")
 
 
@@ -67,6 +120,23 @@ def test_every_image_once_in_its_own_size_and_the_same_with_any_workers(run_comm
     assert len(np.unique(labels)) > 1
 
 
+def test_batches_change_no_prediction(tiny_data, tmp_path, weights):
+    options = ["--data", tiny_data, "--split", "train", "--weights", weights, "--device", "cpu", "--workers", 0]
+    for batch_size in (1, 2):  # two of the four images have one size
+        (tmp_path / f"pred{batch_size}").mkdir()
+        batches = ["--batch-size", batch_size, "--out", tmp_path / f"pred{batch_size}"]
+        assert run(parser().parse_args([str(option) for option in options + batches])) == "4 images"
+    for id in ("a_simple", "b_simple", "c_complex", "d_complex"):
+        alone, batched = (read_indexed(tmp_path / f"pred{batch_size}" / f"{id}.png") for batch_size in (1, 2))
+        assert (alone == batched).mean() > 0.999  # float32 may round otherwise in another batch
+
+
+def test_a_batch_of_no_images_is_refused(tmp_path):
+    options = ["--data", ".", "--split", "val", "--out", str(tmp_path), "--weights", str(tmp_path / "weights.pth")]
+    with pytest.raises(InputError, match="--batch-size 0: expected at least 1"):
+        run(parser().parse_args([*options, "--batch-size", "0"]))
+
+
 def test_goes_on_where_it_stopped(run_command, tiny_data, tmp_path, weights):
     predict(run_command, tiny_data, weights, tmp_path / "pred")
     record = tmp_path / "pred" / "stage.json"
@@ -75,7 +145,7 @@ def test_goes_on_where_it_stopped(run_command, tiny_data, tmp_path, weights):
     )  # as if it had been killed
     (tmp_path / "pred" / "a_simple.png").unlink()
     kept = (tmp_path / "pred" / "b_simple.png").stat().st_mtime_ns
-    result = predict(run_command, tiny_data, weights, tmp_path / "pred")
+    result = predict(run_command, tiny_data, weights, tmp_path / "pred", batch_size=1)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "pred" / "a_simple.png").exists()
     assert (tmp_path / "pred" / "b_simple.png").stat().st_mtime_ns == kept

@@ -35,6 +35,7 @@ def test_rows(run_command, tmp_path):
     assert result.returncode == 0, result.stderr
     text = (tmp_path / "table3.md").read_text()
     assert text.strip() == result.stdout.strip()
+    assert json.loads((tmp_path / "table3.json").read_text())[2] == {"row": "c", "paper": "", "folder": "pred9_val"}
     assert text.splitlines()[4:] == ["| a | 67.7 | 59.0 |", "| b | 68.8 | 61.3 |", "| c | – | – |", "", "A note."]
 
 

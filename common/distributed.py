@@ -1,0 +1,110 @@
+"""Several processes for one stage, as torchrun starts them: who does what, and what they add up.
+
+Without torchrun there is one process, and everything here is a matter of course. PyTorch is only imported where there
+are more. GPUs talk over NCCL, CPUs over gloo. The first process alone writes the stage's record and its single files.
+"""
+
+import os
+from contextlib import contextmanager
+
+from common.files import InputError
+
+RANK = int(os.environ.get("RANK", 0))
+WORLD_SIZE = int(os.environ.get("WORLD_SIZE", 1))
+LOCAL_RANK = int(os.environ.get("LOCAL_RANK", 0))
+IS_FIRST = RANK == 0
+
+
+@contextmanager
+def process_group():
+    """Joins the processes of a stage, and parts them at its end."""
+    if WORLD_SIZE == 1:
+        yield
+        return
+    from torch import cuda, distributed
+
+    distributed.init_process_group("cpu:gloo,cuda:nccl" if cuda.is_available() else "gloo")
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()
+
+
+def shard(items):
+    """Every WORLD_SIZE-th of a list, this process's own: together they are the list, none is in two."""
+    return items[RANK::WORLD_SIZE]
+
+
+def barrier():
+    """Waits for all processes."""
+    if WORLD_SIZE > 1:
+        gather(None)
+
+
+def gather(value):
+    """The values of all processes, in their order. Small picklable things only: they go over the network."""
+    if WORLD_SIZE == 1:
+        return [value]
+    from torch import distributed
+
+    values = [None] * WORLD_SIZE
+    distributed.all_gather_object(values, value)
+    return values
+
+
+def on_first(function):
+    """Calls `function()` in the first process; all get its result. If that is an InputError, the others end silently."""
+    result, error = None, None
+    if IS_FIRST:
+        try:
+            result = function()
+        except InputError as found:
+            error = str(found)
+    result, error = gather((result, error))[0]
+    if error is not None:
+        raise InputError(error) if IS_FIRST else SystemExit(2)
+    return result
+
+
+def total(tensor):
+    """The sum of a tensor over all processes; gradients don't flow through it."""
+    if WORLD_SIZE == 1:
+        return tensor
+    from torch import distributed
+
+    tensor = tensor.detach().clone()
+    distributed.all_reduce(tensor)
+    return tensor
+
+
+def maximum(tensor):
+    """Puts the elementwise maximum over all processes into a tensor, in place."""
+    if WORLD_SIZE > 1:
+        from torch import distributed
+
+        distributed.all_reduce(tensor, distributed.ReduceOp.MAX)
+
+
+def parallel(model):
+    """The model with gradients that add up over all processes, and batch norm over the whole batch.
+
+    A loss has to be this process's part of the global one: its sum over the global count (see `total`).
+    """
+    if WORLD_SIZE == 1:
+        return model
+    import torch
+
+    from common.batch_norm import synchronise_batch_norm
+
+    synchronise_batch_norm(model)
+    wrapped = torch.nn.parallel.DistributedDataParallel(model, broadcast_buffers=False)
+    wrapped.register_comm_hook(None, _add)
+    return wrapped
+
+
+def _add(_, bucket):
+    """Gradients are summed, not averaged as is DDP's custom: each loss is a part of the global one."""
+    from torch import distributed
+
+    work = distributed.all_reduce(bucket.buffer(), async_op=True)
+    return work.get_future().then(lambda future: future.value()[0])

@@ -1,0 +1,126 @@
+"""The label functions against the same equations written pixel by pixel in floating point, on random maps, bit for bit."""
+
+import numpy as np
+import pytest
+
+from common.maps import look_up, normalise, resize_map
+from pseudo.background import extract_background
+from pseudo.nsrm import mask_non_salient
+from pseudo.pom import class_threshold, mine_potential_objects
+
+SIZES = [(30, 40), (17, 5), (1, 9), (1, 1)]
+
+
+def plain_normalise(map_):
+    low, high = int(map_.min()), int(map_.max())
+    return (map_ - low) / (high - low + 1e-8)
+
+
+def plain_one_percent(label):
+    return np.full_like(label, 255) if ((label > 0) & (label < 255)).sum() / label.size < 0.01 else label
+
+
+def plain_background(saliency, oa_cams, score, conflict, attention, background):
+    attentions = [plain_normalise(oa_cams[cls]) for cls in sorted(oa_cams)]
+    scores = np.stack([1 - saliency.astype(np.float32) / 255, *attentions], dtype=np.float32, casting="same_kind")
+    scores[scores < np.float32(score)] = 0
+    label = np.array([0] + [cls + 1 for cls in sorted(oa_cams)], np.uint8)[scores.argmax(0)]
+    label[(scores > np.float32(conflict)).sum(0) > 1] = 255
+    for uncertain in (saliency >= background, *(map_ > attention for map_ in attentions)):
+        label[(label == 0) & uncertain] = 255
+    return plain_one_percent(label)
+
+
+def plain_threshold(attention, selected, background_threshold):
+    values = attention[selected]
+    if values.sum() != 0:
+        return np.median(values)
+    values = attention[attention > background_threshold]
+    if not values.size:
+        return 1.0
+    upper = values[values > np.median(values)]
+    return np.median(upper) if upper.size else np.nan
+
+
+def plain_mining(label, cams, background_threshold):
+    pseudo = label.copy()
+    for cls, cam in cams.items():
+        attention = plain_normalise(cam)
+        pseudo[(label == 0) & (attention > plain_threshold(attention, label == cls + 1, background_threshold))] = 255
+    return pseudo
+
+
+def plain_masking(prediction, label, saliency, size):
+    """Pixel (y, x) is kept if the mask has a pixel in the square of `size` that begins size // 2 before it."""
+    expanded = np.where((prediction == 0) & (label != 255), label, prediction)
+    mask = (expanded != 0) | (saliency != 0)
+    padded = np.pad(mask, size)
+    kept = np.zeros_like(mask)
+    for y, x in np.ndindex(size, size):
+        top, left = size + y - size // 2, size + x - size // 2
+        kept |= padded[top : top + mask.shape[0], left : left + mask.shape[1]]
+    return plain_one_percent(np.where(kept, expanded, 255).astype(np.uint8))
+
+
+def random_map(rng, size):
+    """Constant, empty, of few levels (many ties), of all levels, or smooth."""
+    kind = rng.integers(5)
+    if kind < 2:
+        return np.full(size, kind * rng.integers(256), np.uint8)
+    if kind == 2:
+        return rng.choice(rng.integers(0, 256, 3), size).astype(np.uint8)
+    if kind == 3:
+        return rng.integers(0, 256, size, np.uint8)
+    return resize_map(rng.integers(0, 256, (5, 5), np.uint8), size)
+
+
+def random_case(rng):
+    """saliency, OA-CAMs and CAMs of some of the classes; some OA-CAMs tie with each other or with the saliency."""
+    size = SIZES[rng.integers(len(SIZES))]
+    saliency = random_map(rng, size)
+    classes = rng.choice(20, rng.integers(0, 5), replace=False).tolist()
+    oa_cams, cams = ({cls: random_map(rng, size) for cls in classes if rng.random() < 0.9} for _ in range(2))
+    for cls in oa_cams:
+        if rng.random() < 0.3:
+            oa_cams[cls] = 255 - saliency if rng.random() < 0.5 else oa_cams[min(oa_cams)]
+    return saliency, oa_cams, cams
+
+
+def assert_same(found, expected):
+    assert found.dtype == expected.dtype == np.uint8
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_same_labels(seed):
+    rng = np.random.default_rng(seed)
+    for _ in range(30):
+        saliency, oa_cams, cams = random_case(rng)
+        thresholds = (
+            (0.3, 0.9, 0.8, 32) if rng.random() < 0.5 else (*rng.choice([0, rng.random()], 3), rng.integers(256))
+        )
+        label = extract_background(saliency, oa_cams, *thresholds)
+        assert_same(label, plain_background(saliency, oa_cams, *thresholds))
+        for initial in (label, rng.choice([0, 255, *(cls + 1 for cls in cams)], label.shape).astype(np.uint8)):
+            t_bg = rng.choice([0, 0.3, rng.random()])
+            assert_same(mine_potential_objects(initial, cams, t_bg), plain_mining(initial, cams, t_bg))
+            for cls, cam in cams.items():
+                found = class_threshold(cam, initial == cls + 1, t_bg)
+                expected = plain_threshold(plain_normalise(cam), initial == cls + 1, t_bg)
+                np.testing.assert_array_equal(found, expected)
+            prediction = rng.choice([0, 0, 0, 5], label.shape).astype(np.uint8)
+            size, sparse = rng.integers(1, 5), np.where(rng.random(label.shape) < 0.9, 0, saliency)
+            assert_same(
+                mask_non_salient(prediction, initial, sparse, size), plain_masking(prediction, initial, sparse, size)
+            )
+
+
+def test_look_up_and_normalise():
+    rng = np.random.default_rng(0)
+    for size in SIZES:
+        map_, table = random_map(rng, size), rng.random(256)
+        for values in (table, table.astype(np.float32), table > 0.5):
+            found = look_up(values, map_)
+            assert found.dtype == values.dtype
+            np.testing.assert_array_equal(found, values[map_])
+        np.testing.assert_array_equal(normalise(map_), plain_normalise(map_))

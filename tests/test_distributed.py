@@ -1,0 +1,91 @@
+"""Two processes, as torchrun starts them on CPUs (gloo), do what one does."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+TRUNK = ("--channels", 4, 4, 8, 8, 8, "--depths", 1, 1, 1, 1, 1)
+HERE = ("--device", "cpu", "--workers", 0, "--no-amp")
+# four images in batches of 3: at the end of each epoch one process has no image
+CLS = (*TRUNK, "--epochs", 3, "--batch-size", 3, "--input-size", 32, "--nodes", 2, *HERE)
+SEG = ("--backbone", "vgg16", *TRUNK, "--batch-norm", "--fc-channels", 0, "--iterations", 4, "--batch-size", 3)
+SEG = (*SEG, "--crop-size", 33, "--rates", 1, 2, "--pyramid", 0.5, "--lr", 1e-2, *HERE)
+
+
+def launch(processes, module, *arguments):
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", processes) if processes > 1 else ()
+    command = [sys.executable, *map(str, (*torchrun, "-m", module, *arguments))]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+def run(processes, module, *arguments):
+    result = launch(processes, module, *arguments)
+    assert result.returncode == 0, f"{module}: {result.stderr[-3000:]}"
+    assert result.stdout.count(" -> ") == 1, result.stdout  # the first process speaks for all
+    return result.stdout
+
+
+def weights(path):
+    return torch.load(path, weights_only=True)["state_dict"]
+
+
+def files(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.png"))}
+
+
+def assert_same_weights(one, two):
+    for name, tensor in weights(one).items():
+        torch.testing.assert_close(weights(two)[name], tensor, atol=2e-6, rtol=2e-5, msg=name)
+
+
+def test_classifier_and_iam(tiny_data, tmp_path):
+    train = ("--data", tiny_data, "--split", "train")
+    for processes in (1, 2):
+        run(processes, "cls.train", *train, *CLS, "--out", tmp_path / f"cls{processes}")
+        # both from the same attention, so that only this stage differs
+        attention = ("--attention", tmp_path / "cls1" / "attention")
+        run(processes, "cls.train_iam", *train, *CLS, *attention, "--out", tmp_path / f"iam{processes}")
+    assert_same_weights(tmp_path / "cls1" / "weights.pth", tmp_path / "cls2" / "weights.pth")
+    assert_same_weights(tmp_path / "iam1" / "weights.pth", tmp_path / "iam2" / "weights.pth")
+    attention = files(tmp_path / "cls1" / "attention")
+    assert len(attention) == 7 and attention == files(tmp_path / "cls2" / "attention")
+
+    maps = ("cls.infer", *train, "--weights", tmp_path / "cls1" / "weights.pth", "--input-size", 32, *HERE)
+    for processes in (1, 2):
+        run(processes, *maps, "--out", tmp_path / f"cam{processes}")
+    assert len(files(tmp_path / "cam1")) == 7 and files(tmp_path / "cam1") == files(tmp_path / "cam2")
+
+
+def test_segmentation(tiny_data, tmp_path):
+    train = ("--data", tiny_data, "--split", "train")
+    truth = tiny_data / "SegmentationClass"
+    for processes in (1, 2):
+        run(processes, "seg.train", *train, "--labels", truth, *SEG, "--out", tmp_path / f"seg{processes}")
+        predict = ("--weights", tmp_path / "seg1" / "weights.pth", "--crf", "--crf-iterations", 1, *HERE)
+        run(processes, "seg.predict", *train, *predict, "--out", tmp_path / f"pred{processes}")
+    assert_same_weights(tmp_path / "seg1" / "weights.pth", tmp_path / "seg2" / "weights.pth")
+    assert len(files(tmp_path / "pred1")) == 4 and files(tmp_path / "pred1") == files(tmp_path / "pred2")
+
+
+def test_labels_and_scores(tiny_data, tmp_path):
+    train = ("--data", tiny_data, "--split", "train", "--workers", 1)
+    truth = tiny_data / "SegmentationClass"
+    for processes in (1, 2):
+        labels = ("--pred", truth, "--label", truth, "--kernel-size", 3)
+        run(processes, "pseudo.nsrm", *train, *labels, "--out", tmp_path / f"masked{processes}")
+        run(processes, "seg.evaluate", *train, "--pred", tmp_path / "masked1", "--out", tmp_path / f"scores{processes}")
+    assert len(files(tmp_path / "masked1")) == 4 and files(tmp_path / "masked1") == files(tmp_path / "masked2")
+    scores = [(tmp_path / f"scores{processes}" / "scores.json").read_text() for processes in (1, 2)]
+    assert scores[0] == scores[1]
+
+
+def test_errors_are_told_once_and_leave_nothing(tiny_data, tmp_path):
+    labels = ("--labels", tmp_path)
+    result = launch(2, "seg.train", "--data", tiny_data, "--split", "none", *labels, *SEG, "--out", tmp_path / "seg")
+    assert result.returncode != 0 and not (tmp_path / "seg").exists()
+    assert "lists/none.txt" in result.stderr
+    result = launch(2, "data.prepare_toy", "--out", tmp_path / "toy")
+    assert result.returncode != 0 and "start it without torchrun" in result.stderr and not (tmp_path / "toy").exists()
