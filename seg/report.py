@@ -164,10 +164,10 @@ def sweep_table(rows):
     """Markdown of a figure's sweep: every value, and how far the best mean is above it, in pairs."""
     best = max(rows.rows, key=lambda row: rows.values(row).mean())
     body = [
-        [row, spread(rows.values(row)), signed(rows.differences(best, row)) if row != best else "best"]
-        for row in rows.rows
+        [row, str(len(seeds)), spread(rows.values(row)), signed(rows.differences(best, row)) if row != best else "best"]
+        for row, seeds in rows.rows.items()
     ]
-    return markdown(["", "here", "the best is above it by"], body)
+    return markdown(["", "seeds", "here", "the best is above it by"], body)
 
 
 def study_table(lines):
