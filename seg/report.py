@@ -14,7 +14,7 @@ import numpy as np
 from common.cli import HelpFormatter, command_name, exit_on_input_error
 from common.files import InputError, atomic
 
-MAIN = "ablation"
+MAIN, SHARED = "ablation", "the same, these seeds"
 KEYS = {"setting", "table", "row", "paper", "seed", "mean_iou", "commit", "torch", "machine"}
 SWEEPS = {"fig6": "kernel size r (pixels)", "fig7": "nodes N"}
 COMPONENTS = {  # of the study: what the row adds, the row it is compared with
@@ -171,8 +171,14 @@ def sweep_table(rows):
 
 
 def study_table(lines):
-    """Markdown of what each component adds in every setting; the setting of the tables comes first."""
-    settings = [MAIN, *sorted({line["setting"] for line in lines} - {MAIN})]
+    """Markdown of what each component adds in every setting.
+
+    The setting of the tables comes first, once with all of its seeds and once with those that the others have too.
+    """
+    study = [line for line in lines if line["setting"] != MAIN]
+    seeds = {line["seed"] for line in study}
+    shared = [line | {"setting": SHARED} for line in lines if line["setting"] == MAIN and line["seed"] in seeds]
+    lines, settings = lines + shared, [MAIN, SHARED, *sorted({line["setting"] for line in study})]
     head = ["setting", "seeds", "baseline", "whole method", *(f"{name} adds" for name in COMPONENTS)]
     body = []
     for setting in settings:
@@ -181,7 +187,8 @@ def study_table(lines):
             ends = [rows.values(row) for row in ("baseline", "+ GR + POM + NSRM")]
             added = [signed(rows.differences(*pair)) for pair in COMPONENTS.values()]
             name = "as in the tables above" if setting == MAIN else setting
-            body.append([name, str(len(ends[0])), *map(spread, ends), *added])
+            numbers = " ".join(map(str, sorted(rows.rows["baseline"])))
+            body.append([name, numbers, *map(spread, ends), *added])
     return markdown(head, body)
 
 

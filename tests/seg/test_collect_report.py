@@ -65,8 +65,9 @@ def test_a_study_has_a_row_for_each_setting(results):
     other = [line | {"setting": "faint"} for line in [*lines, *whole] if line["seed"] < 3]
     text = report([*lines, *whole, *other], "")
     section = text[text.index("## Where each component helps") :]
-    assert "| as in the tables above | 3 | 52.0 ± 1.0 | 56.0 ± 2.0 | +4.00 ± 2.48 (3/3) | – | – |" in section
-    assert "| faint | 2 | 51.5 ± 0.7 | 55.0 ± 1.4 | +3.50 ± 6.35 (2/2) | – | – |" in section
+    assert "| as in the tables above | 1 2 3 | 52.0 ± 1.0 | 56.0 ± 2.0 | +4.00 ± 2.48 (3/3) | – | – |" in section
+    assert "| the same, these seeds | 1 2 | 51.5 ± 0.7 | 55.0 ± 1.4 | +3.50 ± 6.35 (2/2) | – | – |" in section
+    assert "| faint | 1 2 | 51.5 ± 0.7 | 55.0 ± 1.4 | +3.50 ± 6.35 (2/2) | – | – |" in section
     assert "| faint |" not in report([*lines, *whole], "")
 
 
