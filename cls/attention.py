@@ -22,7 +22,7 @@ class AttentionAccumulator:
         self.rows[tuple(torch.tensor(pairs).T)] = torch.arange(len(pairs))
         self.maps = torch.zeros(len(pairs), size, size, dtype=torch.uint8)
         self.stored = torch.zeros(len(pairs), dtype=torch.bool)
-        self.merged = False
+        self.complete = False  # whether `stored` holds every process's epochs but the last
 
     @torch.no_grad()
     def accumulate(self, maps, labels, indices, last_epoch, confidence=0.1):
@@ -36,8 +36,9 @@ class AttentionAccumulator:
         attention = attention / (attention.amax((1, 2), keepdim=True) + 1e-8) * 255
         attention = attention.round().to(torch.uint8).cpu()
         rows = self.rows[indices.cpu()[images.cpu()], classes.cpu()]
-        if last_epoch and not self.merged:  # `stored` has to be everybody's
+        if last_epoch and not self.complete:
             self.merge()
+            self.complete = True
         counts = (probabilities[images, classes] >= confidence).cpu()
         if last_epoch:
             counts |= ~self.stored[rows]
@@ -51,7 +52,6 @@ class AttentionAccumulator:
         stored = self.stored.to(torch.uint8)
         distributed.maximum(stored)
         self.stored = stored.bool()
-        self.merged = True
 
     def state_dict(self):
         self.merge()

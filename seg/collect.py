@@ -2,7 +2,7 @@
 
 Reads what seg.table and seg.evaluate wrote below each run; seg.report makes tables with means and intervals from it.
 A line holds the run's setting (the name of the folder that the run lies in), its seed, the table, the row, the paper's
-number, the scores of seg.evaluate, and the commit and the machine that made them.
+number, the scores of seg.evaluate, the commit and PyTorch that made them, and the machine that this runs on.
 """
 
 import argparse
@@ -44,12 +44,10 @@ def machine():
 
 
 def origin(run, folder):
-    """Seed, commit and PyTorch of the stage that trained for <run>/<folder>, or of the run's classifier."""
-    record = read_json(run / Path(folder).parent / "cls" / "stage.json")
-    if not record.get("finished"):
-        raise InputError(f"{run}: expected a finished run; its classifier is not")
-    versions = record["versions"]
-    return {"seed": record["arguments"]["seed"], "commit": versions.get("commit"), "torch": versions.get("torch")}
+    """The seed of the run's classifier; commit and PyTorch of the stage that made <run>/<folder>."""
+    seed = read_json(run / "cls" / "stage.json")["arguments"]["seed"]
+    versions = read_json(run / folder / "stage.json")["versions"]
+    return {"seed": seed, "commit": versions.get("commit"), "torch": versions.get("torch")}
 
 
 def lines_of(run, tables):

@@ -13,6 +13,7 @@ import numpy as np
 
 from common.cli import HelpFormatter, command_name, exit_on_input_error
 from common.files import InputError, atomic
+from seg.table import markdown_table, plot
 
 MAIN, SHARED = "ablation", "the same, these seeds"
 KEYS = {"setting", "table", "row", "paper", "seed", "mean_iou", "commit", "torch", "machine"}
@@ -27,6 +28,7 @@ COMPONENTS = {  # of the study: what the row adds, the row it is compared with
 HEAD = """# Results on the toy data
 
 Made by `scripts/ablation.sh {seeds}`: {count} seeds; a seed changes the data, the initialisation and the order.
+The hyperparameters were chosen on seed 0.
 Everything is mIoU in percent on the validation images, mean ± standard deviation over the seeds. A difference is the
 mean of the seeds' paired differences ± half its 95 % interval (Student's t), with the number of seeds in which it is
 above 0. The paper's numbers are those of PASCAL VOC 2012 val: other data, another network. Only the signs can be
@@ -146,7 +148,7 @@ def paper_table(rows, against_first=False):
             cells[3:] = [number(difference, "+"), signed(values), agreement(values, difference)]
         body.append(cells)
         previous = previous if previous and against_first else row
-    return markdown(head, body)
+    return markdown_table(head, body)
 
 
 def label_table(rows):
@@ -157,7 +159,7 @@ def label_table(rows):
         [row, *(spread(rows.values(row, kind, score)) for score in scores.values() for kind in ("simple", "complex"))]
         for row in rows.rows
     ]
-    return markdown(head, body)
+    return markdown_table(head, body)
 
 
 def sweep_table(rows):
@@ -167,7 +169,7 @@ def sweep_table(rows):
         [row, str(len(seeds)), spread(rows.values(row)), signed(rows.differences(best, row)) if row != best else "best"]
         for row, seeds in rows.rows.items()
     ]
-    return markdown(["", "seeds", "here", "the best is above it by"], body)
+    return markdown_table(["", "seeds", "here", "the best is above it by"], body)
 
 
 def study_table(lines):
@@ -189,30 +191,7 @@ def study_table(lines):
             name = "as in the tables above" if setting == MAIN else setting
             numbers = " ".join(map(str, sorted(rows.rows["baseline"])))
             body.append([name, numbers, *map(spread, ends), *added])
-    return markdown(head, body)
-
-
-def markdown(head, body):
-    lines = [head, ["---"] * len(head), *body]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
-
-
-def plot(path, rows, label):
-    """Mean and standard deviation over the rows' names, which are numbers."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    values = [rows.values(row) for row in rows.rows]
-    means, deviations = [v.mean() for v in values], [v.std(ddof=1) if len(v) > 1 else 0 for v in values]
-    figure, axes = pyplot.subplots(figsize=(5, 3.2), layout="constrained")
-    axes.errorbar([float(row) for row in rows.rows], means, deviations, marker="o", capsize=3)
-    axes.set(xlabel=label, ylabel="mIoU (%)", xticks=[float(row) for row in rows.rows])
-    axes.grid(alpha=0.3)
-    with atomic(path) as partial:
-        figure.savefig(partial, format="png", dpi=110)
-    pyplot.close(figure)
+    return markdown_table(head, body)
 
 
 SECTIONS = [  # of the report: table, heading, what makes its text
@@ -234,7 +213,9 @@ def report(lines, pictures):
     for table, heading, text_of in SECTIONS:
         rows = Rows(lines, MAIN, table)
         if rows.rows:
-            parts.append(f"\n## {heading}\n\n{NOTES[table]}\n\n{text_of(rows)}")
+            own = sorted(set().union(*rows.rows.values()))
+            fewer = "" if own == seeds else f" Seeds {' '.join(map(str, own))} only."
+            parts.append(f"\n## {heading}\n\n{NOTES[table]}{fewer}\n\n{text_of(rows)}")
             if table in SWEEPS:
                 parts.append(f"\n![{heading}]({pictures}{table}.png)\n")
     parts.append(
@@ -252,7 +233,9 @@ def main(args):
     for table, label in SWEEPS.items():
         rows = Rows(lines, MAIN, table)
         if rows.rows:
-            plot(args.results[0].with_name(f"{table}.png"), rows, label)
+            values = [(float(row), rows.values(row)) for row in rows.rows]
+            points = [(x, v.mean(), v.std(ddof=1) if len(v) > 1 else 0) for x, v in values]
+            plot(args.results[0].with_name(f"{table}.png"), label, points)
     pictures = os.path.relpath(args.results[0].parent.resolve(), args.out.parent.resolve())
     with atomic(args.out) as partial:
         partial.write_text(report(lines, "" if pictures == "." else f"{pictures}/"))

@@ -41,26 +41,31 @@ def score_of(run, folder):
 
 def markdown(title, rows, note=None):
     """rows: (name, the paper's number as text, this run's as float or None). Returns the table as text."""
-    lines = [f"**{title}** (mIoU, %)", "", "| | paper, VOC 2012 val | this run |", "|---|---|---|"]
-    for name, paper, score in rows:
-        lines.append(f"| {name} | {paper or '–'} | {'–' if score is None else f'{score:.1f}'} |")
-    return "\n".join(lines + (["", note] if note else [])) + "\n"
+    body = [[name, paper or "–", "–" if score is None else f"{score:.1f}"] for name, paper, score in rows]
+    text = f"**{title}** (mIoU, %)\n\n{markdown_table(['', 'paper, VOC 2012 val', 'this run'], body)}"
+    return f"{text}\n{note}\n" if note else text
 
 
-def plot(path, title, label, rows):
-    """This run's scores over the numbers that the rows have as names."""
+def markdown_table(head, body):
+    """Lists of cells as Markdown; `body` is a list of rows."""
+    lines = [head, ["---"] * len(head), *body]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
+
+
+def plot(path, label, points, title=None):
+    """Writes a PNG of mIoU, in percent, over numbers. points: (number, mean, standard deviation, 0 for none)."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    points = [(float(name), score) for name, _, score in rows if score is not None]
     figure, axes = pyplot.subplots(figsize=(5, 3.2), layout="constrained")
-    axes.plot(*zip(*points), marker="o")
-    axes.set(title=title, xlabel=label, ylabel="mIoU (%)", xticks=[x for x, _ in points])
+    axes.errorbar(*zip(*points), marker="o", capsize=3)
+    axes.set(title=title, xlabel=label, ylabel="mIoU (%)", xticks=[x for x, *_ in points])
     axes.grid(alpha=0.3)
     with atomic(path) as partial:
-        figure.savefig(partial, format="png", dpi=150)
+        figure.savefig(partial, format="png", dpi=110)
+    pyplot.close(figure)
 
 
 def main(args):
@@ -70,8 +75,9 @@ def main(args):
         partial.write_text(text)
     keys = ("row", "paper", "folder")
     write_json(args.run / f"{args.name}.json", [dict(zip(keys, row)) for row in args.row])
-    if args.plot and any(score is not None for *_, score in rows):
-        plot(args.run / f"{args.name}.png", args.title, args.plot, rows)
+    points = [(float(name), score, 0) for name, _, score in rows if score is not None] if args.plot else []
+    if points:
+        plot(args.run / f"{args.name}.png", args.plot, points, args.title)
     print(text)
 
 

@@ -105,15 +105,14 @@ def run(args):
     groups = parameter_groups(model, args.lr, args.weight_decay, train_batch_norm=not frozen(args), fresh=fresh)
     optimizer = torch.optim.SGD(groups, args.lr, momentum=0.9)
     start, _ = checkpoint.resume_training(args.out / TRAINING_STATE, model, optimizer)
-
-    network = distributed.parallel(model)
+    parallel = distributed.parallel(model)
 
     def step(iteration, batch):
         for group in optimizer.param_groups:
             group["lr"] = poly_lr(args.lr, iteration, args.iterations) * group["scale"]
         batch = training.to_device(batch, device)
         with devices.autocast(device, args.amp):
-            outputs = network(batch["image"])  # logits (B, C + 1, h, w) at each scale, and their maximum
+            outputs = parallel(batch["image"])  # logits (B, C + 1, h, w) at each scale, and their maximum
         return multi_scale_loss(outputs, batch["label"])
 
     batches = training.ShuffledBatches(len(items), args.batch_size, args.iterations, args.seed, start)

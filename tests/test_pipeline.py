@@ -9,6 +9,7 @@ import torch
 from common.files import read_grey, read_indexed
 
 TRUNK = ("--channels", 4, 4, 8, 8, 8, "--depths", 1, 1, 1, 1, 1)
+HERE = ("--workers", 0, "--device", "cpu")
 SMALL = {
     "vgg16": (*TRUNK, "--fc-channels", 8, "--crop-size", 33, "--rates", 1, 2),
     "resnet101": ("--blocks", 1, 1, 1, 1, "--width", 4, "--crop-size", 33, "--rates", 1, 2),
@@ -26,79 +27,46 @@ def stage(run_command):
     return run
 
 
+def maps_to_pseudo_labels(stage, train, run):
+    """The classification stage and the first labels, from <run>/cls to <run>/label_pseudo."""
+    cls = (*train, *TRUNK, "--epochs", 3, "--batch-size", 2, "--input-size", 32, "--nodes", 2, *HERE)
+    stage("cls.train", *cls, "--out", run / "cls", stdout="2 images, 3 epochs")
+    stage("cls.train_iam", *cls, "--attention", run / "cls" / "attention", "--out", run / "iam")
+    for model, maps in (("cls", "cam"), ("iam", "oa_cam")):
+        weights = ("--weights", run / model / "weights.pth", "--input-size", 32, "--workers", 0)
+        stage("cls.infer", *train, *weights, "--out", run / maps)
+    stage("pseudo.background", *train, "--oa-cam", run / "oa_cam", "--out", run / "label_initial")
+    stage("pseudo.pom", *train, "--label", run / "label_initial", "--cam", run / "cam", "--out", run / "label_pseudo")
+
+
+def two_rounds(stage, data, train, run, seg):
+    """Both rounds of segmentation and the score of the second, from <run>/label_pseudo to <run>/scores."""
+    predict = ("--crf", "--workers", 0, "--backbone", seg[1], "--weights")
+    stage("seg.train", *train, *seg, "--labels", run / "label_pseudo", "--out", run / "seg1", stdout="3 iterations")
+    first = (*train, *predict, run / "seg1" / "weights.pth", "--out", run / "pred1")
+    stage("seg.predict", *first, stdout="2 images with CRF")
+    masked = ("--pred", run / "pred1", "--label", run / "label_pseudo", "--out", run / "label_masked")
+    stage("pseudo.nsrm", *train, *masked)
+    stage("seg.train", *train, *seg, "--labels", run / "label_masked", "--out", run / "seg2", stdout="3 iterations")
+    val = ("--data", data, "--split", "val")
+    second = (*val, *predict, run / "seg2" / "weights.pth", "--out", run / "pred2_val")
+    stage("seg.predict", *second)
+    stage("seg.evaluate", *val, "--pred", run / "pred2_val", "--out", run / "scores")
+
+
 @pytest.mark.parametrize("backbone, convention", [("vgg16", "torchvision"), ("resnet101", "caffe")])
 def test_all_stages_on_a_devkit(stage, tiny_devkit, tmp_path, backbone, convention):
     data, run = tmp_path / "data", tmp_path / "run"
     stage("data.prepare_voc12", "--devkit", tiny_devkit, "--saliency", tmp_path / "saliency_aug", "--out", data)
     train = ("--data", data, "--split", "train")
-    cls = (
-        *train,
-        *TRUNK,
-        "--epochs",
-        3,
-        "--batch-size",
-        2,
-        "--input-size",
-        32,
-        "--nodes",
-        2,
-        "--workers",
-        0,
-        "--device",
-        "cpu",
-    )
-    stage("cls.train", *cls, "--out", run / "cls", stdout="2 images, 3 epochs")
-    stage("cls.train_iam", *cls, "--attention", run / "cls" / "attention", "--out", run / "iam")
-    for model, maps in (("cls", "cam"), ("iam", "oa_cam")):
-        stage(
-            "cls.infer",
-            *train,
-            "--weights",
-            run / model / "weights.pth",
-            "--input-size",
-            32,
-            "--workers",
-            0,
-            "--out",
-            run / maps,
-        )
-        assert {path.name for path in (run / maps).glob("*.png")} == {
-            f"2007_00000{i}.png" for i in ("1_11", "2_14", "2_8")
-        }
-        assert all(read_grey(path).shape == (4, 4) for path in (run / maps).glob("*.png"))
-    stage("pseudo.background", *train, "--oa-cam", run / "oa_cam", "--out", run / "label_initial")
-    stage("pseudo.pom", *train, "--label", run / "label_initial", "--cam", run / "cam", "--out", run / "label_pseudo")
-    seg = (
-        *train,
-        "--backbone",
-        backbone,
-        "--convention",
-        convention,
-        *SMALL[backbone],
-        "--iterations",
-        3,
-        "--batch-size",
-        2,
-    )
-    seg = (*seg, "--workers", 0, "--device", "cpu")
-    for number, labels in ((1, "label_pseudo"), (2, "label_masked")):
-        stage("seg.train", *seg, "--labels", run / labels, "--out", run / f"seg{number}", stdout="3 iterations")
-        weights = ("--weights", run / f"seg{number}" / "weights.pth", "--backbone", backbone, "--crf", "--workers", 0)
-        if number == 1:
-            stage("seg.predict", *train, *weights, "--out", run / "pred1", stdout="2 images with CRF")
-            stage(
-                "pseudo.nsrm",
-                *train,
-                "--pred",
-                run / "pred1",
-                "--label",
-                run / "label_pseudo",
-                "--out",
-                run / "label_masked",
-            )
-    stage("seg.predict", "--data", data, "--split", "val", *weights, "--out", run / "pred2_val")
-    stage("seg.evaluate", "--data", data, "--split", "val", "--pred", run / "pred2_val", "--out", run / "scores")
+    maps_to_pseudo_labels(stage, train, run)
+    seg = ("--backbone", backbone, "--convention", convention, *SMALL[backbone])
+    seg = (*seg, "--iterations", 3, "--batch-size", 2, *HERE)
+    two_rounds(stage, data, train, run, seg)
 
+    for maps in ("cam", "oa_cam"):
+        found = {path.name: read_grey(path).shape for path in (run / maps).glob("*.png")}
+        assert found == {f"2007_00000{name}.png": (4, 4) for name in ("1_11", "2_14", "2_8")}
     for folder in ("label_initial", "label_pseudo", "pred1", "label_masked"):
         label = read_indexed(run / folder / "2007_000002.png")
         assert label.shape == (40, 30) and set(np.unique(label)) <= {*range(21), 255}
@@ -106,7 +74,8 @@ def test_all_stages_on_a_devkit(stage, tiny_devkit, tmp_path, backbone, conventi
     arch = torch.load(run / "seg2" / "weights.pth", weights_only=True)["arch"]
     assert arch["backbone"] == backbone and arch["convention"] == convention
     assert any((run / "seg2" / "tensorboard").iterdir())
-    assert "nothing to do" in stage("seg.train", *seg, "--labels", run / "label_masked", "--out", run / "seg2")
+    again = stage("seg.train", *train, *seg, "--labels", run / "label_masked", "--out", run / "seg2")
+    assert "nothing to do" in again
 
 
 def weights_of(path):

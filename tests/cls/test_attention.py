@@ -60,3 +60,15 @@ def test_state_survives(accumulator):
     other.load_state_dict(accumulator.state_dict())
     np.testing.assert_array_equal(other.maps, accumulator.maps)
     assert other.stored.tolist() == accumulator.stored.tolist() == [True, False, False]
+
+
+def test_the_last_epoch_knows_what_another_process_stored_after_a_checkpoint(accumulator, monkeypatch, tmp_path):
+    accumulator.state_dict()  # a checkpoint merges too, but not what comes after it
+
+    def maximum(tensor):  # by now the other process has stored a dead map of a_1
+        if tensor.dim() == 1:
+            tensor[accumulator.rows[0, 1]] = 1
+
+    monkeypatch.setattr("cls.attention.distributed.maximum", maximum)
+    step(accumulator, {1: [-20.0, -20.0, -20.0, 5.0]}, image=0, last_epoch=True)  # improbable
+    assert stored(accumulator, tmp_path) == {"a_1": [0, 0, 0, 0]}

@@ -14,12 +14,13 @@ ROOT = Path(__file__).resolve().parents[2]
 def put_run(run, seed, scores, rows):
     """A run as seg.table and seg.evaluate leave it: {folder: mIoU}, and a table of (row, paper, folder)."""
     (run / "cls").mkdir(parents=True)
-    record = {"finished": "now", "arguments": {"seed": seed}, "versions": {"commit": "c0ffee", "torch": "2"}}
-    (run / "cls" / "stage.json").write_text(json.dumps(record))
+    (run / "cls" / "stage.json").write_text(json.dumps({"arguments": {"seed": seed}}))
     for folder, value in scores.items():
         score = {"mean_iou": value, "ignored": 1.0, "false_negative": 2.0, "pixel_accuracy": 3.0}
         path = run / "scores" / folder
         path.mkdir(parents=True)
+        (run / folder).mkdir()
+        (run / folder / "stage.json").write_text(json.dumps({"versions": {"commit": f"of {folder}", "torch": "2"}}))
         (path / "scores.json").write_text(json.dumps(score | {"simple": score, "complex": score}))
     (run / "table3.json").write_text(json.dumps([dict(zip(("row", "paper", "folder"), row)) for row in rows]))
 
@@ -40,7 +41,7 @@ def test_one_line_for_each_row_and_run(results):
     lines = [json.loads(line) for line in results.read_text().splitlines()]
     assert len(lines) == 3 * (3 + 1)  # the label set that has scores is a row too
     assert lines[5] | {"machine": ""} == {
-        **{"setting": "ablation", "table": "table3", "row": "+ GR", "paper": 68.8, "seed": 2, "commit": "c0ffee"},
+        **{"setting": "ablation", "table": "table3", "row": "+ GR", "paper": 68.8, "seed": 2, "commit": "of b"},
         **{"torch": "2", "mean_iou": 56, "ignored": 1.0, "false_negative": 2.0, "machine": ""},
         **{kind: {"mean_iou": 56, "ignored": 1.0, "false_negative": 2.0} for kind in ("simple", "complex")},
     }
