@@ -59,14 +59,19 @@ def run(args):
     loader = torch.utils.data.DataLoader(
         images, args.batch_size, num_workers=args.workers, pin_memory=device.type == "cuda"
     )
-    with torch.inference_mode(), progress_bar(args.out.name, len(todo)) as bar:
+
+    def started():
         for batch in loader:
-            with devices.autocast(device, args.amp):
+            with torch.inference_mode(), devices.autocast(device, args.amp):
                 maps = network(batch["image"].to(device, memory_format=torch.channels_last, non_blocking=True))
-            for index, image_maps in zip(batch["index"].tolist(), maps.float().cpu()):  # (C, h, w)
+            yield batch["index"].tolist(), maps.float()
+
+    with progress_bar(args.out.name, len(todo)) as bar:
+        for indices, batch_maps in devices.one_behind(started()):
+            for index, image_maps in zip(indices, batch_maps):  # (C, h, w)
                 for cls in todo[index].classes:
                     write_grey(map_path(args.out, todo[index].id, cls), scaled(image_maps[cls]))
-            bar.update(len(maps))
+            bar.update(len(indices))
     return f"{len(items)} images, {sum(len(item.classes) for item in items)} maps"
 
 

@@ -44,3 +44,25 @@ def has_fast_bfloat16(device):
 def place(model, device):
     """Moves a network to its device, in channels-last layout, which convolutions prefer on CPUs and GPUs alike."""
     return model.to(device, memory_format=torch.channels_last)
+
+
+def one_behind(started):
+    """Yields (key, CPU tensor) for every (key, tensor) of `started`, a generator that runs a network.
+
+    A GPU has then been given the next item already, and computes it while the caller uses this one.
+    """
+    previous = None
+    for key, tensor in started:
+        copy = tensor.to("cpu", non_blocking=True)
+        arrived = torch.cuda.current_stream(tensor.device).record_event() if tensor.is_cuda else None
+        if previous:
+            yield _arrived(*previous)
+        previous = key, copy, arrived
+    if previous:
+        yield _arrived(*previous)
+
+
+def _arrived(key, copy, event):
+    if event:
+        event.synchronize()
+    return key, copy

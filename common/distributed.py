@@ -5,6 +5,8 @@ are more. GPUs talk over NCCL, CPUs over gloo. The first process alone writes th
 """
 
 import os
+import time
+import warnings
 from contextlib import contextmanager
 
 from common.files import InputError
@@ -23,11 +25,14 @@ def process_group():
         return
     from torch import cuda, distributed
 
+    # names that PyTorch 2.6 has, and that later ones warn of
+    warnings.filterwarnings("ignore", "`broadcast_buffers`|torch.distributed.nn.functional", FutureWarning)
     distributed.init_process_group("cpu:gloo,cuda:nccl" if cuda.is_available() else "gloo")
     try:
         yield
     finally:
         distributed.destroy_process_group()
+        time.sleep(0.1)  # gloo's threads drop their last tensors, for which they need Python to be there still
 
 
 def shard(items):
@@ -86,9 +91,9 @@ def maximum(tensor):
 
 
 def parallel(model):
-    """The model with gradients that add up over all processes, and batch norm over the whole batch.
+    """The model with gradients that are averaged over all processes, and batch norm over the whole batch.
 
-    A loss has to be this process's part of the global one: its sum over the global count (see `total`).
+    A loss has to be WORLD_SIZE times this process's part of the global one: its sum over the global count (see `total`).
     """
     if WORLD_SIZE == 1:
         return model
@@ -97,14 +102,4 @@ def parallel(model):
     from common.batch_norm import synchronise_batch_norm
 
     synchronise_batch_norm(model)
-    wrapped = torch.nn.parallel.DistributedDataParallel(model, broadcast_buffers=False)
-    wrapped.register_comm_hook(None, _add)
-    return wrapped
-
-
-def _add(_, bucket):
-    """Gradients are summed, not averaged as is DDP's custom: each loss is a part of the global one."""
-    from torch import distributed
-
-    work = distributed.all_reduce(bucket.buffer(), async_op=True)
-    return work.get_future().then(lambda future: future.value()[0])
+    return torch.nn.parallel.DistributedDataParallel(model, broadcast_buffers=False)

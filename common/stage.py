@@ -4,9 +4,12 @@ A finished stage with the same arguments is skipped, an unfinished one goes on, 
 """
 
 import hashlib
+import os
 import platform
+import re
 import shutil
 import subprocess
+import sys
 import time
 import uuid
 from importlib import metadata
@@ -82,7 +85,7 @@ class Stage:
 
     def finish(self, summary):
         """Marks the stage as done, and drops what only an unfinished training needs."""
-        self.record.update(summary=summary, finished=time.strftime("%Y-%m-%d %H:%M:%S"))
+        self.record.update(summary=summary, machine=machine(), finished=time.strftime("%Y-%m-%d %H:%M:%S"))
         write_json(self.record_path, self.record)
         if not self.is_file:
             (self.out / TRAINING_STATE).unlink(missing_ok=True)
@@ -142,6 +145,15 @@ def _fingerprint(name, path):
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def machine():
+    """The processor's name and the number of its cores, and the first GPU's name if PyTorch is in use and sees one."""
+    cpu = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*: (.*)", cpu.read_text()) if cpu.exists() else None
+    name = f"{found[1] if found else platform.machine()}, {os.cpu_count()} cores"
+    torch = sys.modules.get("torch")
+    return f"{name}, {torch.cuda.get_device_name()}" if torch and torch.cuda.is_available() else name
 
 
 def _versions():

@@ -88,7 +88,7 @@ def iterate(args, model, optimizer, batches, step, total, start=0, extra=dict):
             last = batch = {name: value[:0] for name, value in last.items()} if batch is None else batch
             loss = step(iteration, batch)
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            (loss * distributed.WORLD_SIZE).backward()  # gradients are averaged over the processes
             value, lr = distributed.total(loss).item(), optimizer.param_groups[0]["lr"]
             if not math.isfinite(value):
                 raise InputError(f"{args.out}: the loss is {value} at iteration {iteration}; a lower --lr may help")

@@ -5,16 +5,16 @@ INIT=weights/toy.pth # one for all seeds, as ImageNet's weights are
 TRUNK=(--channels 8 16 32 64 64 --depths 1 1 2 2 2 --batch-norm)
 STRIDE=(--output-stride 4) # the images are small
 CLS=(--init "$INIT" "${TRUNK[@]}" "${STRIDE[@]}" --epochs 8 --decay-epochs 4 6 --batch-size 10 --input-size 96 --nodes 16
-    --seed "$SEED")
-INFER=(--input-size 96)
-CROPS=(--iterations 480 --crop-size 97 --scales 0.75 1 1.25 1.5 --pyramid --rates 1 2 3 4 --seed "$SEED")
+    --seed "$SEED" ${AMP:-}) # AMP: --amp or --no-amp, for scripts/precision.sh
+INFER=(--input-size 96 ${AMP:-})
+CROPS=(--iterations 480 --crop-size 97 --scales 0.75 1 1.25 1.5 --pyramid --rates 1 2 3 4 --seed "$SEED" ${AMP:-})
 SEG_VGG16=(--backbone vgg16 --init "$INIT" "${TRUNK[@]}" "${STRIDE[@]}" --fc-channels 0 --lr 3e-3 --no-freeze-bn "${CROPS[@]}")
 RESNET=(--backbone resnet101 --blocks 1 1 2 1 --width 16 --lr 5e-3 "${CROPS[@]}") # there are no toy weights for a ResNet:
 SEG_IMAGENET=("${RESNET[@]}")                 # both starts of Table 2 are at random here,
 SEG_COCO=("${RESNET[@]}" --convention caffe)  # one in each convention
 SEG=("${SEG_VGG16[@]}") # Tables 3 and 4, Figures 6 and 7: the run without a suffix
 VGG16='' IMAGENET=_imagenet COCO=_coco
-PREDICT=(--crf-iterations 5 --crf-bilateral-sxy 20 --crf-bilateral-srgb 13)
+PREDICT=(--crf-iterations 5 --crf-bilateral-sxy 20 --crf-bilateral-srgb 13 ${AMP:-})
 KERNEL=8 KERNELS=(1 2 3 5 8 11 13) # Figure 6, scaled from VOC's 500 x 375 pixels
 NODE=16 NODES=(4 8 16 32)          # Figure 7, scaled to the trunk's width
 NSRM=(--kernel-size "$KERNEL")

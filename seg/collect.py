@@ -2,14 +2,11 @@
 
 Reads what seg.table and seg.evaluate wrote below each run; seg.report makes tables with means and intervals from it.
 A line holds the run's setting (the name of the folder that the run lies in), its seed, the table, the row, the paper's
-number, the scores of seg.evaluate, the commit and PyTorch that made them, and the machine that this runs on.
+number, the scores of seg.evaluate, and the commit, PyTorch and machine that made them.
 """
 
 import argparse
 import json
-import os
-import platform
-import re
 from pathlib import Path
 
 from common.cli import HelpFormatter, command_name, exit_on_input_error
@@ -36,18 +33,12 @@ def short(scores):
     return {key: scores[key] for key in SCORES} | kinds
 
 
-def machine():
-    """The processor's name and the number of cores, or the system's name where Linux does not tell."""
-    cpu = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*: (.*)", cpu.read_text()) if cpu.exists() else None
-    return f"{found[1] if found else platform.machine()}, {os.cpu_count()} cores"
-
-
 def origin(run, folder):
-    """The seed of the run's classifier; commit and PyTorch of the stage that made <run>/<folder>."""
+    """The seed of the run's classifier; commit, PyTorch and machine of the stage that made <run>/<folder>."""
     seed = read_json(run / "cls" / "stage.json")["arguments"]["seed"]
-    versions = read_json(run / folder / "stage.json")["versions"]
-    return {"seed": seed, "commit": versions.get("commit"), "torch": versions.get("torch")}
+    record = read_json(run / folder / "stage.json")
+    versions = {key: record["versions"].get(key) for key in ("commit", "torch")}
+    return {"seed": seed, **versions, "machine": record.get("machine")}
 
 
 def lines_of(run, tables):
@@ -66,7 +57,7 @@ def lines_of(run, tables):
 
 
 def main(args):
-    lines = [line | {"machine": machine()} for run in args.runs for line in lines_of(run, args.tables)]
+    lines = [line for run in args.runs for line in lines_of(run, args.tables)]
     if not lines:
         raise InputError(f"{args.runs[0]}: expected scores of seg.evaluate below it")
     with atomic(args.out) as partial:

@@ -6,11 +6,12 @@ A batch holds images of one size only, so nothing is padded. In another batch, f
 of their standard deviation on a CPU, where no pixel of a prediction changed.
 """
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from functools import partial
 from pathlib import Path
 
 from common import distributed
+from common.arguments import natural, positive_int, scale
 from common.cli import add_device_arguments, main, stage_parser
 from common.files import InputError, write_indexed
 from common.parallel import for_each
@@ -23,15 +24,20 @@ def parser():
     parser.add_argument("--weights", type=Path, required=True, help="of seg.train, or a published DeepLab-v2")
     parser.add_argument("--backbone", choices=["resnet101", "vgg16"], help="checked against the weights, if given")
     parser.add_argument(
-        "--pyramid", type=float, nargs="*", help="scales beside 1 at which the network runs (default: as in training)"
+        "--pyramid", type=scale, nargs="*", help="scales beside 1 at which the network runs (default: as in training)"
     )
     parser.add_argument(
-        "--batch-size", dest="inference_batch_size", type=int, default=8, help="images of one size at a time, at most"
+        "--batch-size",
+        dest="inference_batch_size",
+        type=positive_int,
+        default=8,
+        help="images of one size at a time, at most",
     )
     parser.add_argument("--crf", action="store_true", help="dense CRF on the probabilities, as the paper does")
     for name, value in DEFAULTS.items():
+        number = positive_int if "_s" in name else natural  # a standard deviation, or iterations and weights
         parser.add_argument(
-            f"--crf-{name.replace('_', '-')}", type=type(value), default=value, help="of the CRF, as published"
+            f"--crf-{name.replace('_', '-')}", type=number, default=value, help="of the CRF, as published"
         )
     add_device_arguments(parser)
     return parser
@@ -93,31 +99,15 @@ def network_outputs(args, network, images, batches):
         collate_fn=images.collate,
         pin_memory=device.type == "cuda",
     )
-    started = deque()
-    for ids, rgbs, inputs in loader:
-        with torch.inference_mode(), devices.autocast(device, args.amp):
-            logits = network(inputs.to(device, memory_format=torch.channels_last, non_blocking=True))
-            started.append((ids, rgbs, copy_to_cpu(logits.float().permute(0, 2, 3, 1))))
-        if len(started) > 1:
-            yield from finish(*started.popleft())
-    while started:
-        yield from finish(*started.popleft())
 
+    def started():
+        for ids, rgbs, inputs in loader:
+            with torch.inference_mode(), devices.autocast(device, args.amp):
+                logits = network(inputs.to(device, memory_format=torch.channels_last, non_blocking=True))
+            yield (ids, rgbs), logits.float().permute(0, 2, 3, 1)
 
-def copy_to_cpu(tensor):
-    """Starts a copy. Returns (CPU tensor, None or the CUDA event after which the copy is complete)."""
-    import torch
-
-    copy = tensor.to("cpu", non_blocking=True)
-    return copy, torch.cuda.current_stream(tensor.device).record_event() if tensor.is_cuda else None
-
-
-def finish(ids, rgbs, copy):
-    """The (id, rgb, logits) of a batch, once its logits have arrived."""
-    logits, arrived = copy
-    if arrived:
-        arrived.synchronize()
-    return zip(ids, rgbs, logits.numpy())
+    for (ids, rgbs), logits in devices.one_behind(started()):
+        yield from zip(ids, rgbs, logits.numpy())
 
 
 def write_prediction(out, crf, output):
@@ -136,8 +126,6 @@ def write_prediction(out, crf, output):
 def run(args):
     from seg.dataset import WholeImages
 
-    if args.inference_batch_size < 1:
-        raise InputError(f"--batch-size {args.inference_batch_size}: expected at least 1")
     dataset = DataSet(args.data)
     items = dataset.split(args.split)
     network = load_network(args, len(dataset.classes))

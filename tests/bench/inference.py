@@ -1,32 +1,26 @@
-"""How fast inference is, with random weights, and whether its memory is flat: one JSON line a measurement.
-
-    python tests/bench/inference.py --images 100
-    python tests/bench/inference.py --images 8 --size 94 125 --tiny-images 20 60 --only resnet101 memory  # for a try
+"""How fast inference is, with random weights, and whether its memory is flat: python tests/bench/inference.py [--images 100]
 
 Batch size 1 and the larger one take turns, image for image, so their ratio holds on a busy machine too.
 """
 
 import argparse
-import json
 import re
-import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import torch
+from measurement import show
 
-ROOT = Path(__file__).resolve().parents[2]
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
+from common import checkpoint
+from common import device as devices
+from common.parallel import cores, for_each
 
-from common import checkpoint  # noqa: E402
-from common import device as devices  # noqa: E402
-from common.parallel import cores  # noqa: E402
-
+SECTION = "Inference"
 CLASSES = 20
 TINY = {"backbone": "vgg16", "classes": CLASSES, "channels": [4] * 5, "depths": [1] * 5, "fc_channels": 4, "rates": [1]}
 
@@ -48,14 +42,10 @@ def parser():
     return parser
 
 
-def show(name, value, unit, **more):
-    print(json.dumps({"name": name, "value": float(f"{value:.4g}"), "unit": unit, **more}), flush=True)
-
-
 def cam(args):
     from cls.model import Classifier
 
-    compare_batches("cam", Classifier(CLASSES).eval(), (args.cam_size, args.cam_size), args.cam_batch_size, args)
+    compare_batches("CAM", Classifier(CLASSES).eval(), (args.cam_size, args.cam_size), args.cam_batch_size, args)
 
 
 def deeplab(backbone, args):
@@ -65,7 +55,7 @@ def deeplab(backbone, args):
     for name, layer in network.named_modules():
         if name.endswith("increase.bn"):
             torch.nn.init.zeros_(layer.weight)  # random residuals, summed over 33 blocks, overflow
-    compare_batches(f"predict_{backbone}", network, args.size, args.batch_size, args)
+    compare_batches(f"prediction, {backbone}, 3 scales,", network, args.size, args.batch_size, args)
 
 
 def compare_batches(name, network, size, batch_size, args):
@@ -84,17 +74,8 @@ def compare_batches(name, network, size, batch_size, args):
                 maps.float().sum().item()  # waits for the device
                 if number > 0:  # the first round prepares kernels
                     seconds[images] += time.perf_counter() - start
-    for images, total in seconds.items():
-        speed = rounds * batch_size / total
-        show(
-            name,
-            speed,
-            "images/s",
-            batch_size=images,
-            size=list(size),
-            device=str(device),
-            ratio=round(seconds[1] / total, 3),
-        )
+    sides = {f"batches of {images}": rounds * batch_size / total for images, total in seconds.items()}
+    show(SECTION, f"{name} {size[1]}×{size[0]}", "images/s", sides)
 
 
 def crf(args):
@@ -107,23 +88,30 @@ def crf(args):
     image = random.integers(0, 256, (height, width, 3), np.uint8)
     logits = cv2.resize(random.normal(size=(height // 8, width // 8, CLASSES + 1)).astype(np.float32), (width, height))
     probabilities = torch.from_numpy(logits).permute(2, 0, 1).softmax(dim=0).numpy()
-    count = min(args.images, 10)
-    start = time.perf_counter()
-    for _ in range(count):
-        dense_crf(image, probabilities, **DEFAULTS)
-    show("crf", 1000 * (time.perf_counter() - start) / count, "ms/image", classes=CLASSES + 1, size=list(args.size))
+    apply = partial(dense_crf, image, **DEFAULTS)
+    sides = {}
+    for workers in sorted({1, cores()}):
+        images, times = 4 * workers, []
+        for _ in for_each(apply, (probabilities for _ in range(images)), workers, "CRF", images):
+            times.append(time.perf_counter())
+        # the processes start before the first is done
+        sides[f"{workers} process{'es' * (workers > 1)}"] = (images - workers) / (times[-1] - times[workers - 1])
+    show(SECTION, f"CRF with {CLASSES + 1} classes {width}×{height}", "images/s", sides)
 
 
 def memory(args):
     """Peak memory of seg.predict's main process, each count in a process of its own."""
+    peaks = {}
     for count in args.tiny_images:
         with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(1, get_context("spawn")) as pool:
-            peak, seconds = pool.submit(predict_tiny, Path(folder), count, args.workers, args.device).result()
-        show("peak_rss", peak, "MiB", images=count, seconds=round(seconds, 1))
+            peaks[f"{count} images"] = pool.submit(
+                predict_tiny, Path(folder), count, args.workers, args.device
+            ).result()
+    show(SECTION, "peak memory of seg.predict with CRF, main process", "MiB", peaks)
 
 
 def predict_tiny(folder, count, workers, device):
-    """Predicts `count` drawn images of three sizes with CRF. Returns this process' peak memory in MiB, and seconds."""
+    """Predicts `count` drawn images of three sizes with CRF. Returns this process' peak memory in MiB."""
     from PIL import Image
 
     from seg import predict
@@ -140,11 +128,10 @@ def predict_tiny(folder, count, workers, device):
     checkpoint.save(weights, arch=TINY, pyramid=[0.5, 0.75], state_dict=MultiScale(build(**TINY)).state_dict())
     options = ["--data", folder, "--split", "test", "--weights", weights, "--out", folder / "pred", "--crf"]
     options += ["--workers", workers, "--device", device]
-    start = time.perf_counter()
     predict.run(predict.parser().parse_args([str(option) for option in options]))
     # not getrusage: its peak starts with that of the process that started this one
     peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    return int(peak[1]) / 1024, time.perf_counter() - start
+    return int(peak[1]) / 1024
 
 
 MEASUREMENTS = {

@@ -1,15 +1,11 @@
-"""How fast the label stages are: runs them on drawn data of VOC's format, and prints a JSON line for each measurement.
+"""How fast the label stages are, on drawn data of VOC's format: python tests/bench/labels.py [--images 300]
 
-    python tests/bench/labels.py --images 200 --workers 2
-
-Every command runs on N and on 2N images: the second minus the first, the line "marginal", is what an image costs without
-the start of Python and its processes, and so what counts for 10 582 of them. `ms_per_image` is wall time, `cpu_ms_per_image`
-user and system time of all processes, `peak_mb` the largest process. This one stays small, with no import beyond the
-standard library: Linux counts its memory, at the start of a command, as the command's.
+Every command runs on N and on 2N images: the second minus the first is what an image costs without the start of Python
+and its processes, and so what counts for 10 582 of them. It is wall time. This process stays small, with no import beyond
+the standard library: Linux counts its memory, at the start of a command, as the command's.
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -17,55 +13,64 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-MAPS = ("32x32", "500x375")
+from measurement import ROOT, show
+
+CORES = len(os.sched_getaffinity(0))
+SECTION = "Labels"
 
 
-def stages(root, size, split):
-    """(name, arguments) of the three commands on maps of `size`, in their order."""
+def command_of(root, stage, size, split, workers):
+    """The stage on maps of `size`, its folder named after everything, and its inputs those of one process."""
     run = root / f"run_{size}_{split}"
-    yield "background", ("--oa-cam", root / f"oa_cam_{size}", "--out", run / "initial")
-    yield "pom", ("--label", run / "initial", "--cam", root / f"cam_{size}", "--out", run / "pseudo")
-    yield "nsrm", ("--pred", root / "pred", "--label", run / "pseudo", "--out", run / "masked")
+    inputs = {
+        "background": ("--oa-cam", root / f"oa_cam_{size}"),
+        "pom": ("--label", run / "background1", "--cam", root / f"cam_{size}"),
+        "nsrm": ("--pred", root / "pred", "--label", run / "pom1"),
+    }[stage]
+    options = ("--data", root / "data", "--split", split, *inputs, "--workers", workers)
+    return [sys.executable, "-m", f"pseudo.{stage}", *map(str, options), "--out", str(run / f"{stage}{workers}")]
 
 
-def measure(root, name, arguments, split, workers):
-    """(wall seconds, CPU seconds, peak resident MB) of one command and all its processes."""
-    command = [sys.executable, "-m", f"pseudo.{name}", "--data", root / "data", "--split", split, *arguments]
+def measure(command):
+    """(wall seconds, peak resident MiB) of one command and all its processes."""
     start = time.perf_counter()
-    process = subprocess.Popen([*map(str, command), "--workers", str(workers)], cwd=ROOT, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)  # what it used with the processes that it waited for
-    wall = time.perf_counter() - start
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        sys.exit(f"pseudo.{name}: exit status {process.returncode}")
-    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+        sys.exit(f"{command[2]}: exit status {process.returncode}")
+    return time.perf_counter() - start, usage.ru_maxrss / 1024
 
 
-def report(name, images, workers, wall, cpu, peak=None):
-    values = {"ms_per_image": 1000 * wall / images, "images": images, "workers": workers}
-    values["cpu_ms_per_image"] = 1000 * cpu / images
-    if peak is not None:
-        values["peak_mb"] = peak
-    print(json.dumps({"name": name, **{key: round(value, 2) for key, value in values.items()}}), flush=True)
+def cost(root, stage, size, images, memory):
+    """{processes: ms an image} of a stage; the peaks of N and 2N images go into `memory`."""
+    milliseconds = {}
+    for workers in sorted({1, CORES}):
+        runs = [measure(command_of(root, stage, size, split, workers)) for split in ("half", "all")]
+        milliseconds[workers] = 1000 * (runs[1][0] - runs[0][0]) / images
+        memory[stage, size, workers] = [peak for _, peak in runs]
+    return milliseconds
+
+
+def compare(what, costs, at_most):
+    """One line from the costs of several stages, added up."""
+    sides = {"1 process": sum(c[1] for c in costs), f"{CORES} processes": sum(c[CORES] for c in costs)}
+    show(SECTION, what, "ms/image", sides, at_most=at_most)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=200, help="N")
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes of each command")
-    args = parser.parse_args()
-    n = args.images
+    parser.add_argument("--images", type=int, default=300, help="N")
+    n = parser.parse_args().images
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
+        root, memory = Path(folder), {}
         subprocess.run([sys.executable, Path(__file__).with_name("draw.py"), root, str(2 * n)], check=True)
-        for size in MAPS:
-            for (name, first), (_, second) in zip(stages(root, size, "half"), stages(root, size, "all")):
-                half = measure(root, name, first, "half", args.workers)
-                whole = measure(root, name, second, "all", args.workers)
-                report(f"{name} {size}", n, args.workers, *half)
-                report(f"{name} {size}", 2 * n, args.workers, *whole)
-                report(f"{name} {size} marginal", n, args.workers, whole[0] - half[0], whole[1] - half[1])
+        for size, limit in (("32x32", 6), ("500x375", 15)):
+            costs = [cost(root, stage, size, n, memory) for stage in ("background", "pom")]
+            compare(f"BE + POM, maps of {size}", costs, limit)
+        compare("NSRM", [cost(root, "nsrm", "32x32", n, memory)], 3.5)
+        peaks = memory["background", "500x375", CORES]
+        show(SECTION, "peak memory of BE, largest process", "MiB", dict(zip((f"{n} images", f"{2 * n} images"), peaks)))
 
 
 if __name__ == "__main__":

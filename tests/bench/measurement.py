@@ -1,0 +1,31 @@
+"""What the benchmarks share: a measurement as a JSON line, with the command and the machine that it comes from."""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from common.stage import machine  # noqa: E402
+
+
+def show(section, what, unit, sides, at_most=None, at_least=None):
+    """Prints one measurement. `sides`: {name: number}, one or two of them, taken in this run.
+
+    The ratio is how much better the second is: of times and memory first / second, of speeds ("…/s") second / first.
+    `at_most` is a target for the last side, `at_least` one for the ratio.
+    """
+    line = {"section": section, "what": what, "unit": unit}
+    line["sides"] = {name: float(f"{value:.4g}") for name, value in sides.items()}
+    if len(sides) == 2:
+        first, second = sides.values()
+        line["ratio"] = round(second / first if unit.endswith("/s") else first / second, 2)
+    if at_most is not None or at_least is not None:
+        met = list(sides.values())[-1] <= at_most if at_most is not None else line["ratio"] >= at_least
+        line["target"] = f"≤ {at_most} {unit}" if at_most is not None else f"≥ {at_least}×"
+        line["met"] = bool(met)
+    command = ["python", str(Path(sys.argv[0]).resolve().relative_to(ROOT)), *sys.argv[1:]]
+    print(json.dumps(line | {"command": shlex.join(command), "machine": machine()}, ensure_ascii=False), flush=True)

@@ -1,0 +1,92 @@
+"""Makes BENCHMARKS.md from the lines of the benchmarks: python tests/bench/report.py --lines FILE --precision FILE --out FILE"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from measurement import ROOT  # noqa: F401  (makes the packages importable)
+
+from common.files import atomic
+from seg.report import signed, spread
+from seg.table import markdown_table
+
+HEAD = """# Benchmarks
+
+Made by `scripts/bench.sh`: the lines of `docs/bench.jsonl`, as tables. Both sides of a ratio were taken in one run of the
+command below the table, and a ratio above 1 says that the second side is better.
+"""
+NOTES = {
+    "Labels": "Wall time of an image, reading and writing included. The published code, in one process, on another machine with "
+    "2 cores and AMX: BE + POM 39 ms (reading and writing alone 8 ms), NSRM 4.8 ms.",
+    "Mixed precision": "A training step, channels-last, losses in float32. The targets are for a CPU with AMX. The published "
+    "code's float32 steps, on another machine with 2 cores and AMX: classifier 3.96 s, DeepLab ResNet-101 of 2 images 10.0 s.",
+    "Profile": "Where the bfloat16 step goes: the five operators that take the most time themselves.",
+    "A full run": "Both rounds, the classifier and the integral attention model; without inference, CRF and labels.",
+}
+GPU_MISSING = (
+    "No GPU could be used. Not measured: step times at the paper's sizes on a GPU, images a second of CAM and multi-scale "
+    "prediction, peak memory, the time of a full run, the loader's share there, NCCL, torch.compile on CUDA. On a machine with "
+    "a GPU `scripts/bench.sh` measures the first four and the last."
+)
+
+
+def cell(name, value, unit):
+    return f"{name}: {value:g} {unit}"
+
+
+def section_table(lines):
+    body = []
+    for line in lines:
+        sides = [cell(name, value, line["unit"]) for name, value in line["sides"].items()]
+        target = f"{line['target']}, {'met' if line['met'] else 'missed'}" if "target" in line else ""
+        body.append([line["what"], *sides, *[""] * (2 - len(sides)), str(line.get("ratio", "")), target])
+    return markdown_table(["", "one side", "the other", "ratio", "target"], body)
+
+
+def precision_table(lines):
+    """Markdown of seg.collect's lines of runs/precision: mIoU of both rounds in both precisions, seed by seed."""
+    scores = {
+        (line["setting"], line["row"], line["seed"]): line["mean_iou"] for line in lines if line["table"] == "rounds"
+    }
+    rows, body = sorted({row for _, row, _ in scores}), []
+    seeds = sorted({seed for *_, seed in scores})
+    for row in rows:
+        amp, full = (np.array([scores[setting, row, seed] for seed in seeds]) for setting in ("amp", "no-amp"))
+        each = [", ".join(f"{value:.1f}" for value in values) for values in (amp, full)]
+        body.append([row, each[0], spread(amp), each[1], spread(full), signed(amp - full)])
+    head = ["", f"bfloat16, seeds {', '.join(map(str, seeds))}", "mean", "float32", "mean", "bfloat16 − float32"]
+    return markdown_table(head, body)
+
+
+def report(lines, precision):
+    parts = [HEAD]
+    for section in dict.fromkeys(line["section"] for line in lines):
+        own = [line for line in lines if line["section"] == section]
+        note = f"{NOTES[section]}\n\n" if section in NOTES else ""
+        parts.append(f"\n## {section}\n\n{note}{section_table(own)}\n")
+        parts += [f"`{command}`  \n" for command in dict.fromkeys(line["command"] for line in own)]
+        parts += [f"on {machine}\n" for machine in dict.fromkeys(line["machine"] for line in own)]
+    if precision:
+        machines = ", ".join(sorted({line["machine"] for line in precision}))
+        text = "mIoU on the toy data's validation images, the whole method in one precision or the other; mean ± standard deviation; "
+        text += "the difference is that of pairs, ± half its 95 % interval, with the number of seeds in which it is above 0."
+        parts.append(f"\n## Same quality in bfloat16\n\n{text}\n\n{precision_table(precision)}\n")
+        parts.append(f"`scripts/precision.sh`  \non {machines}\n")
+    if not any("NVIDIA" in line["machine"] for line in lines):
+        parts.append(f"\n## GPU\n\n{GPU_MISSING}\n")
+    return "".join(parts)
+
+
+def read(path):
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lines", type=Path, default=Path("docs/bench.jsonl"))
+    parser.add_argument("--precision", type=Path, default=Path("docs/precision.jsonl"))
+    parser.add_argument("--out", type=Path, default=Path("BENCHMARKS.md"))
+    args = parser.parse_args()
+    with atomic(args.out) as partial:
+        partial.write_text(report(read(args.lines), read(args.precision)))

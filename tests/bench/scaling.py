@@ -1,0 +1,78 @@
+"""Training in one and in two processes, as torchrun starts them, each on a core of its own: python tests/bench/scaling.py
+
+Strong scaling shares one batch, weak scaling gives each process a batch of that size. The network is the classifier, an
+eighth as wide as VGG16, at 128²; with GloRe's batch norm over all processes and gradients that add up.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from measurement import ROOT, show
+
+CHANNELS = [16, 32, 64, 64, 64]
+
+
+def train(batch_size, steps):
+    """Prints the images a second of all processes, which share each batch as in cls.train."""
+    import torch
+
+    from cls.losses import classification_loss
+    from cls.model import Classifier
+    from common import device as devices
+    from common import distributed
+
+    device = devices.pick("auto")
+    share = len(distributed.shard(range(batch_size)))
+    images = torch.randn(share, 3, 128, 128, device=device).contiguous(memory_format=torch.channels_last)
+    labels = torch.randint(0, 2, (share, 20), device=device).float()
+    network = distributed.parallel(devices.place(Classifier(20, CHANNELS), device))
+    optimizer = torch.optim.SGD(network.parameters(), 1e-4, momentum=0.9)
+    for step in range(steps + 3):
+        if step == 3:
+            distributed.barrier()
+            start = time.perf_counter()
+        with devices.autocast(device, None):
+            maps = network(images)
+        loss = classification_loss(maps.float(), labels)
+        optimizer.zero_grad()
+        (loss * distributed.WORLD_SIZE).backward()
+        distributed.total(loss).item()
+        optimizer.step()
+    distributed.barrier()
+    if distributed.IS_FIRST:
+        print(batch_size * steps / (time.perf_counter() - start))
+
+
+def speed(processes, batch_size, steps):
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    command = [sys.executable, *launcher, __file__, "--batch-size", str(batch_size), "--steps", str(steps), "--train"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT}{os.pathsep}{Path(__file__).parent}"}
+    result = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
+    if result.returncode:
+        sys.exit(result.stderr)
+    return float(result.stdout.split()[-1])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--train", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.train:
+        from common import distributed
+
+        os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[distributed.LOCAL_RANK]})
+        with distributed.process_group():
+            return train(args.batch_size, args.steps)
+    for what, factor in (("strong: batches of 8 in all", 1), ("weak: batches of 8 a process", 2)):
+        one, two = speed(1, args.batch_size, args.steps), speed(2, factor * args.batch_size, args.steps)
+        show("Several processes", f"classifier's training, {what}", "images/s", {"1 process": one, "2 processes": two})
+
+
+if __name__ == "__main__":
+    main()
