@@ -3,7 +3,14 @@
 import argparse
 from pathlib import Path
 
-from common.cli import add_device_arguments, add_output_stride_argument, add_trunk_arguments, stage_parser
+from common.arguments import natural, non_negative_float, positive_float, positive_int, whole_number
+from common.cli import (
+    add_device_arguments,
+    add_output_stride_argument,
+    add_save_arguments,
+    add_trunk_arguments,
+    stage_parser,
+)
 
 
 def training_parser(doc):
@@ -13,29 +20,35 @@ def training_parser(doc):
         type=Path,
         help="weights of the trunk: ImageNet VGG16 (weights.fetch) or the toy data's (weights.pretrain_toy)",
     )
-    parser.add_argument("--epochs", type=int, default=14, help="paper 4.1; the published code has 15")
-    parser.add_argument("--batch-size", type=int, default=5, help="paper 4.1")
+    parser.add_argument("--epochs", type=positive_int, default=14, help="paper 4.1; the published code has 15")
+    parser.add_argument("--batch-size", type=positive_int, default=5, help="paper 4.1")
     parser.add_argument(
-        "--lr", type=float, default=1e-3, help="of the trunk's weights; x2 biases, x10 and x20 in the head (paper 4.1)"
+        "--lr",
+        type=positive_float,
+        default=1e-3,
+        help="of the trunk's weights; x2 biases, x10 and x20 in the head (paper 4.1)",
     )
-    parser.add_argument("--weight-decay", type=float, default=5e-4, help="paper 4.1")
+    parser.add_argument("--weight-decay", type=non_negative_float, default=5e-4, help="paper 4.1")
     parser.add_argument(
         "--decay-epochs",
-        type=int,
+        type=natural,
         nargs="*",
         default=[5, 10],
         help="0-based epochs from which lr is a tenth (paper 4.1)",
     )
     parser.add_argument(
-        "--input-size", type=int, default=256, help="images become squares of this side; maps of it by --output-stride"
+        "--input-size",
+        type=whole_number(8, 8192),
+        default=256,
+        help="images become squares of this side; maps of it by --output-stride",
     )
-    parser.add_argument("--nodes", type=int, default=64, help="N, nodes of the GloRe unit (paper 3.1, Fig. 7)")
+    parser.add_argument("--nodes", type=positive_int, default=64, help="N, nodes of the GloRe unit (paper 3.1, Fig. 7)")
     parser.add_argument(
         "--glore", action=argparse.BooleanOptionalAction, default=True, help="--no-glore is Table 3's baseline"
     )
     local = "in GloRe's place a unit with the same batch norm that relates no regions: a control, not in the paper"
     parser.add_argument("--local-unit", action="store_true", help=local)
-    parser.add_argument("--save-every", type=int, default=500, help="iterations between checkpoints")
+    add_save_arguments(parser)
     add_trunk_arguments(parser)
     add_output_stride_argument(parser)
     add_device_arguments(parser)

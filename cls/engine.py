@@ -17,7 +17,7 @@ def train(args, network, images, loss_of, state=None):
     `state` is what changes with the weights and must survive an interruption (has state_dict, load_state_dict).
     """
     checkpoint.seed_everything(args.seed)
-    device = devices.pick(args.device)
+    device = devices.pick(args.device, args.deterministic)
     arch = architecture(args, network, len(images.dataset.classes))
     model = build(**arch)
     if args.init:

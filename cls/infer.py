@@ -5,9 +5,9 @@ One 8-bit grey map <out>/<id>_<class>.png for each class that the image has, at 
 
 from pathlib import Path
 
-from common import distributed
+from common import distributed, interruption
 from common.cli import add_device_arguments, main, stage_parser
-from common.files import InputError, write_grey
+from common.files import InputError, is_complete, write_grey
 from common.maps import map_path
 from common.progress import progress_bar
 from data.layout import DataSet
@@ -52,12 +52,20 @@ def run(args):
     dataset = DataSet(args.data)
     items = dataset.split(args.split, labelled=True)
     share = distributed.shard(items)
-    todo = [item for item in share if not all(map_path(args.out, item.id, cls).exists() for cls in item.classes)]
-    device = devices.pick(args.device)
+    done = [all(is_complete(map_path(args.out, item.id, cls)) for cls in item.classes) for item in share]
+    # those of an undisturbed run, of which one is done again if it lacks a map: rounding depends on the batch
+    batches = [
+        range(start, min(start + args.batch_size, len(share))) for start in range(0, len(share), args.batch_size)
+    ]
+    batches = [batch for batch in batches if not all(done[index] for index in batch)]
+    device = devices.pick(args.device, args.deterministic)
     network = devices.place(load_network(args.weights), device)
-    images = InferenceImages(dataset, todo, args.input_size)
     loader = torch.utils.data.DataLoader(
-        images, args.batch_size, num_workers=args.workers, pin_memory=device.type == "cuda"
+        InferenceImages(dataset, share, args.input_size),
+        batch_sampler=batches,
+        num_workers=args.workers,
+        pin_memory=device.type == "cuda",
+        worker_init_fn=interruption.start_worker,
     )
 
     def started():
@@ -66,12 +74,13 @@ def run(args):
                 maps = network(batch["image"].to(device, memory_format=torch.channels_last, non_blocking=True))
             yield batch["index"].tolist(), maps.float()
 
-    with progress_bar(args.out.name, len(todo)) as bar:
+    with interruption.deferred(), progress_bar(args.out.name, sum(map(len, batches))) as bar:
         for indices, batch_maps in devices.one_behind(started()):
             for index, image_maps in zip(indices, batch_maps):  # (C, h, w)
-                for cls in todo[index].classes:
-                    write_grey(map_path(args.out, todo[index].id, cls), scaled(image_maps[cls]))
+                for cls in share[index].classes:
+                    write_grey(map_path(args.out, share[index].id, cls), scaled(image_maps[cls]))
             bar.update(len(indices))
+            interruption.check()
     return f"{len(items)} images, {sum(len(item.classes) for item in items)} maps"
 
 

@@ -1,12 +1,16 @@
 """What every command shares: its arguments, and how it starts, ends and fails."""
 
 import argparse
+import errno
+import re
+import signal
 import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from common import distributed
+from common import distributed, interruption
+from common.arguments import natural, positive_float, positive_int, random_seed
 from common.files import InputError
 from common.parallel import cores
 from common.stage import Stage
@@ -43,8 +47,12 @@ def stage_parser(doc, data=True):
 
 def add_trunk_arguments(parser):
     """--channels, --depths, --batch-norm: the size of a VGG trunk. The defaults are VGG16."""
-    parser.add_argument("--channels", type=int, nargs=5, default=[64, 128, 256, 512, 512], help="of VGG's five stages")
-    parser.add_argument("--depths", type=int, nargs=5, default=[2, 2, 3, 3, 3], help="convolutions in each of them")
+    parser.add_argument(
+        "--channels", type=positive_int, nargs=5, default=[64, 128, 256, 512, 512], help="of VGG's five stages"
+    )
+    parser.add_argument(
+        "--depths", type=positive_int, nargs=5, default=[2, 2, 3, 3, 3], help="convolutions in each of them"
+    )
     parser.add_argument("--batch-norm", action=argparse.BooleanOptionalAction, default=False, help="after each of them")
 
 
@@ -61,33 +69,72 @@ def add_device_arguments(parser):
     precision = "bfloat16 where it is safe; losses stay float32 (default: if the hardware is fast at it)"
     parser.add_argument("--amp", action=argparse.BooleanOptionalAction, help=precision)
     workers = min(8, cores()) if cores() > 1 else 0  # on a single core a process of its own would only cost
-    parser.add_argument("--workers", type=int, default=workers, help="processes that read and augment images")
-    parser.add_argument("--seed", type=int, default=0, help="fixes initialisation, order and augmentation")
+    parser.add_argument("--workers", type=natural, default=workers, help="processes that read and augment images")
+    parser.add_argument("--seed", type=random_seed, default=0, help="fixes initialisation, order and augmentation")
+    same = (
+        "on CUDA only operators that give the same bits each time, where PyTorch has them; slower (a CPU always does)"
+    )
+    parser.add_argument("--deterministic", action="store_true", help=same)
+
+
+def add_save_arguments(parser):
+    """--save-minutes, --save-every: how often a training writes what it could go on from."""
+    parser.add_argument("--save-minutes", type=positive_float, default=10, help="minutes between checkpoints")
+    parser.add_argument("--save-every", type=positive_int, metavar="N", help="a checkpoint every N iterations, too")
+
+
+OUT_OF_MEMORY = re.compile(  # what Python, PyTorch, OpenCV, the loader and the linker say of it
+    r"out of memory|can't allocate memory|cannot allocate memory|unable to allocate|failed to allocate|bad_alloc"
+    r"|insufficient memory|failed to map segment|DataLoader worker .* (is killed|exited)|process .*terminated abruptly"
+    r"|can't start new thread|resource temporarily unavailable",
+    re.IGNORECASE,
+)
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO}
 
 
 @contextmanager
 def exit_on_input_error(command):
-    """Turns an InputError into one line on stderr and exit status 2, an interruption into status 130."""
+    """Turns an InputError, a full disk and too little memory into one line on stderr and exit status 2.
+
+    An interruption ends with 128 + the signal's number.
+    """
     try:
         yield
-    except InputError as error:
-        message = str(error).rsplit("InputError: ", 1)[-1].strip()  # a loader's process wraps it into its traceback
+    except (InputError, OSError, MemoryError, RuntimeError, ImportError, SystemError) as error:
+        message = _message(error)
+        if message is None:
+            raise
         print(f"{command}: error: {message}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print(f"{command}: interrupted; the same command goes on where it stopped", file=sys.stderr)
-        sys.exit(130)
+    except (interruption.Interrupted, KeyboardInterrupt) as error:
+        where = getattr(error, "where", "")
+        print(f"{command}: interrupted{where}; the same command goes on where it stopped", file=sys.stderr)
+        sys.exit(128 + getattr(error, "signal", signal.SIGINT))
+
+
+def _message(error):
+    """What to tell of an error that the user can do something about, in one line; None of another."""
+    text = str(error).rsplit("InputError: ", 1)[-1].strip()  # a loader's process wraps it into its traceback
+    if isinstance(error, InputError) or "InputError: " in str(error):
+        return text
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return f"{error.filename or 'writing'}: {error.strerror}; the same command goes on where it stopped"
+    if isinstance(error, MemoryError) or OUT_OF_MEMORY.search(str(error)):
+        advice = "a smaller --batch-size or fewer --workers need less; the same command goes on where it stopped"
+        return f"not enough memory ({text.splitlines()[0] if text else 'MemoryError'}); {advice}"
+    return None
 
 
 def main(parser, run, one_process=False):
     """Parses the command line, opens the stage's folder and calls `run(args)`, which returns what it did in a few words.
 
     Under torchrun, every process runs it, and the first one keeps the stage's record; a stage for `one_process` refuses.
-    Exit status: 0 done or already done, 2 bad input (one line on stderr), 130 interrupted.
+    Exit status: 0 done or already done, 2 bad input (one line on stderr), 130 or 143 interrupted.
     """
     args = parser.parse_args()
     command = command_name()
     start = time.perf_counter()
+    interruption.listen()
     with exit_on_input_error(command), distributed.process_group():
         if one_process and distributed.WORLD_SIZE > 1:
             raise InputError("runs in one process: start it without torchrun")
@@ -95,20 +142,32 @@ def main(parser, run, one_process=False):
 
         def begin():
             nonlocal stage
-            stage = Stage(command, args)
+            stage = Stage(command, args, _files(args))
             return stage.begin()
 
-        if not distributed.on_first(begin):
-            if distributed.IS_FIRST:
-                print(f"{command}: {args.out} is finished, nothing to do")
-            return
         try:
+            if not distributed.on_first(begin):
+                if distributed.IS_FIRST:
+                    print(f"{command}: {args.out} is finished, nothing to do")
+                return
             summary = run(args)
-        except InputError:
+            distributed.barrier()
             if stage:
+                stage.finish(summary)
+                print(f"{command}: {summary} -> {args.out} in {time.perf_counter() - start:.1f} s", flush=True)
+        except InputError:
+            if stage and stage.lock is not None:
                 stage.withdraw_if_empty()
             raise
-        distributed.barrier()
-        if stage:
-            stage.finish(summary)
-            print(f"{command}: {summary} -> {args.out} in {time.perf_counter() - start:.1f} s", flush=True)
+        finally:
+            if stage:
+                stage.release()
+
+
+def _files(args):
+    """Of the data set what the split holds: another list beside it is no change."""
+    if "data" not in args or "split" not in args:
+        return {}
+    from data.layout import DataSet
+
+    return {"data": DataSet(args.data).files(args.split)}

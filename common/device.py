@@ -1,5 +1,6 @@
 """Where a network runs and in which precision."""
 
+import os
 from functools import cache
 from pathlib import Path
 
@@ -9,8 +10,14 @@ from common import distributed
 from common.files import InputError
 
 
-def pick(name):
-    """The torch.device that `--device` names; auto is the first GPU, or the CPU. Raises InputError if there is none such."""
+def pick(name, deterministic=False):
+    """The torch.device that `--device` names; auto is the first GPU, or the CPU. Raises InputError if there is none such.
+
+    With `deterministic`, PyTorch takes operators that give the same bits each time, and warns where it has none.
+    """
+    if deterministic:
+        os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+        torch.use_deterministic_algorithms(True, warn_only=True)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and distributed.WORLD_SIZE > 1:  # a GPU for each process of this machine

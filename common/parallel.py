@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
+from common import interruption
 from common.progress import progress_bar
 
 
@@ -22,20 +23,22 @@ def for_each(function, items, workers, description, total=None):
     """Calls `function(item)` for every item, in `workers` processes, and yields the results in the items' order.
 
     `items` may be a generator that works for each item, such as a network at inference: it runs here, at most a few
-    items ahead of the processes, so memory stays flat. An exception in a process is raised here.
+    items ahead of the processes, so memory stays flat. An exception in a process is raised here, and an interruption
+    between two items.
     """
     total = len(items) if total is None else total
-    with progress_bar(description, total) as bar:
+    with interruption.deferred(), progress_bar(description, total) as bar:
         for result in _results(function, items, workers):
             bar.update()
             yield result
+            interruption.check()
 
 
 def _results(function, items, workers):
     if workers <= 1:
         yield from map(function, items)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker) as pool:
         pending = deque()
         try:
             for chunk in _chunks(items, workers):
@@ -60,8 +63,9 @@ def _apply(function, chunk):
     return [function(item) for item in chunk]
 
 
-def _one_thread():
+def _start_worker():
     """The processes are the parallelism; OpenCV's threads would only fight over the cores."""
     import cv2
 
+    interruption.start_worker()
     cv2.setNumThreads(1)

@@ -3,23 +3,27 @@
 A finished stage with the same arguments is skipped, an unfinished one goes on, another one is an error.
 """
 
-import hashlib
+import fcntl
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import time
-import uuid
 from importlib import metadata
 from pathlib import Path
 
-from common.files import InputError, read_json, write_json
+from common import distributed
+from common.files import InputError, read_json, sync_file, write_json
+from common.inputs import content_of, fingerprint
 
 # Arguments that change how a stage runs, not what it writes.
-UNRECORDED = {"out", "force", "workers", "device", "save_every", "inference_batch_size"}
+UNRECORDED = {"out", "force", "workers", "device", "save_every", "save_minutes", "inference_batch_size"}
 TRAINING_STATE = "training.pth"  # what an unfinished training goes on from
+LOCK = ".lock"
+KEYS = {"command", "arguments", "inputs", "started", "finished"}  # that every record has
 PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "pillow", "scipy", "pydensecrf2")
 
 
@@ -27,124 +31,193 @@ class Stage:
     """The record of a command's output: `<out>/stage.json`, or `<name>.json` beside a single output file.
 
     Arguments of type Path are inputs: they must exist, and if they are (in) the folder of another stage, that stage
-    must be finished; its id goes into the record, so that a stage made again is noticed by those that read it.
+    must be finished. `files` says for some of them, by name, which files of the folder count (see common.inputs).
     """
 
-    def __init__(self, command, args):
+    def __init__(self, command, args, files=None):
         self.out = args.out
         self.is_file = args.out.suffix == ".pth"
         self.record_path = args.out.with_suffix(".json") if self.is_file else args.out / "stage.json"
+        self.lock_path = args.out.with_name(f".{args.out.name}{LOCK}") if self.is_file else args.out / LOCK
+        self.lock = None
         self.force = args.force
         recorded = {k: v for k, v in sorted(vars(args).items()) if k not in UNRECORDED}
+        inputs = {k: v for k, v in recorded.items() if isinstance(v, Path)}
+        found = self._read_record()
+        known = found.get("inputs", {}) if found else {}
+        for name, path in inputs.items():
+            self._check_input(_option(name), path, name in (files or {}))
         self.record = {
             "command": command,
             "arguments": {k: _plain(v) for k, v in recorded.items()},
-            "inputs": {k: _fingerprint(k, v) for k, v in recorded.items() if isinstance(v, Path)},
+            "inputs": {k: fingerprint(_option(k), v, known.get(k), (files or {}).get(k)) for k, v in inputs.items()},
             "versions": _versions(),
-            "id": uuid.uuid4().hex,
-            "started": time.strftime("%Y-%m-%d %H:%M:%S"),
+            "call": shlex.join([Path(sys.executable).name, "-m", command, *sys.argv[1:]]),
+            "processes": distributed.WORLD_SIZE,
+            "started": _now(),
             "finished": None,
         }
 
     def begin(self):
         """Makes the output folder ready. Returns False if everything in it is done already.
 
-        Raises InputError if the folder holds anything but this stage's own work.
+        Raises InputError if the folder holds anything but this stage's own work, or if another process is at it.
         """
-        occupied = self.out.exists() if self.is_file else self.out.is_dir() and any(self.out.iterdir())
-        if not self.is_file and self.out.exists() and not self.out.is_dir():
-            raise InputError(f"{self.out}: expected a folder to write to, found a file")
-        if self.record_path.exists():
-            found = read_json(self.record_path)
-            if not isinstance(found, dict):
-                raise InputError(f"{self.record_path}: expected the record of a stage; choose another --out")
-            if found.get("command") != self.record["command"]:
-                raise InputError(
-                    f"{self.out}: belongs to another run: it was made by {found.get('command')}; choose another --out"
-                )
-            if self.force:
-                self._clear()
-            elif difference := self._difference(found):
-                raise InputError(
-                    f"{self.out}: belongs to another run: {difference}; choose another --out, or --force to redo it"
-                )
-            elif not found["finished"]:
-                self.record.update(id=found["id"], started=found["started"])
-            elif self.out.exists():  # a file could have been deleted since
-                return False
-        elif occupied:
-            raise InputError(
-                f"{self.out}: exists, but {self.record_path.name} is not there to say what made it; choose another --out"
-            )
+        if self._is_finished():
+            return False
         try:
-            self.record_path.parent.mkdir(parents=True, exist_ok=True)
+            self.lock_path.parent.mkdir(parents=True, exist_ok=True)
+            self._acquire()
+            if self._is_finished():  # by another process, in the meantime
+                return False
+            self._clean()
+            found = self._read_record()
+            if found and (self.force or found.get("clearing")):
+                write_json(
+                    self.record_path, self.record | {"clearing": True}
+                )  # whoever goes on from here has to clear too
+                self._clear()
+            elif found:
+                self.record["started"] = found["started"]
             write_json(self.record_path, self.record)
         except OSError as error:
             raise InputError(f"{self.out}: cannot be written ({error.strerror})") from None
         return True
 
     def finish(self, summary):
-        """Marks the stage as done, and drops what only an unfinished training needs."""
-        self.record.update(summary=summary, machine=machine(), finished=time.strftime("%Y-%m-%d %H:%M:%S"))
+        """Marks the stage as done once everything is on the disk, and drops what only an unfinished training needs."""
+        files = [self.out] if self.is_file else [self.out / name for name in content_of(self.out)]
+        for path in files:
+            sync_file(path)
+        self.record.update(summary=summary, machine=machine(), files=len(files), finished=_now())
         write_json(self.record_path, self.record)
         if not self.is_file:
             (self.out / TRAINING_STATE).unlink(missing_ok=True)
+        self.release()
+
+    def release(self):
+        """Lets others write the folder."""
+        if self.lock is not None:
+            self.lock_path.unlink(missing_ok=True)
+            os.close(self.lock)
+            self.lock = None
 
     def withdraw_if_empty(self):
         """Leaves no trace of a stage that failed before it wrote anything."""
         if self.is_file:
             if not self.out.exists():
                 self._clear()
-        elif self.out.is_dir() and {path.name for path in self.out.iterdir()} <= {"stage.json", "tensorboard"}:
+                self.record_path.unlink(missing_ok=True)
+        elif self.out.is_dir() and not self._holds_more_than(LOCK, "stage.json", "tensorboard"):
             shutil.rmtree(self.out)
 
+    def _holds_more_than(self, *names):
+        return any(name not in names and not name.endswith(".partial") for name in os.listdir(self.out))
+
+    def _is_finished(self):
+        """Whether everything is done. Raises InputError if what is there is not this stage's own work."""
+        if not self.is_file and self.out.exists() and not self.out.is_dir():
+            raise InputError(f"{self.out}: expected a folder to write to, found a file")
+        found = self._read_record()
+        if found is None:
+            if self.is_file and self.out.exists() or self.out.is_dir() and self._holds_more_than(LOCK):
+                name = self.record_path.name
+                raise InputError(
+                    f"{self.out}: exists, but {name} is not there to say what made it; choose another --out"
+                )
+            return False
+        if found["command"] != self.record["command"]:
+            made_by = f"it was made by {found['command']}; choose another --out"
+            raise InputError(f"{self.out}: belongs to another run: {made_by}")
+        if self.force:
+            return False
+        if difference := self._difference(found):
+            advice = "choose another --out, or --force to redo it"
+            raise InputError(f"{self.out}: belongs to another run: {difference}; {advice}")
+        there = int(self.out.exists()) if self.is_file else len(content_of(self.out))
+        return bool(found["finished"]) and there >= found.get("files", 0)  # one could have been deleted since
+
+    def _read_record(self):
+        """The record that is there, or None. Raises InputError if it is not one of a stage."""
+        if not self.record_path.exists():
+            return None
+        found = read_json(self.record_path)
+        if not isinstance(found, dict) or not KEYS <= found.keys():
+            raise InputError(f"{self.record_path}: expected the record of a stage; choose another --out")
+        return found
+
+    def _check_input(self, option, path, files):
+        """Raises InputError if an input is unfinished, or is what the stage would write."""
+        out = self.out.resolve()
+        if out == path.resolve() or path.resolve() in out.parents and not files:
+            raise InputError(f"{self.out}: expected an --out outside of {option} {path}")
+        record = next((record for record in (path / "stage.json", path.parent / "stage.json") if record.exists()), None)
+        if record and not (found := read_json(record)).get("finished"):
+            raise InputError(f"{option} {path}: {found.get('command')} has not finished there; run it again first")
+
+    def _acquire(self):
+        """Takes the lock of the folder, which the system releases when this process ends, however it does."""
+        while self.lock is None:
+            descriptor = os.open(self.lock_path, os.O_RDWR | os.O_CREAT, 0o666)
+            try:
+                fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not inherited by a loader's processes
+            except (BlockingIOError, PermissionError):
+                os.close(descriptor)
+                raise InputError(f"{self.out}: another process is writing it") from None
+            except OSError:
+                pass  # a file system without locks
+            try:
+                same = os.path.samestat(os.stat(self.lock_path), os.fstat(descriptor))
+            except FileNotFoundError:  # its last owner has just deleted it
+                same = False
+            if same:
+                self.lock = descriptor
+            else:
+                os.close(descriptor)
+
+    def _clean(self):
+        """Deletes what a process that was killed had begun to write."""
+        for folder in [self.out.parent] if self.is_file else [Path(place) for place, _, _ in os.walk(self.out)]:
+            for partial in folder.glob(f".{self.out.name}.*.partial" if self.is_file else ".*.partial"):
+                partial.unlink(missing_ok=True)
+
     def _clear(self):
+        """Deletes everything but the record and the lock."""
         if self.is_file:
             self.out.unlink(missing_ok=True)
-            self.record_path.unlink(missing_ok=True)
             shutil.rmtree(self.out.with_suffix(".tensorboard"), ignore_errors=True)
-        else:
-            shutil.rmtree(self.out)
+            return
+        for path in self.out.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path not in (self.record_path, self.lock_path):
+                path.unlink()
 
     def _difference(self, found):
         """The first thing in which an earlier record differs from what is asked now, in words, or None."""
-        for kind, verb in (("arguments", "was"), ("inputs", "had another content:")):
-            before, now = found.get(kind, {}), self.record[kind]
-            for key in sorted(before.keys() | now.keys()):
-                if before.get(key) != now.get(key):
-                    option = "--" + key.replace("_", "-")
-                    return f"{option} {verb} {before.get(key)}, now {now.get(key)}"
+        before, now = found["arguments"], self.record["arguments"]
+        for key in sorted(before.keys() | now.keys()):
+            if before.get(key) != now.get(key):
+                return f"{_option(key)} was {before.get(key)}, now {now.get(key)}"
+        before, now = found["inputs"], self.record["inputs"]
+        for key in sorted(before.keys() | now.keys()):
+            if (before.get(key) or {}).get("sha256") != (now.get(key) or {}).get("sha256"):
+                return f"{_option(key)} had another content"
         return None
+
+
+def _option(name):
+    return "--" + name.replace("_", "-")
+
+
+def _now():
+    return time.strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _plain(value):
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
     return str(value) if isinstance(value, Path) else value
-
-
-def _fingerprint(name, path):
-    """What identifies an input: the id of the stage that made it or what it lies in, or a file's SHA-256.
-
-    None for a folder from elsewhere.
-    """
-    if not path.exists():
-        raise InputError(f"--{name.replace('_', '-')} {path}: no such file or folder")
-    record = next((record for record in (path / "stage.json", path.parent / "stage.json") if record.exists()), None)
-    if record:
-        found = read_json(record)
-        if not found.get("finished"):
-            raise InputError(
-                f"--{name.replace('_', '-')} {path}: {found.get('command')} has not finished there; run it again first"
-            )
-        return found["id"]
-    if path.is_dir():
-        return None
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def machine():
@@ -164,7 +237,8 @@ def _versions():
         except metadata.PackageNotFoundError:
             pass
     here = Path(__file__).resolve().parent
-    commit = subprocess.run(["git", "-C", here, "rev-parse", "HEAD"], capture_output=True, text=True)
+    describe = ["git", "-C", here, "describe", "--always", "--dirty", "--abbrev=40", "--exclude", "*"]
+    commit = subprocess.run(describe, capture_output=True, text=True)
     if commit.returncode == 0:
         versions["commit"] = commit.stdout.strip()
     return versions

@@ -3,12 +3,13 @@
 import math
 import time
 from contextlib import nullcontext
+from signal import SIGTERM
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler, default_collate
 
-from common import checkpoint, distributed
+from common import checkpoint, distributed, interruption
 from common.files import InputError
 from common.progress import progress_bar
 from common.stage import TRAINING_STATE
@@ -64,6 +65,7 @@ def loader(dataset, batches, workers, device):
         collate_fn=_collate,
         pin_memory=pinned,
         generator=torch.Generator(),
+        worker_init_fn=interruption.start_worker,
     )
 
 
@@ -71,28 +73,32 @@ def _collate(samples):
     return default_collate(samples) if samples else None
 
 
-def iterate(args, model, optimizer, batches, step, total, start=0, extra=dict):
+def iterate(args, model, optimizer, loader, step, total, start=0, extra=dict):
     """The loop of every training: runs `step(iteration, batch)` -> loss for each batch, and optimises.
 
     Of several processes, each has its share of the batch and of the loss. Shows loss, learning rate, the share of the
-    time spent waiting for data, and the time left; logs them to TensorBoard under <out>/tensorboard. Every
-    `args.save_every` iterations and at the end it writes <out>/training.pth, from which the same command goes on, with
-    `extra()` in it. Raises InputError if a loss is not finite.
+    time spent waiting for data, and the time left; logs them to TensorBoard under <out>/tensorboard. At the intervals of
+    `args`, at the end and when it is interrupted it writes <out>/training.pth, from which the same command goes on, with
+    `extra()` in it. Raises InputError if a loss is not finite, and Interrupted.
     """
     model.train()
-    with _log(args.out, start) as log, progress_bar(args.out.name, total, start, unit="it") as bar:
+    bar = progress_bar(args.out.name, total, start, unit="it")
+    with interruption.deferred(), _log(args.out, start) as log, bar:
         last, waited = None, 0.0
-        begun = end = time.perf_counter()
-        for iteration, batch in enumerate(batches, start):
+        begun = end = saved = time.perf_counter()
+        for iteration, batch in enumerate(loader, start):
             waited += time.perf_counter() - end
             last = batch = {name: value[:0] for name, value in last.items()} if batch is None else batch
             loss = step(iteration, batch)
             optimizer.zero_grad(set_to_none=True)
             (loss * distributed.WORLD_SIZE).backward()  # gradients are averaged over the processes
-            value, lr = distributed.total(loss).item(), optimizer.param_groups[0]["lr"]
+            value, stop, due = _agree(
+                loss, interruption.requested(), time.perf_counter() - saved > 60 * args.save_minutes
+            )
             if not math.isfinite(value):
-                raise InputError(f"{args.out}: the loss is {value} at iteration {iteration}; a lower --lr may help")
+                raise InputError(_not_finite(args.out, value, iteration, loader.dataset, batch))
             optimizer.step()
+            lr = optimizer.param_groups[0]["lr"]
             waiting = waited / (time.perf_counter() - begun)  # the share of the time in which the loader was behind
             bar.set_postfix(loss=f"{value:.4f}", lr=f"{lr:.2e}", waiting=f"{waiting:.0%}", refresh=False)
             bar.update()
@@ -100,9 +106,28 @@ def iterate(args, model, optimizer, batches, step, total, start=0, extra=dict):
                 log.add_scalar("loss", value, iteration)
                 log.add_scalar("lr", lr, iteration)
                 log.add_scalar("waiting for data", waiting, iteration)
-            if (iteration + 1) % args.save_every == 0 or iteration + 1 == total:
-                checkpoint.save_training(args.out / TRAINING_STATE, iteration + 1, model, optimizer, extra())
+            done = iteration + 1
+            if stop or due or done == total or args.save_every and done % args.save_every == 0:
+                checkpoint.save_training(args.out / TRAINING_STATE, done, model, optimizer, extra())
+                saved = time.perf_counter()
+            if stop:
+                raise interruption.Interrupted(stop, f" after {done} of {total} iterations")
             end = time.perf_counter()
+
+
+def _agree(loss, signal, due):
+    """(the loss, the signal to stop, whether to save) of all processes: one of them is enough to stop or save all."""
+    own = torch.cat([loss.detach().float().view(1), torch.tensor([signal is not None, due], device=loss.device)])
+    value, stop, due = distributed.total(own).tolist()
+    return value, (signal or SIGTERM) if stop else None, due > 0
+
+
+def _not_finite(out, value, iteration, images, batch):
+    """The message on a loss that is not finite, with the images of the whole batch."""
+    own = [images.items[index].id for index in batch["index"].tolist()]
+    ids = [id for ids in distributed.gather(own) for id in ids]
+    advice = "a lower --lr or --no-amp may help; look at these images and their labels"
+    return f"{out}: the loss is {value} at iteration {iteration}, images {' '.join(ids)}: {advice}"
 
 
 def _log(out, start):

@@ -8,6 +8,7 @@ after an interrupted move of its folders.
 import gzip
 import hashlib
 import http.client
+import re
 import shutil
 import ssl
 import tarfile
@@ -51,6 +52,7 @@ FAILURES = 5  # in a row, without a byte gained, after which a download is given
 PAUSE = 2  # seconds after the first failure, doubled after each further one
 TIMEOUT = 60  # seconds without a sign of the server
 SIZE_LIMIT = 20 * 10**9  # bytes that an archive may hold, several times as many as the largest does
+EXTENDED = (b"L", b"K", b"x", b"g", b"X")  # types of tar headers: long names and links, pax, pax for all, Solaris
 TRANSIENT = (urllib.error.URLError, ConnectionError, TimeoutError, ssl.SSLError, http.client.HTTPException)
 
 
@@ -135,16 +137,18 @@ def receive(url, partial):
             return
         partial.unlink()
         raise ConnectionError("what had come is longer than the file") from None
+    except ValueError as error:
+        raise InputError(f"{url}: redirects to what is no address ({error})") from None
     with response:
         if response.status != 206:
             start = 0
         elif not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
             raise ConnectionError("the server sent another part than was asked for")
         length = response.headers.get("Content-Length")
-        total = start + int(length) if length else None
+        total = start + int(length) if re.fullmatch("[0-9]{1,18}", length or "") else None
         megabytes = total // 10**6 if total else None
         with open(partial, "ab" if start else "wb") as file:
-            with progress_bar(partial.stem, megabytes, start // 10**6, unit="MB") as bar:
+            with progress_bar(PurePosixPath(url).name, megabytes, start // 10**6, unit="MB") as bar:
                 while chunk := response.read(1 << 20):
                     file.write(chunk)
                     bar.update(file.tell() // 10**6 - bar.n)
@@ -191,6 +195,17 @@ def recorded(path):
     return (record.read_text().split() or [None])[0] if record.exists() else None
 
 
+class Header(tarfile.TarInfo):
+    """Refuses extended headers (long names and the like) of more than a megabyte: tarfile reads them into memory."""
+
+    @classmethod
+    def frombuf(cls, *block):
+        header = super().frombuf(*block)
+        if header.type in EXTENDED and header.size > 10**6:
+            raise tarfile.ReadError(f"a header of {header.size} bytes")
+        return header
+
+
 def extract(path, folder, wanted=(), limit=SIZE_LIMIT):
     """Extracts a tar archive, all of it or the `wanted` members, to the new folder `folder`: complete or not at all.
 
@@ -203,7 +218,7 @@ def extract(path, folder, wanted=(), limit=SIZE_LIMIT):
         partial.mkdir(parents=True)
         opened = gzip.open if path.suffix in (".gz", ".tgz") else open
         with opened(path, "rb") as file:
-            with tarfile.open(fileobj=file, mode="r|") as tar:
+            with tarfile.open(fileobj=file, mode="r|", tarinfo=Header) as tar:
                 write_members(tar, partial, path, wanted, limit)
             while file.read(1 << 20):  # gzip compares its checksum at the very end
                 pass

@@ -7,13 +7,14 @@ saliency/<id>.png           8-bit grey, same size as the image
 lists/<split>.txt           "<id> <class> <class> …", 0-based foreground classes; a test split has ids alone
 """
 
+import os
 import re
 from pathlib import Path
 from typing import NamedTuple
 
 from common.files import InputError, image_size, read_grey, read_indexed, read_rgb
 
-_SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")  # leaves room for "_<class>.png" in a file's name
 
 
 class Item(NamedTuple):
@@ -54,6 +55,8 @@ class DataSet:
         Raises InputError on an empty list, an unusable id, a class that does not exist, an image named twice, an image
         that is missing, or, if `labelled`, an image without a class.
         """
+        if not SAFE_ID.fullmatch(name):
+            raise InputError(f"--split: expected the name of a list <name>.txt, no path, found {name!r:.40}")
         path = self.root / "lists" / f"{name}.txt"
         items, seen = [], set()
         for number, line in numbered_lines(path):
@@ -62,7 +65,7 @@ class DataSet:
                 raise InputError(f"{path} line {number}: {item.id} stands in the list twice")
             if labelled and not item.classes:
                 raise InputError(f"{path} line {number}: expected at least one class of {item.id}")
-            if not self.image_path(item.id).exists():
+            if not os.path.exists(self.image_path(item.id)):
                 raise InputError(f"{self.image_path(item.id)}: no such file, but {path} line {number} names it")
             seen.add(item.id)
             items.append(item)
@@ -70,14 +73,22 @@ class DataSet:
             raise InputError(f"{path}: expected at least one image, the list is empty")
         return items
 
+    def files(self, name):
+        """What the data set has of a split, relative to its root: its list, and of its images whatever is there."""
+        paths = [self.root / "classes.txt", self.root / "lists" / f"{name}.txt"]
+        for item in self.split(name):
+            own = self.image_path(item.id), self.saliency_path(item.id), self.ground_truth_path(item.id)
+            paths += [path for path in own if os.path.exists(path)]
+        return [str(path.relative_to(self.root)) for path in paths]
+
     def parse_line(self, line, where):
         """One line of a list as an Item; `where` says in an InputError which it is."""
         id, *classes = line.split()
-        if not _SAFE_ID.fullmatch(id):
-            raise InputError(f"{where}: expected an id of letters, digits, '_', '-' and '.', found {id!r}")
+        if not SAFE_ID.fullmatch(id):
+            raise InputError(f"{where}: expected an id of letters, digits, '_', '-' and '.', found {id!r:.40}")
         for text in classes:
-            if not (text.isascii() and text.isdigit() and int(text) < len(self.classes)):
-                raise InputError(f"{where}: expected classes from 0 to {len(self.classes) - 1}, found {text!r}")
+            if not (re.fullmatch("[0-9]{1,3}", text) and int(text) < len(self.classes)):
+                raise InputError(f"{where}: expected classes from 0 to {len(self.classes) - 1}, found {text!r:.40}")
         return Item(id, tuple(sorted({int(text) for text in classes})))
 
     def image(self, id):

@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from common.arguments import fraction, positive_float, random_seed, whole_number
 from common.cli import main, stage_parser
-from common.files import InputError, atomic, read_indexed, write_grey, write_indexed
+from common.files import InputError, atomic, is_complete, read_indexed, write_grey, write_indexed
 from common.parallel import add_workers_argument, for_each
 from data.layout import DataSet
 from data.toy_drawing import (
@@ -60,6 +61,11 @@ HELP = {
     "saliency_missing": "probability that the saliency map misses a chunk of the salient object",
     "saliency_noise": "how far the saliency map's outline and level waver, 0 to 1",
     "saliency_leak": "probability, in complex images, that the saliency map covers part of another object",
+}
+TYPES = {
+    "height": whole_number(32, 4096),
+    "width": whole_number(32, 4096),
+    "max_classes": whole_number(2, len(CLASSES)),
 }
 
 
@@ -156,38 +162,28 @@ def example_id(split, index):
 
 def arguments():
     parser = stage_parser(__doc__, data=False)
-    parser.add_argument("--seed", type=int, default=0, help="another seed, other images")
-    parser.add_argument("--train", type=int, default=600, help="number of training images")
-    parser.add_argument("--val", type=int, default=200, help="number of validation images")
+    parser.add_argument("--seed", type=random_seed, default=0, help="another seed, other images")
+    parser.add_argument("--train", type=whole_number(1, 9999), default=600, help="number of training images")
+    parser.add_argument("--val", type=whole_number(1, 9999), default=200, help="number of validation images")
     for name, default in Recipe._field_defaults.items():
         option = "--" + name.replace("_", "-")
         if isinstance(default, tuple):
-            parser.add_argument(option, type=float, nargs=2, metavar=("MIN", "MAX"), default=default, help=HELP[name])
+            ends = {"nargs": 2, "metavar": ("MIN", "MAX")}
+            parser.add_argument(option, type=positive_float, **ends, default=default, help=HELP[name])
         else:
-            parser.add_argument(option, type=type(default), default=default, help=HELP[name])
+            parser.add_argument(option, type=TYPES.get(name, fraction), default=default, help=HELP[name])
     add_workers_argument(parser)
     return parser
 
 
 def check(args):
-    """Raises InputError on choices that cannot be drawn."""
-
-    def require(holds, name, expected):
-        if not holds:
-            raise InputError(f"--{name.replace('_', '-')}: expected {expected}, found {getattr(args, name)}")
-
-    for name in ("train", "val"):
-        require(1 <= getattr(args, name) <= 9999, name, "1 to 9999 images")
-    for name in ("height", "width"):
-        require(32 <= getattr(args, name) <= 4096, name, "32 to 4096 pixels")
-    require(args.seed >= 0, "seed", "a number from 0")
-    require(2 <= args.max_classes <= len(CLASSES), "max_classes", f"2 to {len(CLASSES)}")
-    for name in ("complex_share", "extra_instance", "saliency_missing", "saliency_noise", "saliency_leak"):
-        require(0 <= getattr(args, name) <= 1, name, "0 to 1")
+    """Raises InputError on ranges that cannot be drawn."""
     greatest = min(args.height, args.width) / 2
     for name, limit in (("salient_radius", greatest), ("non_salient_radius", greatest), ("non_salient_blend", 1)):
         low, high = getattr(args, name)
-        require(0 < low <= high <= limit, name, f"two ascending numbers above 0, at most {limit:g}")
+        if not low <= high <= limit:
+            option, found = name.replace("_", "-"), f"{low:g} {high:g}"
+            raise InputError(f"--{option}: expected two ascending numbers above 0, at most {limit:g}, found {found}")
 
 
 def write_example(data, id, example):
@@ -201,7 +197,7 @@ def write_example(data, id, example):
 def make_example(split_and_index, data, seed, recipe):
     """Draws and writes one example unless it is there; returns its line of the list."""
     id = example_id(*split_and_index)
-    if not data.image_path(id).exists():
+    if not all(map(is_complete, (data.image_path(id), data.saliency_path(id), data.ground_truth_path(id)))):
         write_example(data, id, draw_example(seed, *split_and_index, recipe))
     classes = np.unique(read_indexed(data.ground_truth_path(id)))[1:] - 1
     return f"{id} {' '.join(map(str, classes))}\n"

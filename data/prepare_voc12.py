@@ -26,9 +26,10 @@ import numpy as np
 from PIL import Image
 
 from common.cli import main, stage_parser
-from common.files import IGNORE_INDEX, InputError, atomic, image_size, read_indexed
+from common.files import FORMATS, IGNORE_INDEX, InputError, atomic, image_size, read_indexed
 from common.progress import progress_bar
 from data.download import voc12_folders
+from data.layout import SAFE_ID
 
 CLASSES = (
     "aeroplane bicycle bird boat bottle bus car cat chair cow"
@@ -143,8 +144,8 @@ def read_ids(path):
     ids = [id.strip() for id in ids if id.strip()]
     seen = set()
     for id in ids:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", id):
-            raise InputError(f"{path}: expected one id a line, such as 2007_000032, found {id!r}")
+        if not SAFE_ID.fullmatch(id):
+            raise InputError(f"{path}: expected one id a line, such as 2007_000032, found {id!r:.40}")
         if id in seen:
             raise InputError(f"{path}: {id} stands in the list twice")
         seen.add(id)
@@ -171,7 +172,7 @@ def check_saliency(folder, ids, sizes):
 def check_header(path, mode, size):
     """Raises InputError unless the image file is of that mode and (height, width); reads the header only."""
     found = image_size(path)
-    with Image.open(path) as image:
+    with Image.open(path, formats=FORMATS) as image:
         if image.mode != mode:
             expected = {"L": "an 8-bit grey image", "P": "an indexed (palette) PNG"}[mode]
             raise InputError(f"{path}: expected {expected}, found mode {image.mode}")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from common.arguments import fraction, whole_number
 from common.cli import main, stage_parser
 from common.maps import attention_table, look_up, read_maps, require_maps
 from common.parallel import add_workers_argument
@@ -52,14 +53,17 @@ def parser():
     parser = stage_parser(__doc__)
     parser.add_argument("--oa-cam", type=Path, required=True, help="folder of OA-CAMs (cls.infer)")
     parser.add_argument(
-        "--score-threshold", type=float, default=0.3, help="T_bg: lower scores, of background too, count as 0"
+        "--score-threshold", type=fraction, default=0.3, help="T_bg: lower scores, of background too, count as 0"
     )
-    parser.add_argument("--conflict-threshold", type=float, default=0.9, help="two scores above it: ignore")
+    parser.add_argument("--conflict-threshold", type=fraction, default=0.9, help="two scores above it: ignore")
     parser.add_argument(
-        "--attention-threshold", type=float, default=0.8, help="background with an OA-CAM above it: ignore"
+        "--attention-threshold", type=fraction, default=0.8, help="background with an OA-CAM above it: ignore"
     )
     parser.add_argument(
-        "--saliency-threshold", type=int, default=32, help="background with this much saliency (0..255): ignore"
+        "--saliency-threshold",
+        type=whole_number(0, 255),
+        default=32,
+        help="background with this much saliency (0..255): ignore",
     )
     add_workers_argument(parser)
     return parser

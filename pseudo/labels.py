@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from common import distributed
-from common.files import write_indexed
+from common.files import is_complete, write_indexed
 from common.parallel import for_each
 
 
@@ -17,7 +17,7 @@ def ignore_if_almost_empty(label, share=0.01):
 
 def write_labels(args, make_label, items):
     """Writes `make_label(item)`, a uint8 (H, W) label, to <out>/<id>.png for every image that does not have one yet."""
-    todo = [item for item in distributed.shard(items) if not (args.out / f"{item.id}.png").exists()]
+    todo = [item for item in distributed.shard(items) if not is_complete(args.out / f"{item.id}.png")]
     for _ in for_each(functools.partial(_write, args.out, make_label), todo, args.workers, args.out.name):
         pass
     return f"{len(items)} labels"

@@ -11,8 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from common.arguments import whole_number
 from common.cli import main, stage_parser
-from common.files import InputError
 from common.parallel import add_workers_argument
 from data.layout import DataSet
 from pseudo.labels import ignore_if_almost_empty, write_labels
@@ -47,7 +47,10 @@ def parser():
     parser.add_argument("--pred", type=Path, required=True, help="folder of first-round predictions (seg.predict)")
     parser.add_argument("--label", type=Path, required=True, help="folder of pseudo labels (pseudo.pom)")
     parser.add_argument(
-        "--kernel-size", type=int, default=30, help="r, side of the dilation's square in pixels (Fig. 6)"
+        "--kernel-size",
+        type=whole_number(1, 1000),
+        default=30,
+        help="r, side of the dilation's square in pixels (Fig. 6)",
     )
     for name, meaning in [
         ("expansion", "add the pseudo label's objects where the prediction is background"),
@@ -71,8 +74,6 @@ def make_label(args, dataset, item):
 
 
 def run(args):
-    if args.kernel_size < 1:
-        raise InputError(f"--kernel-size {args.kernel_size}: expected at least 1")
     dataset = DataSet(args.data)
     items = dataset.split(args.split, labelled=True)
     return write_labels(args, partial(make_label, args, dataset), items)

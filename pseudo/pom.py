@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from common.arguments import fraction
 from common.cli import main, stage_parser
 from common.maps import attention_table, look_up, read_maps, require_maps
 from common.parallel import add_workers_argument
@@ -63,7 +64,7 @@ def parser():
     parser = stage_parser(__doc__)
     parser.add_argument("--label", type=Path, required=True, help="folder of initial labels (pseudo.background)")
     parser.add_argument("--cam", type=Path, required=True, help="folder of CAMs (cls.infer)")
-    parser.add_argument("--background-threshold", type=float, default=0.3, help="T_bg of Eq. 6")
+    parser.add_argument("--background-threshold", type=fraction, default=0.3, help="T_bg of Eq. 6")
     add_workers_argument(parser)
     return parser
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The benchmarks, on a machine that has nothing else to do: docs/bench.jsonl and BENCHMARKS.md. About 20 minutes on 2 cores.
+# The benchmarks, on a machine that has nothing else to do: docs/bench/lines.jsonl and BENCHMARKS.md. About 20 minutes on 2 cores.
 # scripts/precision.sh, an hour more, is the comparison of the precisions' quality; its runs/precision/results.jsonl goes to
-# docs/precision.jsonl.
+# docs/bench/precision.jsonl.
 source "$(dirname "$0")/env.sh"
-lines=docs/bench.jsonl
+lines=docs/bench/lines.jsonl
 {
     python tests/bench/labels.py
     python tests/bench/training.py --compile --profile
@@ -12,5 +12,5 @@ lines=docs/bench.jsonl
     python tests/bench/scaling.py
 } | tee "$lines.partial"
 mv "$lines.partial" "$lines"
-[ ! -e runs/precision/results.jsonl ] || cp runs/precision/results.jsonl docs/precision.jsonl
+[ ! -e runs/precision/results.jsonl ] || cp runs/precision/results.jsonl docs/bench/precision.jsonl
 python tests/bench/report.py

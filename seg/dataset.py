@@ -12,7 +12,7 @@ from common.preprocess import normalise
 class TrainingCrops(Dataset):
     """Randomly scaled, cropped and flipped images with their labels; asked for by (position, index), see ShuffledBatches.
 
-    {"image": float32 (3, S, S), "label": uint8 (S, S)}, S = crop_size. What lies beyond the image is mean and 255.
+    {"image": float32 (3, S, S), "label": uint8 (S, S), "index": of the image}, S = crop_size. What lies beyond the image is mean and 255.
     Raises InputError if an image has no label.
     """
 
@@ -36,7 +36,7 @@ class TrainingCrops(Dataset):
         item = self.items[index]
         image = self.dataset.image(item.id)
         label = self.dataset.checked_label(self.label_path(item), item.id)
-        return self.augment(image, label, np.random.default_rng([self.seed, position]))
+        return {**self.augment(image, label, np.random.default_rng([self.seed, position])), "index": index}
 
     def augment(self, image, label, rng):
         scale = rng.choice(self.scales)

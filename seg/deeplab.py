@@ -4,6 +4,7 @@ Paper 4.1 trains it on the pseudo labels. The networks, their training loss, and
 """
 
 import inspect
+import math
 from collections import OrderedDict
 
 import torch
@@ -125,6 +126,11 @@ class MultiScale(nn.Module):
             size = outputs[0].shape[2:]
             outputs.append(torch.stack([resize(logits, size) for logits in outputs]).amax(dim=0))
         return outputs if self.training else outputs[-1]
+
+
+def smallest_side(scales):
+    """The pixels that an image must have on each side so that 8 are left, one of the features', at every scale."""
+    return math.ceil(8 / min([1, *scales]))
 
 
 def resize(x, size):

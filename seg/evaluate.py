@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from common import distributed
+from common.arguments import fraction
 from common.cli import main, stage_parser
 from common.files import InputError, write_json
 from common.maps import normalise, read_maps, require_maps
@@ -26,7 +27,7 @@ def parser():
         "--pred", type=Path, required=True, help="folder of <id>.png, or of maps <id>_<class>.png with --map-thresholds"
     )
     shares = "--pred holds class maps: a pixel gets the strongest if it exceeds this share of its range; the best is reported"
-    parser.add_argument("--map-thresholds", type=float, nargs="+", metavar="SHARE", help=shares)
+    parser.add_argument("--map-thresholds", type=fraction, nargs="+", metavar="SHARE", help=shares)
     add_workers_argument(parser)
     return parser
 

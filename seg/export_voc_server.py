@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from common.cli import command_name, exit_on_input_error, stage_parser
-from common.files import IGNORE_INDEX, VOC_PALETTE, InputError, atomic
+from common.files import FORMATS, IGNORE_INDEX, VOC_PALETTE, InputError, atomic
 from common.progress import progress_bar
 from data.layout import DataSet
 
@@ -43,9 +43,7 @@ def check(dataset, id, path):
     label = dataset.checked_label(path, id)
     if (label == IGNORE_INDEX).any():
         raise InputError(f"{path}: expected values 0 to {len(dataset.classes)}, found {IGNORE_INDEX}: no prediction")
-    with Image.open(path) as image:
-        if image.format != "PNG":
-            raise InputError(f"{path}: expected a PNG, found {image.format}")
+    with Image.open(path, formats=FORMATS) as image:
         palette = np.array(image.getpalette()).reshape(-1, 3)
     used = np.unique(label)
     if not np.array_equal(palette[used], np.array(VOC_PALETTE).reshape(-1, 3)[used]):

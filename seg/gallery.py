@@ -12,13 +12,15 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from common.arguments import checked
 from common.cli import HelpFormatter, command_name, exit_on_input_error
-from common.files import IGNORE_INDEX, VOC_PALETTE, InputError, atomic
+from common.files import IGNORE_INDEX, VOC_PALETTE, InputError, atomic, check_output
 from data.layout import DataSet
 from seg.scores import confusion_matrix
 
 CELL = (256, 192)  # the most that a picture takes, width and height
 GAP, FONT_SIZE = 6, 20
+EVEN = checked(int, lambda count: count in range(2, 1001, 2), "an even number from 2 to 1000")
 
 
 def parser():
@@ -27,7 +29,7 @@ def parser():
     parser.add_argument("--split", required=True, help="which list of the data set: lists/<split>.txt")
     parser.add_argument("--run", type=Path, required=True, help="the run's folder")
     parser.add_argument("--out", type=Path, required=True, help="the PNG to write")
-    parser.add_argument("--count", type=int, default=8, help="of the images; even")
+    parser.add_argument("--count", type=EVEN, default=8, help="of the images; even")
     parser.add_argument("--before", default="pred1", help="folder of the initial predictions below <run>")
     parser.add_argument("--after", default="pred2", help="folder of the final predictions below <run>")
     return parser
@@ -140,10 +142,10 @@ def draw(rows, columns):
 
 
 def main(args):
-    if args.count < 2 or args.count % 2:
-        raise InputError(f"--count: expected an even number from 2, found {args.count}")
-    if not args.out.parent.is_dir():
-        raise InputError(f"{args.out.parent}: no such folder")
+    check_output(args.out)
+    for folder in (args.data, args.run / args.before, args.run / args.after):
+        if folder.resolve() in args.out.resolve().parents:
+            raise InputError(f"{args.out}: expected a file outside of {folder}, which is read")
     dataset = DataSet(args.data)
     pictures = columns(dataset, args.run, args.before, args.after)
     chosen = choose(score_complex(dataset, args.split, args.run / args.before, args.run / args.after), args.count)

@@ -10,10 +10,10 @@ from collections import defaultdict
 from functools import partial
 from pathlib import Path
 
-from common import distributed
+from common import distributed, interruption
 from common.arguments import natural, positive_int, scale
 from common.cli import add_device_arguments, main, stage_parser
-from common.files import InputError, write_indexed
+from common.files import InputError, is_complete, write_indexed
 from common.parallel import for_each
 from data.layout import DataSet
 from seg.crf import DEFAULTS, dense_crf
@@ -80,6 +80,16 @@ def batches_of_one_size(sizes, batch_size):
     yield from buckets.values()
 
 
+def checked_size(dataset, id, smallest):
+    """The size of an image, (H, W). Raises InputError if a side has less than `smallest` pixels."""
+    height, width = dataset.image_size(id)
+    if min(height, width) < smallest:
+        raise InputError(
+            f"{dataset.image_path(id)}: expected at least {smallest} pixels a side, found {width}x{height}"
+        )
+    return height, width
+
+
 def network_outputs(args, network, images, batches):
     """Yields (id, uint8 (H, W, 3) RGB, logits float32 (h, w, C + 1)) for each image: the part that wants the device.
 
@@ -90,7 +100,7 @@ def network_outputs(args, network, images, batches):
 
     from common import device as devices
 
-    device = devices.pick(args.device)
+    device = devices.pick(args.device, args.deterministic)
     network = devices.place(network, device)
     loader = torch.utils.data.DataLoader(
         images,
@@ -98,6 +108,7 @@ def network_outputs(args, network, images, batches):
         num_workers=args.workers,
         collate_fn=images.collate,
         pin_memory=device.type == "cuda",
+        worker_init_fn=interruption.start_worker,
     )
 
     def started():
@@ -125,17 +136,23 @@ def write_prediction(out, crf, output):
 
 def run(args):
     from seg.dataset import WholeImages
+    from seg.deeplab import smallest_side
 
     dataset = DataSet(args.data)
     items = dataset.split(args.split)
     network = load_network(args, len(dataset.classes))
-    todo = [item for item in distributed.shard(items) if not (args.out / f"{item.id}.png").exists()]
-    images = WholeImages(dataset, todo, network.base.convention)
+    share = distributed.shard(items)
+    done = [is_complete(args.out / f"{item.id}.png") for item in share]
+    images = WholeImages(dataset, share, network.base.convention)
     crf = {name: getattr(args, f"crf_{name}") for name in DEFAULTS} if args.crf else None
-    batches = batches_of_one_size((dataset.image_size(item.id) for item in todo), args.inference_batch_size)
+    smallest = smallest_side(network.scales)
+    sizes = (checked_size(dataset, item.id, smallest) for item in share)
+    # those of an undisturbed run, of which one is done again if it lacks an image: rounding depends on the batch
+    batches = batches_of_one_size(sizes, args.inference_batch_size)
+    batches = (batch for batch in batches if not all(done[index] for index in batch))
     outputs = network_outputs(args, network, images, batches)
     write = partial(write_prediction, args.out, crf)
-    for _ in for_each(write, outputs, args.workers, args.out.name, len(todo)):
+    for _ in for_each(write, outputs, args.workers, args.out.name, done.count(False)):
         pass
     return f"{len(items)} images{' with CRF' if crf else ''}"
 

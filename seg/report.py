@@ -7,16 +7,20 @@ are any, the study of where each component helps.
 import argparse
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 
 from common.cli import HelpFormatter, command_name, exit_on_input_error
-from common.files import InputError, atomic
+from common.files import InputError, atomic, check_output
 from seg.table import markdown_table, plot
 
 MAIN, SHARED = "ablation", "the same, these seeds"
-KEYS = {"setting", "table", "row", "paper", "seed", "mean_iou", "commit", "torch", "machine"}
+NUMBER_OR_NONE, TEXT_OR_NONE = (int, float, type(None)), (str, type(None))
+SCORES = {"mean_iou": NUMBER_OR_NONE, "ignored": NUMBER_OR_NONE, "false_negative": NUMBER_OR_NONE}
+KEYS = {"setting": str, "table": str, "row": str, "paper": NUMBER_OR_NONE, "seed": int, "mean_iou": NUMBER_OR_NONE}
+KEYS |= {"commit": TEXT_OR_NONE, "torch": TEXT_OR_NONE, "machine": TEXT_OR_NONE}
 SWEEPS = {"fig6": "kernel size r (pixels)", "fig7": "nodes N"}
 COMPONENTS = {  # of the study: what the row adds, the row it is compared with
     "GR": ("+ GR", "baseline"),
@@ -63,6 +67,20 @@ def parser():
     return parser
 
 
+def holds(found, types):
+    """Whether something read from JSON is a dictionary with all keys of `types`, of those types."""
+    return isinstance(found, dict) and all(key in found and isinstance(found[key], types[key]) for key in types)
+
+
+def usable(line):
+    """Whether something read from JSON is a line of seg.collect."""
+    if not holds(line, KEYS):
+        return False
+    is_number = re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", line["row"])
+    complete = line["table"] != "labels" or all(holds(line.get(kind), SCORES) for kind in ("simple", "complex"))
+    return complete and (line["table"] not in SWEEPS or is_number)
+
+
 def read_lines(paths):
     """The lines of all files as dictionaries. Raises InputError if one is missing or a line is not of seg.collect."""
     lines = []
@@ -71,10 +89,12 @@ def read_lines(paths):
             found = [json.loads(line) for line in path.read_text().splitlines()]
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{path}: expected JSON lines of seg.collect ({error})") from None
-        if not all(isinstance(line, dict) and KEYS <= line.keys() for line in found):
-            raise InputError(f"{path}: expected JSON lines of seg.collect, with {', '.join(sorted(KEYS))}")
+        if unfit := [number for number, line in enumerate(found, 1) if not usable(line)]:
+            raise InputError(
+                f"{path} line {unfit[0]}: expected JSON lines of seg.collect, with {', '.join(sorted(KEYS))}"
+            )
         lines += found
     return lines
 
@@ -207,7 +227,7 @@ SECTIONS = [  # of the report: table, heading, what makes its text
 def report(lines, pictures):
     """The whole Markdown text. `pictures` is the path of the plots' folder, as the text should link to it."""
     seeds = sorted({line["seed"] for line in lines if line["setting"] == MAIN})
-    origins = sorted({(line["commit"] or "no commit", line["torch"], line["machine"]) for line in lines})
+    origins = sorted({(line["commit"] or "no commit", line["torch"], line["machine"]) for line in lines}, key=str)
     parts = [HEAD.format(seeds=" ".join(map(str, seeds)), count=len(seeds))]
     parts += [f"- commit `{commit[:12]}`, PyTorch {torch}, {machine}\n" for commit, torch, machine in origins]
     for table, heading, text_of in SECTIONS:
@@ -227,6 +247,7 @@ def report(lines, pictures):
 
 
 def main(args):
+    check_output(args.out, *args.results)
     lines = read_lines(args.results)
     if MAIN not in {line["setting"] for line in lines}:
         raise InputError(f"{args.results[0]}: expected lines of the setting {MAIN}")

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from common.files import IGNORE_INDEX
+from common.files import IGNORE_INDEX, InputError, read_json
+
+REPORTED = ("mean_iou", "ignored", "false_negative")
 
 
 def confusion_matrix(truth, prediction, classes):
@@ -39,3 +41,18 @@ def scores(matrix):
             "false_negative": matrix[1:, 0].sum() / matrix[1:].sum(),
             "class_iou": iou,
         }
+
+
+def read_scores(path, names=REPORTED):
+    """The scores that seg.evaluate wrote, {name: percent, or None where there is none, …}.
+
+    Raises InputError if the file is not one of those, with all of `names` in it, for simple and complex images too.
+    """
+    found = read_json(path)
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: expected the scores of seg.evaluate")
+    for scores in (found, *(found[kind] for kind in ("simple", "complex") if kind in found)):
+        for name in names:
+            if not isinstance(scores, dict) or not isinstance(scores.get(name, ""), (int, float, type(None))):
+                raise InputError(f"{path}: expected the scores of seg.evaluate, {name} among them")
+    return found

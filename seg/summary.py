@@ -3,8 +3,10 @@
 import argparse
 from pathlib import Path
 
+from common.arguments import file_name
 from common.cli import exit_on_input_error
-from common.files import read_json, write_json
+from common.files import check_output, write_json
+from seg.scores import REPORTED, read_scores
 
 ROWS = [  # part and key of summary.json, folder below <run>/scores, what the table calls it
     ("train", "cam", "cam", "CAM"),
@@ -21,7 +23,9 @@ ROWS = [  # part and key of summary.json, folder below <run>/scores, what the ta
 def parser():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, required=True, help="reads <run>/scores/<folder>/scores.json")
-    parser.add_argument("--val", default="val", help="the validation split, which the folders are named after")
+    parser.add_argument(
+        "--val", type=file_name, default="val", help="the validation split, which the folders are named after"
+    )
     return parser
 
 
@@ -30,11 +34,11 @@ def summarise(run, val):
     summary = {"train": {}, "val": {}}
     lines = [f"{'images':7}{'':22}{'mIoU %':>8}{'ignored %':>11}{'false negative %':>18}"]
     for part, key, folder, title in ROWS:
-        scores = read_json(run / "scores" / folder.format(val=val) / "scores.json")
+        scores = read_scores(run / "scores" / folder.format(val=val) / "scores.json")
         summary[part][key] = scores["mean_iou"]
-        lines.append(
-            f"{part:7}{title:22}{scores['mean_iou']:8.2f}{scores['ignored']:11.2f}{scores['false_negative']:18.2f}"
-        )
+        numbers = ["–" if scores[name] is None else f"{scores[name]:.2f}" for name in REPORTED]
+        lines.append(f"{part:7}{title:22}{numbers[0]:>8}{numbers[1]:>11}{numbers[2]:>18}")
+    check_output(run / "summary.json")
     write_json(run / "summary.json", summary)
     return "\n".join(lines)
 

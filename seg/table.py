@@ -6,14 +6,16 @@ A dash stands where nothing was run. The rows also go to <run>/<name>.json, for 
 import argparse
 from pathlib import Path
 
+from common.arguments import file_name
 from common.cli import HelpFormatter, command_name, exit_on_input_error
-from common.files import atomic, read_json, write_json
+from common.files import InputError, atomic, check_output, write_json
+from seg.scores import read_scores
 
 
 def parser():
     parser = argparse.ArgumentParser(f"python -m {command_name()}", description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("--run", type=Path, required=True, help="the run's folder")
-    parser.add_argument("--name", required=True, help="of the files to write, without ending")
+    parser.add_argument("--name", type=file_name, required=True, help="of the files to write, without ending")
     parser.add_argument("--title", required=True)
     parser.add_argument(
         "--row",
@@ -36,7 +38,7 @@ def scores_path(run, folder):
 def score_of(run, folder):
     """The mIoU in percent that seg.evaluate wrote for <run>/<folder>, or None if it did not run."""
     path = scores_path(run, folder)
-    return read_json(path)["mean_iou"] if path.exists() else None
+    return read_scores(path, ["mean_iou"])["mean_iou"] if path.exists() else None
 
 
 def markdown(title, rows, note=None):
@@ -69,13 +71,18 @@ def plot(path, label, points, title=None):
 
 
 def main(args):
+    for ending in ("md", "json", "png"):
+        check_output(args.run / f"{args.name}.{ending}")
     rows = [(name, paper, score_of(args.run, folder)) for name, paper, folder in args.row]
+    try:
+        points = [(float(name), score, 0) for name, _, score in rows if score is not None] if args.plot else []
+    except ValueError as error:
+        raise InputError(f"--row: expected numbers as names, for --plot ({error})") from None
     text = markdown(args.title, rows, args.note)
     with atomic(args.run / f"{args.name}.md") as partial:
         partial.write_text(text)
     keys = ("row", "paper", "folder")
     write_json(args.run / f"{args.name}.json", [dict(zip(keys, row)) for row in args.row])
-    points = [(float(name), score, 0) for name, _, score in rows if score is not None] if args.plot else []
     if points:
         plot(args.run / f"{args.name}.png", args.plot, points, args.title)
     print(text)

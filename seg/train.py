@@ -6,7 +6,16 @@ Round 1 takes the pseudo labels of pseudo.pom, round 2 the masked labels of pseu
 import argparse
 from pathlib import Path
 
-from common.cli import add_device_arguments, add_output_stride_argument, add_trunk_arguments, main, stage_parser
+from common.arguments import natural, non_negative_float, positive_float, positive_int, scale
+from common.cli import (
+    add_device_arguments,
+    add_output_stride_argument,
+    add_save_arguments,
+    add_trunk_arguments,
+    main,
+    stage_parser,
+)
+from common.files import InputError
 from common.stage import TRAINING_STATE
 from data.layout import DataSet
 
@@ -24,34 +33,40 @@ def parser():
         help="of the weights: ImageNet's from torchvision, or COCO's from Caffe",
     )
     parser.add_argument("--init", type=Path, help="pretrained weights; without, training starts from random ones")
-    parser.add_argument("--iterations", type=int, default=10_000, help="paper 4.1; the published code has 20 000")
-    parser.add_argument("--batch-size", type=int, default=10, help="paper 4.1")
     parser.add_argument(
-        "--lr", type=float, default=2.5e-4, help="of the trunk; x10 and x20 in the classifier (paper 4.1)"
+        "--iterations", type=positive_int, default=10_000, help="paper 4.1; the published code has 20 000"
     )
-    parser.add_argument("--weight-decay", type=float, default=1e-4, help="paper 4.1; the published code has 5e-4")
-    parser.add_argument("--crop-size", type=int, default=321, help="side of the training crops")
+    parser.add_argument("--batch-size", type=positive_int, default=10, help="paper 4.1")
     parser.add_argument(
-        "--scales", type=float, nargs="+", default=[0.5, 0.75, 1, 1.25, 1.5], help="of the random resizing"
+        "--lr", type=positive_float, default=2.5e-4, help="of the trunk; x10 and x20 in the classifier (paper 4.1)"
     )
     parser.add_argument(
-        "--pyramid", type=float, nargs="*", default=[0.5, 0.75], help="scales beside 1 at which the network runs"
+        "--weight-decay", type=non_negative_float, default=1e-4, help="paper 4.1; the published code has 5e-4"
     )
-    parser.add_argument("--rates", type=int, nargs="+", default=[6, 12, 18, 24], help="dilations of the ASPP")
+    parser.add_argument("--crop-size", type=positive_int, default=321, help="side of the training crops")
+    parser.add_argument(
+        "--scales", type=scale, nargs="+", default=[0.5, 0.75, 1, 1.25, 1.5], help="of the random resizing"
+    )
+    parser.add_argument(
+        "--pyramid", type=scale, nargs="*", default=[0.5, 0.75], help="scales beside 1 at which the network runs"
+    )
+    parser.add_argument("--rates", type=positive_int, nargs="+", default=[6, 12, 18, 24], help="dilations of the ASPP")
     parser.add_argument(
         "--freeze-bn",
         action=argparse.BooleanOptionalAction,
         help="keep batch norm as it was pretrained (default: if there is --init)",
     )
-    parser.add_argument("--save-every", type=int, default=500, help="iterations between checkpoints")
+    add_save_arguments(parser)
     resnet = parser.add_argument_group("size of a resnet101")
-    resnet.add_argument("--blocks", type=int, nargs=4, default=[3, 4, 23, 3], help="in each of ResNet's four stages")
-    resnet.add_argument("--width", type=int, default=64, help="channels of ResNet's stem")
+    resnet.add_argument(
+        "--blocks", type=positive_int, nargs=4, default=[3, 4, 23, 3], help="in each of ResNet's four stages"
+    )
+    resnet.add_argument("--width", type=positive_int, default=64, help="channels of ResNet's stem")
     vgg = parser.add_argument_group("size of a vgg16")
     add_trunk_arguments(vgg)
     add_output_stride_argument(vgg)
     vgg.add_argument(
-        "--fc-channels", type=int, default=1024, help="of VGG's fc6 and fc7; 0: an ASPP without them, as ResNet's"
+        "--fc-channels", type=natural, default=1024, help="of VGG's fc6 and fc7; 0: an ASPP without them, as ResNet's"
     )
     add_device_arguments(parser)
     return parser
@@ -92,13 +107,15 @@ def run(args):
     from common import checkpoint, distributed, training
     from common import device as devices
     from seg.dataset import TrainingCrops
-    from seg.deeplab import multi_scale_loss, parameter_groups, poly_lr
+    from seg.deeplab import multi_scale_loss, parameter_groups, poly_lr, smallest_side
 
+    if args.crop_size < smallest_side(args.pyramid):
+        raise InputError(f"--crop-size: expected at least {smallest_side(args.pyramid)}, found {args.crop_size}")
     dataset = DataSet(args.data)
     items = dataset.split(args.split)
     crops = TrainingCrops(dataset, items, args.labels, args.crop_size, args.scales, args.convention, args.seed)
     checkpoint.seed_everything(args.seed)
-    device = devices.pick(args.device)
+    device = devices.pick(args.device, args.deterministic)
     arch = architecture(args, len(dataset.classes))
     model, fresh = build_model(args, arch)
     model = devices.place(model, device)

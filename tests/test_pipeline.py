@@ -1,6 +1,7 @@
 """Every stage, one after the other, on images in the real format: a PASCAL VOC devkit with a handful of photographs."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -134,6 +135,32 @@ def test_interrupted_training_ends_the_same(name, tiny_data, tmp_path, monkeypat
             {p.name: p.read_bytes() for p in (tmp_path / f / "attention").iterdir()} for f in ("whole", "parts")
         )
         assert whole == parts and len(whole) == 7
+
+
+def test_the_number_of_processes_changes_no_byte(stage, tiny_data, tmp_path):
+    outputs = []
+    for folder, count in (("none", 0), ("some", 2)):
+        run = tmp_path / folder
+        processes = ("--workers", count)
+        for name in ("cls.train", "seg.train"):
+            stage(name, *train_command(name, tiny_data), *processes, "--out", run / name)
+        images = ("--data", tiny_data, "--split", "train", *processes)
+        stage(
+            "cls.infer", *images, "--weights", run / "cls.train/weights.pth", "--input-size", 32, "--out", run / "cam"
+        )
+        stage("seg.predict", *images, "--crf", "--weights", run / "seg.train/weights.pth", "--out", run / "pred")
+        paths = [path for kind in ("*.png", "*.pth") for path in run.rglob(kind)]
+        outputs.append({str(path.relative_to(run)): path.read_bytes() for path in paths})
+    assert len(outputs[0]) == 2 + 7 + 7 + 4 and outputs[0] == outputs[1]
+
+
+@pytest.mark.parametrize("name", ["cls.train", "seg.train"])
+def test_a_loss_that_is_not_finite_names_the_images(run_command, tiny_data, tmp_path, name):
+    result = run_command(name, *train_command(name, tiny_data), "--lr", 1e30, "--workers", 0, "--out", tmp_path / "out")
+    assert result.returncode == 2 and len(result.stderr.strip().splitlines()) == 1, result.stderr
+    found = re.search(r"the loss is (nan|inf) at iteration (\d+), images (\w+) (\w+):", result.stderr)
+    assert found and {found[3], found[4]} <= {"a_simple", "b_simple", "c_complex", "d_complex"}
+    assert not (tmp_path / "out" / "weights.pth").exists()
 
 
 def test_bad_weights_are_named(run_command, tiny_data, tmp_path):

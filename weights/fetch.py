@@ -18,12 +18,12 @@ import argparse
 import hashlib
 import http.client
 import re
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 from common.cli import HelpFormatter, exit_on_input_error
 from common.files import InputError, atomic, read_json, write_json
+from data.download import receive
 
 
 class Source(NamedTuple):
@@ -99,15 +99,15 @@ def download(url, path, expected, out):
 
     `out` is where the weights are to lie in the end, for the message.
     """
-    from torch import hub  # takes seconds to import; --help should not
-
     try:
-        hub.download_url_to_file(url, str(path), hash_prefix=expected, progress=sys.stderr.isatty())
+        receive(url, path)
     except (OSError, http.client.HTTPException) as error:
         advice = f"a copy from elsewhere can be put at {out}"
         raise InputError(f"{url}: cannot be fetched ({error}); {advice}") from None
-    except RuntimeError as error:  # how torch reports a hash that differs, as after a broken download
-        raise InputError(f"{url}: not the expected file ({error}); try again, or accept it with --sha256") from None
+    found = sha256(path)
+    if expected and not found.startswith(expected):
+        wrong = f"SHA-256 {found} instead of {expected}"
+        raise InputError(f"{url}: not the expected file ({wrong}); try again, or accept it with --sha256")
 
 
 def check(path, source, where):
@@ -120,8 +120,8 @@ def check(path, source, where):
 
     try:
         content = checkpoint.load(path)
-    except InputError:
-        raise InputError(f"{where}: expected a PyTorch weight file; it is damaged, or not one") from None
+    except InputError as error:
+        raise InputError(str(error).replace(str(path), str(where))) from None
     if convention_of(content) != source.convention or source.tensor not in checkpoint.state_dict(content):
         raise InputError(f"{where}: expected {source.convention} weights with a tensor {source.tensor}")
 

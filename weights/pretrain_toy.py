@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 
+from common.arguments import positive_float, positive_int
 from common.cli import add_device_arguments, add_trunk_arguments, main, stage_parser
 from common.files import InputError
 from common.parallel import for_each
@@ -126,19 +127,18 @@ def arguments():
     parser = stage_parser(__doc__, data=False)
     add_trunk_arguments(parser)
     parser.set_defaults(channels=[16, 32, 64, 96, 96], depths=[1, 1, 2, 2, 2], batch_norm=True)
-    parser.add_argument("--crops", type=int, default=5000, help="crops drawn for training; a tenth more to hold out")
-    parser.add_argument("--steps", type=int, default=900, help="training steps")
-    parser.add_argument("--batch-size", type=int, default=32, help="crops per step")
-    parser.add_argument("--lr", type=float, default=0.05, help="greatest learning rate")
+    parser.add_argument(
+        "--crops", type=positive_int, default=5000, help="crops drawn for training; a tenth more to hold out"
+    )
+    parser.add_argument("--steps", type=positive_int, default=900, help="training steps")
+    parser.add_argument("--batch-size", type=positive_int, default=32, help="crops per step")
+    parser.add_argument("--lr", type=positive_float, default=0.05, help="greatest learning rate")
     add_device_arguments(parser)
     return parser
 
 
 def check(args):
     """Raises InputError on arguments that cannot work."""
-    for name in ("crops", "steps", "batch_size", "lr"):
-        if not getattr(args, name) > 0:
-            raise InputError(f"--{name.replace('_', '-')}: expected more than 0, found {getattr(args, name)}")
     for name in ("channels", "depths"):
         if min(getattr(args, name)) < 1:
             raise InputError(f"--{name}: expected five numbers from 1, found {getattr(args, name)}")
@@ -157,7 +157,7 @@ def run(args):
 
     from common import checkpoint, device
 
-    place = device.pick(args.device)
+    place = device.pick(args.device, args.deterministic)
     checkpoint.seed_everything(args.seed)
     images, factors = torch.from_numpy(images), torch.from_numpy(factors)
     arch = {name: getattr(args, name) for name in ("channels", "depths", "batch_norm")}

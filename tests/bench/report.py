@@ -13,7 +13,7 @@ from seg.table import markdown_table
 
 HEAD = """# Benchmarks
 
-Made by `scripts/bench.sh`: the lines of `docs/bench.jsonl`, as tables. Both sides of a ratio were taken in one run of the
+Made by `scripts/bench.sh`: the lines of `docs/bench/lines.jsonl`, as tables. Both sides of a ratio were taken in one run of the
 command below the table, and a ratio above 1 says that the second side is better.
 """
 NOTES = {
@@ -84,8 +84,8 @@ def read(path):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lines", type=Path, default=Path("docs/bench.jsonl"))
-    parser.add_argument("--precision", type=Path, default=Path("docs/precision.jsonl"))
+    parser.add_argument("--lines", type=Path, default=Path("docs/bench/lines.jsonl"))
+    parser.add_argument("--precision", type=Path, default=Path("docs/bench/precision.jsonl"))
     parser.add_argument("--out", type=Path, default=Path("BENCHMARKS.md"))
     args = parser.parse_args()
     with atomic(args.out) as partial:

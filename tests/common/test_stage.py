@@ -1,13 +1,19 @@
 """common.stage and common.cli: a command that is run again, changed, forced, or given the wrong thing."""
 
+import errno
 import json
+import shutil
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from common import interruption
 from common.cli import main, stage_parser
 from common.files import InputError
+from common.stage import Stage
 
 
 @pytest.fixture
@@ -89,7 +95,7 @@ def test_another_argument_is_named_and_force_redoes(stage, source, out):
     (out / "old.txt").write_text("left over")
     assert stage("copy", "--source", source, "--out", out, "--times", 3, "--force")[0] == 0
     assert (out / "word.txt").read_text() == "wordwordword"
-    assert not (out / "old.txt").exists() and record(out)["id"] != before["id"]
+    assert not (out / "old.txt").exists() and record(out)["arguments"]["times"] == 3
 
 
 def test_another_command_is_named(stage, source, out):
@@ -135,7 +141,7 @@ def test_interrupted_run_goes_on(stage, source, out):
     assert not first["finished"] and (out / "word.txt").exists()
     assert refused(stage("copy", "--source", source, "--out", out, "--times", 2), "--times")
     assert stage("copy", "--source", source, "--out", out)[0] == 0
-    assert record(out)["finished"] and record(out)["id"] == first["id"]
+    assert record(out)["finished"] and record(out)["started"] == first["started"]
 
 
 def test_failure_before_anything_was_written_leaves_no_trace(stage, source, out):
@@ -179,14 +185,114 @@ def test_input_that_is_unfinished(stage, source, out, tmp_path):
     assert not (tmp_path / "second").exists()
 
 
-def test_input_that_was_made_again_is_noticed(stage, source, out, tmp_path):
+def test_another_content_of_an_input_is_noticed(stage, source, out, tmp_path):
     second = ["--source", out, "--out", tmp_path / "second"]
     stage("copy", "--source", source, "--out", out)
     assert stage("copy", *second)[0] == 0
     assert "nothing to do" in stage("copy", *second)[1]
-    stage("copy", "--source", source, "--out", out, "--force")
+    stage("copy", "--source", source, "--out", out, "--force")  # made again, but the same
+    assert "nothing to do" in stage("copy", *second)[1]
+    stage("copy", "--source", source, "--out", out, "--force", "--times", 2)
     assert refused(stage("copy", *second), tmp_path / "second", "--source", "content", "--force")
     assert stage("copy", *second, "--force")[0] == 0
+
+
+def test_an_edited_renamed_or_added_file_of_an_input_is_noticed(stage, source, out):
+    copy = ["copy", "--source", source, "--out", out]
+    stage(*copy)
+    (source / ".hidden").write_text("no matter")
+    assert "nothing to do" in stage(*copy)[1]
+    (source / "word.txt").write_text("four")  # of the same length
+    assert refused(stage(*copy), "--source had another content")
+    (source / "word.txt").write_text("word")
+    assert "nothing to do" in stage(*copy)[1]
+    (source / "more").mkdir()
+    (source / "more" / "b.txt").write_text("")
+    assert refused(stage(*copy), "--source had another content")
+    (source / "more" / "b.txt").unlink()
+    (source / "word.txt").rename(source / "words.txt")
+    assert refused(stage(*copy), "--source had another content")
+
+
+def test_an_output_inside_of_its_input_is_refused(stage, source):
+    for out in (source, source / "deep" / "er"):
+        assert refused(stage("copy", "--source", source, "--out", out), "--out outside of --source")
+    assert [path.name for path in source.iterdir()] == ["word.txt"]
+
+
+def test_a_file_that_was_deleted_is_made_again(stage, source, out):
+    stage("copy", "--source", source, "--out", out)
+    (out / "word.txt").unlink()
+    assert stage("copy", "--source", source, "--out", out)[0] == 0
+    assert (out / "word.txt").exists()
+
+
+def test_two_processes_do_not_write_one_folder(stage, source, out):
+    out.mkdir(parents=True)
+    hold = f"import fcntl, time; f = open({str(out / '.lock')!r}, 'w'); fcntl.lockf(f, fcntl.LOCK_EX); print('held', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        assert refused(stage("copy", "--source", source, "--out", out), out, "another process is writing it")
+        assert [path.name for path in out.iterdir()] == [".lock"]
+        other.kill()
+    assert stage("copy", "--source", source, "--out", out)[0] == 0
+    assert sorted(path.name for path in out.iterdir()) == ["stage.json", "word.txt"]
+
+
+def test_what_a_killed_process_left_is_cleaned(stage, source, out):
+    for place in (out / ".stage.json.17.partial", out / "deep" / ".a.png.17.partial"):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text("half")
+    (out / ".lock").write_text("")
+    shutil.move(out / "deep", out.parent / "deep")
+    with pytest.raises(ZeroDivisionError):  # a record, too
+        stage("copy", "--source", source, "--out", out, before=ZeroDivisionError())
+    shutil.move(out.parent / "deep", out / "deep")
+    assert stage("copy", "--source", source, "--out", out)[0] == 0
+    assert sorted(str(path.relative_to(out)) for path in out.rglob("*")) == ["deep", "stage.json", "word.txt"]
+
+
+def test_force_that_was_killed_is_cleared_again(stage, source, out, monkeypatch):
+    stage("copy", "--source", source, "--out", out)
+    (out / "old.txt").write_text("made with other arguments")
+
+    def killed(self):
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr(Stage, "_clear", killed)
+        stage("copy", "--source", source, "--out", out, "--times", 2, "--force")
+    assert (out / "old.txt").exists()
+    assert stage("copy", "--source", source, "--out", out, "--times", 2)[0] == 0
+    assert not (out / "old.txt").exists() and "clearing" not in record(out)
+
+
+@pytest.mark.parametrize(
+    "error, part",
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "a.png"), "a.png: No space left on device"),
+        (MemoryError(), "not enough memory"),
+        (
+            RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory"),
+            "not enough memory",
+        ),
+        (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed."), "not enough memory"),
+    ],
+)
+def test_no_room_is_one_line_and_what_is_there_stays(stage, source, out, error, part):
+    assert refused(stage("copy", "--source", source, "--out", out, after=error), part, "goes on where it stopped")
+    assert (out / "word.txt").exists() and not record(out)["finished"]
+    assert stage("copy", "--source", source, "--out", out)[0] == 0
+
+
+def test_another_error_is_not_hidden(stage, source, out):
+    with pytest.raises(RuntimeError, match="shapes"):
+        stage("copy", "--source", source, "--out", out, before=RuntimeError("shapes differ"))
+
+
+def test_sigterm_ends_with_its_own_status(stage, source, out):
+    status, _, stderr = stage("copy", "--source", source, "--out", out, before=interruption.Interrupted(signal.SIGTERM))
+    assert status == 143 and stderr == "words.copy: interrupted; the same command goes on where it stopped\n"
 
 
 def test_file_as_output_has_its_record_beside_it(stage, source, tmp_path):

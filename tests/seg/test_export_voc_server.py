@@ -91,7 +91,7 @@ FAULTS = {
     "expected values 0 to 20, found 255": ignored,
     "expected an indexed": grey,
     "expected the VOC palette": recoloured,
-    "expected a PNG, found GIF": gif,
+    "expected a complete image, PNG or JPEG .cannot identify": gif,
     "expected a complete image": truncated,
 }
 

@@ -1,12 +1,12 @@
-"""weights.fetch, with torch's real download function on a connection that is made up here."""
+"""weights.fetch, with the real download function on a connection that is made up here."""
 
 import hashlib
 import io
 import json
 import sys
-from email.message import Message
 from http.client import IncompleteRead
 from urllib.error import URLError
+from urllib.request import OpenerDirector
 
 import pytest
 import torch
@@ -29,10 +29,9 @@ URL = "https://example.org/tiny.pth"
 
 
 class Response(io.BytesIO):
-    def info(self):
-        headers = Message()
-        headers["Content-Length"] = str(len(CONTENT))
-        return headers
+    def __init__(self, body):
+        super().__init__(body)
+        self.status, self.headers = 200, {"Content-Length": str(len(body))}
 
 
 @pytest.fixture
@@ -41,17 +40,15 @@ def served(monkeypatch):
 
     An exception is raised.
     """
-    from torch import hub
-
     answer = {"body": CONTENT, "requests": []}
 
-    def urlopen(request, *args, **kwargs):
+    def open(self, request, timeout):
         answer["requests"].append(request.full_url)
         if isinstance(answer["body"], Exception):
             raise answer["body"]
         return Response(answer["body"])
 
-    monkeypatch.setattr(hub, "urlopen", urlopen)
+    monkeypatch.setattr(OpenerDirector, "open", open)
     for name, sha256 in (("tiny", SHA256[:8]), ("bare", None)):
         monkeypatch.setitem(fetch.SOURCES, name, fetch.Source(URL, sha256, "caffe", "aspp.c3.weight"))
     return answer

@@ -1,0 +1,35 @@
+"""Types for argparse that say which values an argument takes: "argument --epochs: expected a whole number from 1 …"."""
+
+import argparse
+import math
+import re
+
+
+def checked(convert, holds, expected):
+    """The type of the values `convert(text)` for which `holds(value)`; `expected` says in words which those are."""
+
+    def parse(text):
+        try:
+            value = convert(text)
+            if holds(value):
+                return value
+        except ValueError:
+            pass
+        raise argparse.ArgumentTypeError(f"expected {expected}, found {text!r:.40}")
+
+    return parse
+
+
+def whole_number(low, high=10**9):
+    """The type of the whole numbers from `low` to `high`."""
+    return checked(int, lambda value: low <= value <= high, f"a whole number from {low} to {high}")
+
+
+positive_int = whole_number(1)
+natural = whole_number(0)
+random_seed = whole_number(0, 2**32 - 1)  # what NumPy takes
+positive_float = checked(float, lambda value: 0 < value < math.inf, "a number above 0")
+non_negative_float = checked(float, lambda value: 0 <= value < math.inf, "a number from 0")
+fraction = checked(float, lambda value: 0 <= value <= 1, "a number from 0 to 1")
+scale = checked(float, lambda value: 0.01 <= value <= 10, "a number from 0.01 to 10")
+file_name = checked(str, re.compile(r"\w[\w.-]*").fullmatch, "a name of letters, digits, '_', '-' and '.', no path")

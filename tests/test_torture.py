@@ -1,0 +1,83 @@
+"""A short form of scripts/torture.sh: stages that are killed at random moments, and that have no room, end the same."""
+
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "torture"))
+
+import launch  # noqa: E402
+import torture  # noqa: E402
+
+TRUNK = ("--channels", 4, 4, 8, 8, 8, "--depths", 1, 1, 1, 1, 1)
+HERE = ("--workers", 1, "--device", "cpu")
+CLS = (*TRUNK, *HERE, "--epochs", 40, "--batch-size", 2, "--input-size", 32, "--nodes", 2, "--save-every", 7)
+
+
+@pytest.fixture
+def stage(tiny_data, tmp_path):
+    """`stage(name, out)`: the arguments of a stage that writes to <tmp_path>/<out>."""
+    truth = tiny_data / "SegmentationClass"
+    options = {
+        "cls.train": CLS,
+        "pseudo.nsrm": ("--pred", truth, "--label", truth, "--workers", 2),
+    }
+
+    def arguments(name, out):
+        common = ("--data", tiny_data, "--split", "train", "--out", tmp_path / out)
+        return list(map(str, (name, *common, *options[name])))
+
+    return arguments
+
+
+def finish(arguments):
+    begun = time.monotonic()
+    process = launch.start(arguments)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    return time.monotonic() - begun
+
+
+@pytest.mark.parametrize("name", ["cls.train", "pseudo.nsrm"])
+def test_killed_at_any_moment_a_stage_ends_the_same(name, stage, tmp_path):
+    dice = random.Random(name)
+    seconds = finish(stage(name, "calm"))
+    for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
+        launch.kill_once(
+            stage(name, "killed"), number, dice.uniform(0.3 * seconds, seconds)
+        )  # exits where it goes wrong
+    finish(stage(name, "killed"))
+    assert not torture.differences(tmp_path / "calm", tmp_path / "killed")
+    assert len(torture.content(tmp_path / "calm")) >= 4
+
+
+def test_ctrl_c_ends_a_training_with_a_checkpoint_and_a_line(stage, tmp_path):
+    process = launch.start(stage("cls.train", "run"))
+    while not (tmp_path / "run" / "training.pth").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    before = (tmp_path / "run" / "training.pth").stat().st_mtime_ns
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the loader's processes too
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130 and not launch.members(process.pid)
+    assert errors.startswith("cls.train: interrupted after ") and errors.count("\n") == 1, errors
+    assert (tmp_path / "run" / "training.pth").stat().st_mtime_ns > before
+
+
+@pytest.mark.skipif(not torture.can_mount(), reason="needs the right to mount a tmpfs")
+def test_full_disk(stage, tmp_path):
+    line = {"stage": "cls.train", "arguments": stage("cls.train", "calm")[1:]}
+    finish(stage("cls.train", "calm"))
+    assert torture.full_disk(tmp_path, [line]) == {"cls.train": True}
+
+
+def test_too_little_memory(stage, tmp_path):
+    line = {"stage": "cls.train", "arguments": stage("cls.train", "calm")[1:]}
+    finish(stage("cls.train", "calm"))
+    times, passed = torture.little_memory(tmp_path, [line])["cls.train"]
+    assert times >= 1 and passed
