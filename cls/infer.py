@@ -6,6 +6,7 @@ One 8-bit grey map <out>/<id>_<class>.png for each class that the image has, at 
 from pathlib import Path
 
 from common import distributed, interruption
+from common.arguments import positive_int, whole_number
 from common.cli import add_device_arguments, main, stage_parser
 from common.files import InputError, is_complete, write_grey
 from common.maps import map_path
@@ -18,8 +19,8 @@ def parser():
     parser.add_argument(
         "--weights", type=Path, required=True, help="weights.pth of cls.train (CAM) or cls.train_iam (OA-CAM)"
     )
-    parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--input-size", type=int, default=256, help="as in training")
+    parser.add_argument("--batch-size", type=positive_int, default=16)
+    parser.add_argument("--input-size", type=whole_number(8, 8192), default=256, help="as in training")
     add_device_arguments(parser)
     return parser
 

@@ -89,7 +89,8 @@ OUT_OF_MEMORY = re.compile(  # what Python, PyTorch, OpenCV, the loader and the 
     r"|can't start new thread|resource temporarily unavailable",
     re.IGNORECASE,
 )
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO}
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+NO_WAY = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP}
 
 
 @contextmanager
@@ -104,7 +105,7 @@ def exit_on_input_error(command):
         message = _message(error)
         if message is None:
             raise
-        print(f"{command}: error: {message}", file=sys.stderr)
+        print(f"{command}: error: {' '.join(message.splitlines())}", file=sys.stderr)
         sys.exit(2)
     except (interruption.Interrupted, KeyboardInterrupt) as error:
         where = getattr(error, "where", "")
@@ -117,6 +118,8 @@ def _message(error):
     text = str(error).rsplit("InputError: ", 1)[-1].strip()  # a loader's process wraps it into its traceback
     if isinstance(error, InputError) or "InputError: " in str(error):
         return text
+    if isinstance(error, OSError) and error.errno in NO_WAY:
+        return f"{error.filename or 'writing'}: {error.strerror}"
     if isinstance(error, OSError) and error.errno in NO_ROOM:
         return f"{error.filename or 'writing'}: {error.strerror}; the same command goes on where it stopped"
     if isinstance(error, MemoryError) or OUT_OF_MEMORY.search(str(error)):

@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 from common import interruption
+from common.arguments import natural
 from common.progress import progress_bar
 
 
@@ -16,7 +17,7 @@ def cores():
 
 
 def add_workers_argument(parser):
-    parser.add_argument("--workers", type=int, default=cores(), help="processes")
+    parser.add_argument("--workers", type=natural, default=cores(), help="processes")
 
 
 def for_each(function, items, workers, description, total=None):

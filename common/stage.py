@@ -40,6 +40,7 @@ class Stage:
         self.record_path = args.out.with_suffix(".json") if self.is_file else args.out / "stage.json"
         self.lock_path = args.out.with_name(f".{args.out.name}{LOCK}") if self.is_file else args.out / LOCK
         self.lock = None
+        self.created = []  # folders, by `begin`
         self.force = args.force
         recorded = {k: v for k, v in sorted(vars(args).items()) if k not in UNRECORDED}
         inputs = {k: v for k, v in recorded.items() if isinstance(v, Path)}
@@ -66,7 +67,9 @@ class Stage:
         if self._is_finished():
             return False
         try:
-            self.lock_path.parent.mkdir(parents=True, exist_ok=True)
+            folder = self.lock_path.parent
+            self.created = [place for place in (folder, *folder.parents) if not place.exists()]  # the deepest first
+            folder.mkdir(parents=True, exist_ok=True)
             self._acquire()
             if self._is_finished():  # by another process, in the meantime
                 return False
@@ -104,12 +107,14 @@ class Stage:
 
     def withdraw_if_empty(self):
         """Leaves no trace of a stage that failed before it wrote anything."""
-        if self.is_file:
-            if not self.out.exists():
-                self._clear()
-                self.record_path.unlink(missing_ok=True)
-        elif self.out.is_dir() and not self._holds_more_than(LOCK, "stage.json", "tensorboard"):
-            shutil.rmtree(self.out)
+        if self.out.exists() if self.is_file else self._holds_more_than(LOCK, "stage.json", "tensorboard"):
+            return
+        self._clear()
+        for path in (self.record_path, self.lock_path):
+            path.unlink(missing_ok=True)
+        for folder in self.created:
+            if not any(folder.iterdir()):
+                folder.rmdir()
 
     def _holds_more_than(self, *names):
         return any(name not in names and not name.endswith(".partial") for name in os.listdir(self.out))

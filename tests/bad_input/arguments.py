@@ -157,34 +157,13 @@ FOLDERS += [
 ]
 
 
-# Cases that fail until the file is changed: file: (how the case begins, commands)
-PENDING = {
-    "cls/infer.py": [("--batch-size", ["cls.infer"]), ("--input-size", ["cls.infer"])],
-    "common/parallel.py": [("--workers -1", [*SPLITS[3:6], "seg.evaluate", "data.check", "data.prepare_toy"])],
-    "common/device.py": [("--device that computes nothing", NETWORKS)],
-    "common/cli.py": [
-        ("--out a name of 300 letters", STAGES),
-        ("--data with a name of two lines", [*STAGES, "data.check"]),
-    ],
-    "common/stage.py": [("--out below", STAGES), ("--out an empty", STAGES), ("--out a link to an empty", STAGES)],
-}
-
-
-def marks(name, command):
-    """[arguments of pytest.mark.xfail] for a case that is pending, or []."""
-    files = [
-        f for f, cases in PENDING.items() for start, commands in cases if name.startswith(start) and command in commands
-    ]
-    return [{"reason": f"{files[0]} lets it pass", "strict": True}] if files else []
-
-
 NUMBERS = [
     (f"{option} {value}", commands, [], f"{option}{value if value[0] == '=' else ' ' + value}", f"argument {option}: ")
     for option, values, commands in NUMBERS
     for value in shlex.split(values)
 ]
 CASES = [
-    (kind, name, command, damage, more, message, *marks(name, command))
+    (kind, name, command, damage, more, message)
     for kind, rows in (("numbers", NUMBERS), ("arguments", OTHERS), ("folders", FOLDERS))
     for name, commands, damage, more, message in rows
     for command in commands
