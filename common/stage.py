@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -65,6 +66,7 @@ class Stage:
         Raises InputError if the folder holds anything but this stage's own work, or if another process is at it.
         """
         if self._is_finished():
+            self._tidy()
             return False
         try:
             folder = self.lock_path.parent
@@ -76,9 +78,8 @@ class Stage:
             self._clean()
             found = self._read_record()
             if found and (self.force or found.get("clearing")):
-                write_json(
-                    self.record_path, self.record | {"clearing": True}
-                )  # whoever goes on from here has to clear too
+                # should this process be killed in the meantime, the next one has to clear, too
+                write_json(self.record_path, self.record | {"clearing": True})
                 self._clear()
             elif found:
                 self.record["started"] = found["started"]
@@ -94,9 +95,16 @@ class Stage:
             sync_file(path)
         self.record.update(summary=summary, machine=machine(), files=len(files), finished=_now())
         write_json(self.record_path, self.record)
-        if not self.is_file:
-            (self.out / TRAINING_STATE).unlink(missing_ok=True)
-        self.release()
+        self._tidy()
+
+    def _tidy(self):
+        """Drops what a finished stage does not need, which one that was killed as it finished has left."""
+        unneeded = [self.lock_path] if self.is_file else [self.lock_path, self.out / TRAINING_STATE]
+        if any(path.exists() for path in unneeded):
+            with suppress(OSError, InputError):  # another's folder, or another is at it
+                self._acquire()
+                unneeded[-1].unlink(missing_ok=True)
+                self.release()
 
     def release(self):
         """Lets others write the folder."""

@@ -15,4 +15,4 @@ run() { # folder
 
 TORTURE_KILLS=0 run calm
 TORTURE_CALM=$FOLDER/calm/log.jsonl run killed
-python tests/torture/torture.py "$FOLDER"
+python tests/torture/torture.py "$FOLDER" | tee "$FOLDER/summary.md"

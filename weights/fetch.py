@@ -15,7 +15,6 @@ A file that is there already and has the right hash is left alone. Nothing is le
 """
 
 import argparse
-import hashlib
 import http.client
 import re
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import NamedTuple
 
 from common.cli import HelpFormatter, exit_on_input_error
 from common.files import InputError, atomic, read_json, write_json
+from common.inputs import sha256
 from data.download import receive
 
 
@@ -124,18 +124,6 @@ def check(path, source, where):
         raise InputError(str(error).replace(str(path), str(where))) from None
     if convention_of(content) != source.convention or source.tensor not in checkpoint.state_dict(content):
         raise InputError(f"{where}: expected {source.convention} weights with a tensor {source.tensor}")
-
-
-def sha256(path):
-    """The file's SHA-256 in hexadecimal."""
-    digest = hashlib.sha256()
-    try:
-        with open(path, "rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    return digest.hexdigest()
 
 
 def hexadecimal(text):

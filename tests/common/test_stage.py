@@ -252,6 +252,14 @@ def test_what_a_killed_process_left_is_cleaned(stage, source, out):
     assert sorted(str(path.relative_to(out)) for path in out.rglob("*")) == ["deep", "stage.json", "word.txt"]
 
 
+def test_what_a_process_left_that_was_killed_as_it_finished_goes(stage, source, out):
+    stage("copy", "--source", source, "--out", out)
+    for name in (".lock", "training.pth"):
+        (out / name).write_text("")
+    assert "nothing to do" in stage("copy", "--source", source, "--out", out)[1]
+    assert sorted(path.name for path in out.iterdir()) == ["stage.json", "word.txt"]
+
+
 def test_force_that_was_killed_is_cleared_again(stage, source, out, monkeypatch):
     stage("copy", "--source", source, "--out", out)
     (out / "old.txt").write_text("made with other arguments")

@@ -13,17 +13,31 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-NOT_COMPARED = {"stage.json", "tensorboard"}  # times, commits, folders
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from common.stage import machine  # noqa: E402
+
+NOT_COMPARED = {"tensorboard", "log.jsonl"}  # there are times in them
 FIRST_LIMIT = 400  # MiB of address space, enough for what a stage imports before it begins
 DISK = ("data.prepare_toy", "cls.train", "cls.infer", "pseudo.background", "seg.train", "seg.predict")
 MEMORY = ("cls.train", "cls.infer", "pseudo.pom", "seg.train", "seg.predict")
 
 
 def content(folder):
-    """{relative path: bytes} of all files below a folder that a stage made, hidden ones too."""
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    relative = {path: path.relative_to(folder) for path in paths}
-    return {str(relative[p]): p.read_bytes() for p in paths if not NOT_COMPARED & {*relative[p].parts}}
+    """{relative path: bytes} of all files below a folder, hidden ones too; of a stage's record what has to be the same."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        relative = path.relative_to(folder)
+        if path.is_file() and not NOT_COMPARED & {*relative.parts}:
+            found[str(relative)] = record(path) if path.name == "stage.json" else path.read_bytes()
+    return found
+
+
+def record(path):
+    """Of a stage's record all but times, folders and commits."""
+    found = json.loads(path.read_text())
+    inputs = {name: value["sha256"] for name, value in found["inputs"].items()}
+    return json.dumps([found["command"], inputs, found["summary"], found["files"]]).encode()
 
 
 def differences(one, other):
@@ -115,32 +129,38 @@ def can_mount():
     return subprocess.run(["bash", "-c", probe], capture_output=True).returncode == 0
 
 
-def main():
-    folder = Path(sys.argv[1])
+def killed_run(folder):
+    """Prints what was done to the killed run. Returns whether it ended like the calm one."""
     calm, killed = read(folder / "calm" / "log.jsonl"), read(folder / "killed" / "log.jsonl")
     kills = [(line["stage"], kill) for line in killed for kill in line["kills"]]
     signals = Counter(kill["signal"] for _, kill in kills)
     hit = Counter(stage for stage, _ in kills)
     found = differences(folder / "calm", folder / "killed")
-    found.remove("log.jsonl")
-    count = len(content(folder / "calm")) - 1
-    longest = max((kill["gone"] for _, kill in kills if kill["signal"] == "SIGTERM"), default=0)
-    print(f"kills: {len(kills)} ({', '.join(f'{number} {name}' for name, number in sorted(signals.items()))})")
-    print(f"stages hit: {', '.join(f'{stage} {number}' for stage, number in sorted(hit.items()))}")
-    print(f"files compared: {count}, byte by byte; differences: {len(found) or 'none'} {' '.join(found[:10])}")
-    print(f"from SIGTERM to the end of all processes: at most {longest:.1f} s")
-    first = {line["stage"]: line for line in reversed(calm)}
-    passed = not found and len(calm) == len(killed)
+    longest = {name: max(kill["gone"] for _, kill in kills if kill["signal"] == name) for name in sorted(signals)}
+    print(f"- kills: {len(kills)}, {' and '.join(f'{number} {name}' for name, number in sorted(signals.items()))}")
+    print(f"- stages hit: {', '.join(f'{stage} {number}' for stage, number in sorted(hit.items()))}")
+    print(
+        f"- files compared byte by byte: {len(content(folder / 'calm'))}; differences: {' '.join(found[:10]) or 'none'}"
+    )
+    print(f"- until all processes had ended: {', '.join(f'{name} {s:.1f} s' for name, s in longest.items())} at most")
+    return not found and len(calm) == len(killed)
+
+
+def main():
+    folder = Path(sys.argv[1])
+    first = {line["stage"]: line for line in reversed(read(folder / "calm" / "log.jsonl"))}
+    passed = killed_run(folder)
     if can_mount():
-        disk = full_disk(folder, [first[stage] for stage in DISK if stage in first])
-        print(f"full disk: {', '.join(f'{stage} {verdict(ok)}' for stage, ok in disk.items())}")
+        disk = full_disk(folder, [first[stage] for stage in DISK])
+        print(f"- full disk, then room: {', '.join(f'{stage} {verdict(ok)}' for stage, ok in disk.items())}")
         passed &= all(disk.values())
     else:
-        print("full disk: not tried, because it needs the right to mount a tmpfs")
-    memory = little_memory(folder, [first[stage] for stage in MEMORY if stage in first])
-    parts = (f"{stage} {verdict(ok)} (too little {times} times)" for stage, (times, ok) in memory.items())
-    print(f"memory limit: {', '.join(parts)}")
+        print("- full disk: not tried, because it needs the right to mount a tmpfs")
+    memory = little_memory(folder, [first[stage] for stage in MEMORY])
+    parts = (f"{stage} {verdict(ok)} (ended {times} times for want of it)" for stage, (times, ok) in memory.items())
+    print(f"- too little memory, then more: {', '.join(parts)}")
     passed &= all(ok for _, ok in memory.values())
+    print(f"- on {machine()}")
     sys.exit(0 if passed else 1)
 
 
