@@ -86,7 +86,7 @@ def add_save_arguments(parser):
 OUT_OF_MEMORY = re.compile(  # what Python, PyTorch, OpenCV, the loader and the linker say of it
     r"out of memory|can't allocate memory|cannot allocate memory|unable to allocate|failed to allocate|bad_alloc"
     r"|insufficient memory|failed to map segment|DataLoader worker .* (is killed|exited)|process .*terminated abruptly"
-    r"|can't start new thread|resource temporarily unavailable",
+    r"|can't start new thread|resource temporarily unavailable|returned NULL without setting an exception",
     re.IGNORECASE,
 )
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
@@ -109,7 +109,8 @@ def exit_on_input_error(command):
     An interruption ends with 128 + the signal's number.
     """
     try:
-        yield
+        with _workers_killed():
+            yield
     except (InputError, OSError, MemoryError, RuntimeError, ImportError, SystemError) as error:
         message = _message(error)
         if message is None:
@@ -120,6 +121,17 @@ def exit_on_input_error(command):
         where = getattr(error, "where", "")
         print(f"{command}: interrupted{where}; the same command goes on where it stopped", file=sys.stderr)
         sys.exit(128 + getattr(error, "signal", signal.SIGINT))
+
+
+@contextmanager
+def _workers_killed():
+    """Where a signal that asks to stop has killed worker processes too, their end is no error of its own."""
+    try:
+        yield
+    except RuntimeError:
+        time.sleep(0.2)  # for the signal to come here as well
+        interruption.check()
+        raise
 
 
 def _message(error):

@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
 from contextlib import contextmanager
 
 _received = None  # the signal that waits for a point that suits
@@ -58,13 +57,19 @@ def check():
 
 
 def start_worker(*_):
-    """For the start of every worker process: Ctrl-C is its parent's affair, and it ends when its parent does."""
+    """For the start of every worker process: it ends when its parent does or says so, whatever other signals it gets.
+
+    A terminal, torchrun or a batch system may signal all processes, and the parent has yet to finish with its workers.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     parent = multiprocessing.parent_process().pid  # not os.getppid(): it may be dead by now
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
 def _end_with(parent):
     while os.getppid() == parent:
-        time.sleep(0.5)
+        received = signal.sigtimedwait({signal.SIGTERM}, 0.5)
+        if received and received.si_pid == parent:
+            os._exit(0)
     os._exit(1)

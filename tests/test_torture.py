@@ -2,12 +2,15 @@
 
 import os
 import random
+import re
 import signal
 import sys
 import time
 from pathlib import Path
 
 import pytest
+import torch
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent / "torture"))
 
@@ -56,17 +59,27 @@ def test_killed_at_any_moment_a_stage_ends_the_same(name, stage, tmp_path):
     assert len(torture.content(tmp_path / "calm")) >= 4
 
 
-def test_ctrl_c_ends_a_training_with_a_checkpoint_and_a_line(stage, tmp_path):
+def everybody(session, number):
+    for process in launch.members(session):
+        os.kill(process, number)
+
+
+@pytest.mark.parametrize(
+    "send, number",
+    [(os.killpg, signal.SIGINT), (os.kill, signal.SIGTERM), (os.killpg, signal.SIGTERM), (everybody, signal.SIGTERM)],
+    ids=["ctrl-c", "kill", "torchrun", "batch system"],
+)
+def test_a_signal_ends_a_training_with_a_checkpoint_and_a_line(stage, tmp_path, send, number):
     process = launch.start(stage("cls.train", "run"))
     while not (tmp_path / "run" / "training.pth").exists():
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
-    before = (tmp_path / "run" / "training.pth").stat().st_mtime_ns
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the loader's processes too
+    send(process.pid, number)
     _, errors = process.communicate(timeout=20)
-    assert process.returncode == 130 and not launch.members(process.pid)
-    assert errors.startswith("cls.train: interrupted after ") and errors.count("\n") == 1, errors
-    assert (tmp_path / "run" / "training.pth").stat().st_mtime_ns > before
+    assert process.returncode == 128 + number and not launch.members(process.pid), errors
+    found = re.fullmatch(r"cls.train: interrupted after (\d+) of 80 iterations; the same command goes on .*\n", errors)
+    assert found, errors
+    assert torch.load(tmp_path / "run" / "training.pth", weights_only=True)["iteration"] == int(found[1])
 
 
 @pytest.mark.skipif(not torture.can_mount(), reason="needs the right to mount a tmpfs")
@@ -76,8 +89,12 @@ def test_full_disk(stage, tmp_path):
     assert torture.full_disk(tmp_path, [line]) == {"cls.train": True}
 
 
-def test_too_little_memory(stage, tmp_path):
-    line = {"stage": "cls.train", "arguments": stage("cls.train", "calm")[1:]}
-    finish(stage("cls.train", "calm"))
-    times, passed = torture.little_memory(tmp_path, [line])["cls.train"]
+def test_too_little_memory(stage, tiny_data, tmp_path):
+    for folder, kind in (("JPEGImages", "jpg"), ("SegmentationClass", "png"), ("saliency", "png")):
+        path = tiny_data / folder / f"d_complex.{kind}"
+        with Image.open(path) as image:
+            image.resize((7000, 6000), Image.NEAREST).save(path)
+    line = {"stage": "pseudo.nsrm", "arguments": stage("pseudo.nsrm", "calm")[1:]}
+    finish(stage("pseudo.nsrm", "calm"))
+    times, passed = torture.little_memory(tmp_path, [line])["pseudo.nsrm"]
     assert times >= 1 and passed

@@ -20,7 +20,7 @@ from common.stage import machine  # noqa: E402
 NOT_COMPARED = {"tensorboard", "log.jsonl"}  # there are times in them
 FIRST_LIMIT = 400  # MiB of address space, enough for what a stage imports before it begins
 DISK = ("data.prepare_toy", "cls.train", "cls.infer", "pseudo.background", "seg.train", "seg.predict")
-MEMORY = ("cls.train", "cls.infer", "pseudo.pom", "seg.train", "seg.predict")
+MEMORY = ("cls.train", "cls.infer", "seg.train", "seg.predict")
 
 
 def content(folder):
@@ -37,7 +37,7 @@ def record(path):
     """Of a stage's record all but times, folders and commits."""
     found = json.loads(path.read_text())
     inputs = {name: value["sha256"] for name, value in found["inputs"].items()}
-    return json.dumps([found["command"], inputs, found["summary"], found["files"]]).encode()
+    return json.dumps([found["command"], inputs, found["files"]]).encode()
 
 
 def differences(one, other):
