@@ -46,4 +46,4 @@ def test_another_file_ends_it(run_script, tmp_path):
     (tmp_path / "official.pth").write_text("<html>moved</html>")
     result = run_script()
     assert result.returncode == 2 and len(result.stderr.splitlines()) == 1 and "official.pth" in result.stderr
-    assert not list((tmp_path / "run").iterdir())
+    assert not (tmp_path / "run").exists()
