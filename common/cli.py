@@ -111,7 +111,7 @@ def exit_on_input_error(command):
     try:
         with _workers_killed():
             yield
-    except (InputError, OSError, MemoryError, RuntimeError, ImportError, SystemError) as error:
+    except Exception as error:
         message = _message(error)
         if message is None:
             raise

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import pytest
 
 from common import interruption
@@ -282,6 +283,10 @@ def test_force_that_was_killed_is_cleared_again(stage, source, out, monkeypatch)
         (MemoryError(), "not enough memory"),
         (
             RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate memory"),
+            "not enough memory",
+        ),
+        (
+            cv2.error("OpenCV(4) alloc.cpp:73: error: (-4:Insufficient memory) Failed to allocate 42 bytes"),
             "not enough memory",
         ),
         (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed."), "not enough memory"),
