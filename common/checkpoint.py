@@ -112,9 +112,11 @@ def resume_training(path, model, optimizer):
 
     Raises InputError if another number of processes wrote it.
     """
-    if not path.exists():
+    state = load(path) if path.exists() else {"iteration": 0}
+    if len(set(distributed.gather(state["iteration"]))) > 1:
+        raise InputError(f"{path}: not the same file for all processes; does each machine see the folder?")
+    if state["iteration"] == 0:
         return 0, None
-    state = load(path)
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     if len(state["random"]) != distributed.WORLD_SIZE:

@@ -85,7 +85,7 @@ def add_save_arguments(parser):
 
 OUT_OF_MEMORY = re.compile(  # what Python, PyTorch, OpenCV, the loader and the linker say of it
     r"out of memory|can't allocate memory|cannot allocate memory|unable to allocate|failed to allocate|bad_alloc"
-    r"|insufficient memory|failed to map segment|DataLoader worker .* (is killed|exited)|process .*terminated abruptly"
+    r"|insufficient memory|failed to map segment|DataLoader worker .* is killed by signal: (Killed|Bus error)|process .*terminated abruptly"
     r"|can't start new thread|resource temporarily unavailable|returned NULL without setting an exception",
     re.IGNORECASE,
 )
@@ -118,6 +118,7 @@ def exit_on_input_error(command):
         print(f"{command}: error: {' '.join(message.splitlines())}", file=sys.stderr)
         sys.exit(2)
     except (interruption.Interrupted, KeyboardInterrupt) as error:
+        interruption.ignore()
         where = getattr(error, "where", "")
         print(f"{command}: interrupted{where}; the same command goes on where it stopped", file=sys.stderr)
         sys.exit(128 + getattr(error, "signal", signal.SIGINT))
@@ -180,7 +181,7 @@ def main(parser, run, one_process=False):
                 stage.finish(summary)
                 print(f"{command}: {summary} -> {args.out} in {time.perf_counter() - start:.1f} s", flush=True)
         except InputError:
-            if stage and stage.lock is not None:
+            if stage and stage.lock is not None and distributed.WORLD_SIZE == 1:  # others may still be writing
                 stage.withdraw_if_empty()
             raise
         finally:

@@ -30,8 +30,8 @@ def pick(name, deterministic=False):
         raise InputError(f"--device {name}: expected auto, cpu, cuda or cuda:N")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise InputError(f"--device {name}: this machine has {torch.cuda.device_count()} CUDA devices")
-    if device.type == "cuda" and distributed.WORLD_SIZE > 1:
-        torch.cuda.set_device(device)  # where NCCL works
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # where NCCL works, and whose random state a checkpoint holds
     return device
 
 

@@ -9,6 +9,7 @@ import time
 import warnings
 from contextlib import contextmanager
 
+from common import interruption
 from common.files import InputError
 
 RANK = int(os.environ.get("RANK", 0))
@@ -25,6 +26,7 @@ def process_group():
         return
     from torch import cuda, distributed
 
+    interruption.end_with_torchrun()
     # names that PyTorch 2.6 has, and that later ones warn of
     warnings.filterwarnings("ignore", "`broadcast_buffers`|torch.distributed.nn.functional", FutureWarning)
     distributed.init_process_group("cpu:gloo,cuda:nccl" if cuda.is_available() else "gloo")

@@ -4,9 +4,12 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from contextlib import contextmanager
 
-_received = None  # the signal that waits for a point that suits
+AT_ONCE = 3  # seconds, within which another signal is a copy of the first: torchrun and a batch system may both send one
+_received = None  # the signal
+_when = 0.0  # it came
 _deferred = 0  # how many `deferred` are open
 
 
@@ -26,16 +29,26 @@ def listen():
             signal.signal(number, _receive)
 
 
+def ignore():
+    """From now on no signal disturbs the end of this process."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+
+
 def _receive(number, frame):
-    global _received
-    if not _deferred or _received is not None:
+    global _received, _when
+    first = _received is None
+    if not first and time.monotonic() - _when < AT_ONCE:
+        return
+    _received, _when = number, time.monotonic()
+    if not (first and _deferred):
         raise Interrupted(number)
-    _received = number
 
 
 @contextmanager
 def deferred():
-    """A block in which a first signal only shows in `requested` and `check`, a second one stops it at once."""
+    """A block in which a first signal only shows in `requested` and `check`, a later one stops it at once."""
     global _deferred
     _deferred += 1
     try:
@@ -63,13 +76,23 @@ def start_worker(*_):
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    parent = multiprocessing.parent_process().pid  # not os.getppid(): it may be dead by now
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
 
 
 def _end_with(parent):
-    while os.getppid() == parent:
+    while parent.is_alive():
         received = signal.sigtimedwait({signal.SIGTERM}, 0.5)
-        if received and received.si_pid == parent:
+        if received and received.si_pid == parent.pid:
             os._exit(0)
+    os._exit(1)
+
+
+def end_with_torchrun():
+    """For one of several processes of a stage: it ends when torchrun, which started it, has been killed."""
+    threading.Thread(target=_end_without, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_without(launcher):
+    while os.getppid() == launcher:
+        time.sleep(0.5)
     os._exit(1)

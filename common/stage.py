@@ -67,6 +67,7 @@ class Stage:
         """
         if self._is_finished():
             self._tidy()
+            self._remember_inputs()
             return False
         try:
             folder = self.lock_path.parent
@@ -105,6 +106,13 @@ class Stage:
                 self._acquire()
                 unneeded[-1].unlink(missing_ok=True)
                 self.release()
+
+    def _remember_inputs(self):
+        """Notes in the record of a finished stage that its inputs, whose times have changed, are the same."""
+        found = self._read_record()
+        if found["inputs"] != self.record["inputs"]:
+            with suppress(OSError):  # another's folder
+                write_json(self.record_path, found | {"inputs": self.record["inputs"]})
 
     def release(self):
         """Lets others write the folder."""
@@ -157,6 +165,8 @@ class Stage:
         found = read_json(self.record_path)
         if not isinstance(found, dict) or not KEYS <= found.keys():
             raise InputError(f"{self.record_path}: expected the record of a stage; choose another --out")
+        if not all(isinstance(each, dict) and "sha256" in each for each in found["inputs"].values()):
+            raise InputError(f"{self.record_path}: made by an earlier version of this code; choose another --out")
         return found
 
     def _check_input(self, option, path, files):
@@ -251,7 +261,8 @@ def _versions():
             pass
     here = Path(__file__).resolve().parent
     describe = ["git", "-C", here, "describe", "--always", "--dirty", "--abbrev=40", "--exclude", "*"]
-    commit = subprocess.run(describe, capture_output=True, text=True)
-    if commit.returncode == 0:
-        versions["commit"] = commit.stdout.strip()
+    with suppress(OSError):  # there is no git
+        commit = subprocess.run(describe, capture_output=True, text=True)
+        if commit.returncode == 0:
+            versions["commit"] = commit.stdout.strip()
     return versions

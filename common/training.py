@@ -88,7 +88,10 @@ def iterate(args, model, optimizer, loader, step, total, start=0, extra=dict):
         begun = end = saved = time.perf_counter()
         for iteration, batch in enumerate(loader, start):
             waited += time.perf_counter() - end
-            last = batch = {name: value[:0] for name, value in last.items()} if batch is None else batch
+            if batch is None:  # an empty share, perhaps the first since the training went on
+                last = last or loader.collate_fn([loader.dataset[0, 0]])
+                batch = {name: value[:0] for name, value in last.items()}
+            last = batch
             loss = step(iteration, batch)
             optimizer.zero_grad(set_to_none=True)
             (loss * distributed.WORLD_SIZE).backward()  # gradients are averaged over the processes

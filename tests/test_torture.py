@@ -64,10 +64,22 @@ def everybody(session, number):
         os.kill(process, number)
 
 
+def twice(process, number):
+    os.kill(process, number)
+    time.sleep(0.05)
+    os.kill(process, number)
+
+
 @pytest.mark.parametrize(
     "send, number",
-    [(os.killpg, signal.SIGINT), (os.kill, signal.SIGTERM), (os.killpg, signal.SIGTERM), (everybody, signal.SIGTERM)],
-    ids=["ctrl-c", "kill", "torchrun", "batch system"],
+    [
+        (os.killpg, signal.SIGINT),
+        (os.kill, signal.SIGTERM),
+        (os.killpg, signal.SIGTERM),
+        (everybody, signal.SIGTERM),
+        (twice, signal.SIGTERM),
+    ],
+    ids=["ctrl-c", "kill", "torchrun", "batch system", "both"],
 )
 def test_a_signal_ends_a_training_with_a_checkpoint_and_a_line(stage, tmp_path, send, number):
     process = launch.start(stage("cls.train", "run"))

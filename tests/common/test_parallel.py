@@ -4,7 +4,10 @@ import time
 
 import numpy as np
 import pytest
+import torch
+from torch.utils.data import DataLoader, TensorDataset
 
+from common import interruption
 from common.files import InputError
 from common.parallel import _chunks, for_each
 
@@ -47,3 +50,14 @@ def test_chunks_of_a_list(items):
 
 def test_arrays_of_a_generator_go_one_by_one():
     assert [len(chunk) for chunk in _chunks((np.zeros(2) for _ in range(5)), workers=2)] == [1] * 5
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_a_loaders_process_lives_as_long_as_its_parent(method):
+    data = TensorDataset(torch.arange(3))
+    options = {"multiprocessing_context": method, "worker_init_fn": interruption.start_worker, "prefetch_factor": 1}
+    found = []
+    for (number,) in DataLoader(data, 1, num_workers=1, **options):
+        found.append(int(number))
+        time.sleep(0.7)  # the process looks after its parent in between
+    assert found == [0, 1, 2]

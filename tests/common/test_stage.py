@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -177,6 +178,27 @@ def test_record_that_is_damaged(stage, source, out, text):
     (out / "stage.json").write_text(text)
     assert refused(stage("copy", "--source", source, "--out", out), out)
     assert (out / "stage.json").read_text() == text
+
+
+def test_record_of_an_earlier_version(stage, source, out):
+    stage("copy", "--source", source, "--out", out)
+    (out / "stage.json").write_text(json.dumps(record(out) | {"inputs": {"source": None}}))
+    assert refused(stage("copy", "--source", source, "--out", out), out, "earlier version")
+
+
+def test_without_git(stage, source, out, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert stage("copy", "--source", source, "--out", out)[0] == 0
+    assert "commit" not in record(out)["versions"]
+
+
+def test_input_that_was_touched_is_read_once(stage, source, out):
+    stage("copy", "--source", source, "--out", out)
+    before = record(out)["inputs"]["source"]
+    os.utime(source / "word.txt", (0, 0))
+    assert "nothing to do" in stage("copy", "--source", source, "--out", out)[1]
+    after = record(out)["inputs"]["source"]
+    assert after["seen"] != before["seen"] and after["sha256"] == before["sha256"]
 
 
 def test_input_that_is_unfinished(stage, source, out, tmp_path):

@@ -1,6 +1,30 @@
-"""The order of the images: whole epochs, resumable anywhere, the same whatever the start."""
+"""The order of the images: whole epochs, resumable anywhere, the same whatever the start; and the loop of a training."""
 
-from common.training import ShuffledBatches
+from argparse import Namespace
+
+import torch
+from torch.utils.data import default_collate
+
+from common.training import ShuffledBatches, iterate
+
+
+def test_a_process_may_go_on_with_an_empty_share(tmp_path):
+    class Loader:
+        dataset = {(0, 0): {"image": torch.ones(3), "index": 0}}
+        collate_fn = staticmethod(default_collate)
+
+        def __iter__(self):
+            return iter([None, {"image": torch.ones(2, 3), "index": torch.tensor([0, 0])}])
+
+    model, sizes = torch.nn.Linear(3, 1), []
+
+    def step(iteration, batch):
+        sizes.append(len(batch["image"]))
+        return model(batch["image"]).sum()
+
+    args = Namespace(out=tmp_path, save_minutes=10, save_every=None)
+    iterate(args, model, torch.optim.SGD(model.parameters(), 0.1), Loader(), step, total=12, start=10)
+    assert sizes == [0, 2]
 
 
 def test_every_epoch_is_a_permutation():
