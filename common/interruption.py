@@ -7,9 +7,7 @@ import threading
 import time
 from contextlib import contextmanager
 
-AT_ONCE = (
-    3  # seconds, within which another signal is a copy of the first: torchrun and a batch system may both send one
-)
+AT_ONCE = 3  # seconds within which a second signal is a copy of the first: torchrun and a batch system may both send it
 _received = None  # the signal
 _when = 0.0  # it came
 _deferred = 0  # how many `deferred` are open
