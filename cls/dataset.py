@@ -8,16 +8,15 @@ from torchvision import transforms
 
 from common.files import InputError, read_grey
 from common.maps import map_path
-from common.preprocess import normalise
 from common.training import sample_seed
 
 
 def load_image(dataset, id, size, jitter=None):
-    """An image as the network wants it, float32 (3, size, size); the aspect ratio is not kept."""
+    """An image in the network's size, a uint8 tensor (size, size, 3), RGB; the aspect ratio is not kept."""
     image = Image.fromarray(dataset.image(id)).resize((size, size), Image.BILINEAR)
     if jitter:
         image = jitter(image)
-    return torch.from_numpy(normalise(np.asarray(image), "torchvision"))
+    return torch.from_numpy(np.array(image))
 
 
 class TrainingImages(Dataset):
@@ -42,7 +41,7 @@ class TrainingImages(Dataset):
 
 
 class AttentionTargets(TrainingImages):
-    """The same images with the accumulated attention as target: (C, side, side), 0 to 1, 0 where there is none."""
+    """The same images with the accumulated attention as target: uint8 (C, side, side), 0 where there is none."""
 
     def __init__(self, dataset, items, input_size, seed, attention, side):
         super().__init__(dataset, items, input_size, seed)
@@ -52,7 +51,7 @@ class AttentionTargets(TrainingImages):
         result = super().__getitem__(sample)
         item = self.items[sample[1]]
         side = self.side
-        target = np.zeros((len(self.dataset.classes), side, side), np.float32)
+        target = np.zeros((len(self.dataset.classes), side, side), np.uint8)
         for cls in item.classes:
             path = map_path(self.attention, item.id, cls)
             if path.exists():
@@ -60,7 +59,7 @@ class AttentionTargets(TrainingImages):
                 if map_.shape != (side, side):
                     found = f"{map_.shape[1]}x{map_.shape[0]}"
                     raise InputError(f"{path}: expected {side}x{side} as of this --input-size, found {found}")
-                target[cls] = map_ / np.float32(255)
+                target[cls] = map_
         return {**result, "target": torch.from_numpy(target)}
 
 

@@ -7,6 +7,8 @@ import torch
 from cls.model import build, parameter_groups
 from common import checkpoint, distributed, training
 from common import device as devices
+from common.loading import make_loader
+from common.preprocess import normalise
 from common.stage import TRAINING_STATE
 
 
@@ -14,21 +16,29 @@ def train(args, network, images, loss_of, state=None):
     """Trains a network on `images` and writes <out>/weights.pth. Returns a few words on what was done.
 
     `loss_of(maps, batch, epoch)` gets the class maps (B, C, h, w) in float32 and returns the loss.
-    `state` is what changes with the weights and must survive an interruption (has state_dict, load_state_dict).
+    `state` is what changes with the weights and must survive an interruption (has state_dict, load_state_dict, to).
     """
     checkpoint.seed_everything(args.seed)
-    device = devices.pick(args.device, args.deterministic)
+    device = devices.pick(args.device, args.deterministic, args.tf32)
     arch = architecture(args, network, len(images.dataset.classes))
     model = build(**arch)
     if args.init:
         checkpoint.load_trunk(model, checkpoint.load(args.init), args.init)
     model = devices.place(model, device)
     optimizer = torch.optim.SGD(
-        parameter_groups(model, args.lr), args.lr, momentum=0.9, nesterov=True, weight_decay=args.weight_decay
+        parameter_groups(model, args.lr),
+        args.lr,
+        momentum=0.9,
+        nesterov=True,
+        weight_decay=args.weight_decay,
+        fused=device.type == "cuda",
     )
+    checkpoint.seed_apart(args.seed)
     start, extra = checkpoint.resume_training(args.out / TRAINING_STATE, model, optimizer)
-    if state and extra:
-        state.load_state_dict(extra)
+    if state:
+        state.to(device)
+        if extra:
+            state.load_state_dict(extra)
 
     epoch_length = math.ceil(len(images) / args.batch_size)
     total = args.epochs * epoch_length
@@ -43,10 +53,10 @@ def train(args, network, images, loss_of, state=None):
             group["lr"] = args.lr * group["scale"] * decay
         batch = training.to_device(batch, device)
         with devices.autocast(device, args.amp):
-            maps = parallel(batch["image"])  # (B, C, h, w)
+            maps = parallel(normalise(batch["image"], "torchvision"))  # (B, C, h, w)
         return loss_of(maps.float(), batch, epoch)
 
-    loader = training.loader(images, batches, args.workers, device)
+    loader = make_loader(images, batches, args.workers, device)
     training.iterate(args, model, optimizer, loader, step, total, start, state.state_dict if state else dict)
     if distributed.IS_FIRST:
         checkpoint.save(args.out / "weights.pth", arch=arch, state_dict=model.state_dict())

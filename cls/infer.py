@@ -49,6 +49,8 @@ def run(args):
 
     from cls.dataset import InferenceImages
     from common import device as devices
+    from common.loading import make_loader
+    from common.preprocess import normalise
 
     dataset = DataSet(args.data)
     items = dataset.split(args.split, labelled=True)
@@ -59,20 +61,15 @@ def run(args):
         range(start, min(start + args.batch_size, len(share))) for start in range(0, len(share), args.batch_size)
     ]
     batches = [batch for batch in batches if not all(done[index] for index in batch)]
-    device = devices.pick(args.device, args.deterministic)
+    device = devices.pick(args.device, args.deterministic, args.tf32)
     network = devices.place(load_network(args.weights), device)
-    loader = torch.utils.data.DataLoader(
-        InferenceImages(dataset, share, args.input_size),
-        batch_sampler=batches,
-        num_workers=args.workers,
-        pin_memory=device.type == "cuda",
-        worker_init_fn=interruption.start_worker,
-    )
+    loader = make_loader(InferenceImages(dataset, share, args.input_size), batches, args.workers, device)
 
     def started():
         for batch in loader:
             with torch.inference_mode(), devices.autocast(device, args.amp):
-                maps = network(batch["image"].to(device, memory_format=torch.channels_last, non_blocking=True))
+                images = batch["image"].to(device, non_blocking=True)
+                maps = network(normalise(images, "torchvision"))
             yield batch["index"].tolist(), maps.float()
 
     with interruption.deferred(), progress_bar(args.out.name, sum(map(len, batches))) as bar:

@@ -11,7 +11,8 @@ def classification_loss(maps, labels):
 
     maps (B, C, h, w) float32, labels (B, C) of 0 and 1 -> scalar.
     """
-    return F.multilabel_soft_margin_loss(maps.mean((2, 3)), labels, reduction="sum") / _total(len(labels), maps)
+    count = distributed.total(torch.full((), len(labels), dtype=torch.float32, device=maps.device))
+    return F.multilabel_soft_margin_loss(maps.mean((2, 3)), labels, reduction="sum") / count
 
 
 def integral_attention_loss(logits, targets):
@@ -24,13 +25,12 @@ def integral_attention_loss(logits, targets):
     positive = targets > 0
     attended = -targets * F.logsigmoid(logits)
     silent = -torch.log(torch.exp(-logits.relu()) + 1e-8) + torch.log1p(torch.exp(-logits.abs()))
-    return _mean(attended[positive]) + _mean(silent[~positive])
+    return _mean_where(positive, attended) + _mean_where(~positive, silent)
 
 
-def _mean(values):
-    """This process's part of the mean over all of them, and 0 of nothing."""
-    return values.sum() / _total(values.numel(), values).clamp(min=1)
+def _mean_where(mask, values):
+    """This process's part of the mean of `values` over all processes' elements in `mask`, and 0 of nothing.
 
-
-def _total(count, like):
-    return distributed.total(torch.tensor(count, dtype=torch.float32, device=like.device))
+    A sum of masked values: picking them out would make a GPU wait until their number is known.
+    """
+    return values.where(mask, 0).sum() / distributed.total(mask.sum()).clamp(min=1)

@@ -27,7 +27,11 @@ def run(args):
     require_maps(args.attention, items)
     side = args.input_size // args.output_stride
     images = AttentionTargets(dataset, items, args.input_size, args.seed, args.attention, side)
-    return engine.train(args, "iam", images, lambda maps, batch, epoch: integral_attention_loss(maps, batch["target"]))
+
+    def loss_of(maps, batch, epoch):
+        return integral_attention_loss(maps, batch["target"] / 255)
+
+    return engine.train(args, "iam", images, loss_of)
 
 
 if __name__ == "__main__":

@@ -14,10 +14,11 @@ class GlobalBatchNorm(nn.BatchNorm2d):
         if not self.training:
             return super().forward(x)
         values = x.float()
-        count = distributed.total(torch.tensor(float(x.numel() // x.shape[1]), device=x.device)).item()
-        mean = all_reduce(values.sum((0, 2, 3))) / count  # (K,)
+        size = x.shape[0] * x.shape[2] * x.shape[3]
+        count = distributed.total(torch.full((), size, dtype=torch.float64, device=x.device))
+        mean = (all_reduce(values.sum((0, 2, 3), dtype=torch.float64)) / count).float()  # (K,), added up as a CPU does
         centred = values - mean[:, None, None]
-        variance = all_reduce(centred.square().sum((0, 2, 3))) / count
+        variance = (all_reduce(centred.square().sum((0, 2, 3), dtype=torch.float64)) / count).float()
         with torch.no_grad():
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)

@@ -149,3 +149,12 @@ def seed_everything(seed):
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
+
+
+def seed_apart(seed):
+    """Once the model is built, the same in all processes: from here on each draws its own numbers, as for dropout.
+
+    The first goes on as if it were alone.
+    """
+    if not distributed.IS_FIRST:
+        seed_everything(int(np.random.SeedSequence([seed, distributed.RANK]).generate_state(1)[0]))

@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 import time
+import traceback
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from common import distributed, interruption
 from common.arguments import natural, positive_float, positive_int, random_seed
 from common.files import InputError
 from common.parallel import cores
-from common.stage import Stage
+from common.stage import Stage, read_arguments
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -68,6 +69,8 @@ def add_device_arguments(parser):
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, …; auto takes a GPU if there is one")
     precision = "bfloat16 where it is safe; losses stay float32 (default: if the hardware is fast at it)"
     parser.add_argument("--amp", action=argparse.BooleanOptionalAction, help=precision)
+    rounded = "what is left in float32 on a GPU may be multiplied in TF32, with 10 bits of mantissa, in convolutions"
+    parser.add_argument("--tf32", action=argparse.BooleanOptionalAction, default=True, help=rounded)
     workers = min(8, cores()) if cores() > 1 else 0  # on a single core a process of its own would only cost
     parser.add_argument("--workers", type=natural, default=workers, help="processes that read and augment images")
     parser.add_argument("--seed", type=random_seed, default=0, help="fixes initialisation, order and augmentation")
@@ -106,31 +109,35 @@ NO_WAY = {
 def exit_on_input_error(command):
     """Turns an InputError, a full disk and too little memory into one line on stderr and exit status 2.
 
-    An interruption ends with 128 + the signal's number.
+    An interruption ends with 128 + the signal's number. One of several processes ends at once, with its traceback if
+    need be: the others wait for it, and torchrun ends them when it has ended.
     """
     try:
         with _workers_killed():
             yield
     except Exception as error:
         message = _message(error)
-        if message is None:
+        if message is None and distributed.WORLD_SIZE == 1:
             raise
+        if message is None:
+            traceback.print_exc()
+            distributed.end(1)
         print(f"{command}: error: {' '.join(message.splitlines())}", file=sys.stderr)
-        sys.exit(2)
+        distributed.end(2)
     except (interruption.Interrupted, KeyboardInterrupt) as error:
         interruption.ignore()
         where = getattr(error, "where", "")
         print(f"{command}: interrupted{where}; the same command goes on where it stopped", file=sys.stderr)
-        sys.exit(128 + getattr(error, "signal", signal.SIGINT))
+        distributed.end(128 + getattr(error, "signal", signal.SIGINT))
 
 
 @contextmanager
 def _workers_killed():
-    """Where a signal that asks to stop has killed worker processes too, their end is no error of its own."""
+    """Where a signal that asks to stop has ended worker processes, or torchrun ends this one, it is no error of its own."""
     try:
         yield
     except RuntimeError:
-        time.sleep(0.2)  # for the signal to come here as well
+        time.sleep(0.2 if distributed.WORLD_SIZE == 1 else 2)  # for the signal to come here as well
         interruption.check()
         raise
 
@@ -150,10 +157,11 @@ def _message(error):
     return None
 
 
-def main(parser, run, one_process=False):
+def main(parser, run, one_process=False, settle=None):
     """Parses the command line, opens the stage's folder and calls `run(args)`, which returns what it did in a few words.
 
-    Under torchrun, every process runs it, and the first one keeps the stage's record; a stage for `one_process` refuses.
+    `settle(args, recorded)` gets the arguments of the record that is there, or None, and returns those that this machine
+    decides, {name: value}: they are recorded as if they had been given. Under torchrun, every process runs it, and the first one keeps the stage's record; a stage for `one_process` refuses.
     Exit status: 0 done or already done, 2 bad input (one line on stderr), 130 or 143 interrupted.
     """
     args = parser.parse_args()
@@ -167,11 +175,16 @@ def main(parser, run, one_process=False):
 
         def begin():
             nonlocal stage
-            stage = Stage(command, args, _files(args))
-            return stage.begin()
+            settled = settle(args, read_arguments(args.out)) if settle else {}
+            vars(args).update(settled)
+            defaults = {name: parser.get_default(name) for name in vars(args)} | settled
+            stage = Stage(command, args, _files(args), defaults)
+            return stage.begin(), settled
 
         try:
-            if not distributed.on_first(begin):
+            needed, settled = distributed.on_first(begin)
+            vars(args).update(settled)
+            if not needed:
                 if distributed.IS_FIRST:
                     print(f"{command}: {args.out} is finished, nothing to do")
                 return

@@ -10,25 +10,30 @@ from common import distributed
 from common.files import InputError
 
 
-def pick(name, deterministic=False):
-    """The torch.device that `--device` names; auto is the first GPU, or the CPU. Raises InputError if there is none such.
+def pick(name, deterministic=False, tf32=True):
+    """The torch.device that `--device` names, a GPU with its index. Raises InputError if there is none such.
 
+    auto is a GPU if there is one; auto and cuda are the first, or, under torchrun, the one of this process.
     With `deterministic`, PyTorch takes operators that give the same bits each time, and warns where it has none.
+    Without `tf32`, convolutions in float32 keep all of its 24 bits on a GPU.
     """
+    torch.backends.cudnn.allow_tf32 = tf32
     if deterministic:
         os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
         torch.use_deterministic_algorithms(True, warn_only=True)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and distributed.WORLD_SIZE > 1:  # a GPU for each process of this machine
+    if name == "cuda":  # the index has to be named: torch.cuda.set_device refuses a device without
         name = f"cuda:{distributed.LOCAL_RANK}"
+    elif name.startswith("cuda") and distributed.LOCAL_WORLD_SIZE > 1:
+        raise InputError(f"--device {name}: expected cuda or auto, a GPU for each process, not one GPU for all of them")
     try:
         device = torch.device(name)
     except RuntimeError:
         device = None
     if device is None or device.type not in ("cpu", "cuda"):
         raise InputError(f"--device {name}: expected auto, cpu, cuda or cuda:N")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+    if device.type == "cuda" and device.index >= torch.cuda.device_count():
         raise InputError(f"--device {name}: this machine has {torch.cuda.device_count()} CUDA devices")
     if device.type == "cuda":
         torch.cuda.set_device(device)  # where NCCL works, and whose random state a checkpoint holds
@@ -62,16 +67,23 @@ def one_behind(started):
     """
     previous = None
     for key, tensor in started:
-        copy = tensor.to("cpu", non_blocking=True)
-        arrived = torch.cuda.current_stream(tensor.device).record_event() if tensor.is_cuda else None
+        current = key, Arriving(tensor)
         if previous:
-            yield _arrived(*previous)
-        previous = key, copy, arrived
+            yield previous[0], previous[1].get()
+        previous = current
     if previous:
-        yield _arrived(*previous)
+        yield previous[0], previous[1].get()
 
 
-def _arrived(key, copy, event):
-    if event:
-        event.synchronize()
-    return key, copy
+class Arriving:
+    """A tensor on its way to the CPU; a GPU and this process go on meanwhile."""
+
+    def __init__(self, tensor):
+        self.copy = tensor.to("cpu", non_blocking=True)
+        self.event = torch.cuda.current_stream(tensor.device).record_event() if tensor.is_cuda else None
+
+    def get(self):
+        """The tensor on the CPU, once it is there."""
+        if self.event:
+            self.event.synchronize()
+        return self.copy

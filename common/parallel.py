@@ -6,14 +6,18 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from common import interruption
+from common import distributed, interruption
 from common.arguments import natural
 from common.progress import progress_bar
 
 
 def cores():
-    """How many cores this process may use: those of its affinity, which batch systems and taskset narrow."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    """How many cores this process may use: those of its affinity, which batch systems and taskset narrow.
+
+    The processes that torchrun starts on a machine share them.
+    """
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, count // distributed.LOCAL_WORLD_SIZE)
 
 
 def add_workers_argument(parser):

@@ -33,9 +33,10 @@ class Stage:
 
     Arguments of type Path are inputs: they must exist, and if they are (in) the folder of another stage, that stage
     must be finished. `files` says for some of them, by name, which files of the folder count (see common.inputs).
+    `defaults` are those of the arguments: what an older version's record, which lacks one, is taken to have had.
     """
 
-    def __init__(self, command, args, files=None):
+    def __init__(self, command, args, files=None, defaults=None):
         self.out = args.out
         self.is_file = args.out.suffix == ".pth"
         self.record_path = args.out.with_suffix(".json") if self.is_file else args.out / "stage.json"
@@ -43,6 +44,7 @@ class Stage:
         self.lock = None
         self.created = []  # folders, by `begin`
         self.force = args.force
+        self.defaults = {name: _plain(value) for name, value in (defaults or {}).items()}
         recorded = {k: v for k, v in sorted(vars(args).items()) if k not in UNRECORDED}
         inputs = {k: v for k, v in recorded.items() if isinstance(v, Path)}
         found = self._read_record()
@@ -219,6 +221,7 @@ class Stage:
     def _difference(self, found):
         """The first thing in which an earlier record differs from what is asked now, in words, or None."""
         before, now = found["arguments"], self.record["arguments"]
+        before = {key: self.defaults[key] for key in now if key in self.defaults} | before
         for key in sorted(before.keys() | now.keys()):
             if before.get(key) != now.get(key):
                 return f"{_option(key)} was {before.get(key)}, now {now.get(key)}"
@@ -227,6 +230,13 @@ class Stage:
             if (before.get(key) or {}).get("sha256") != (now.get(key) or {}).get("sha256"):
                 return f"{_option(key)} had another content"
         return None
+
+
+def read_arguments(out):
+    """The arguments in the record of the folder `out`, or None where there is none."""
+    path = out / "stage.json"
+    found = read_json(path) if path.exists() else None
+    return found.get("arguments") if isinstance(found, dict) else None
 
 
 def _option(name):

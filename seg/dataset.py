@@ -6,19 +6,19 @@ import torch
 from torch.utils.data import Dataset
 
 from common.files import IGNORE_INDEX, InputError
-from common.preprocess import normalise
 
 
 class TrainingCrops(Dataset):
     """Randomly scaled, cropped and flipped images with their labels; asked for by (position, index), see ShuffledBatches.
 
-    {"image": float32 (3, S, S), "label": uint8 (S, S), "index": of the image}, S = crop_size. What lies beyond the image is mean and 255.
+    {"image": uint8 (S, S, 3) RGB, "rectangle": int64 (4,), "label": uint8 (S, S), "index": of the image}, S = crop_size.
+    The rectangle is what common.preprocess.normalise wants: where the image lies. What lies beyond it is mean and 255.
     Raises InputError if an image has no label.
     """
 
-    def __init__(self, dataset, items, labels, crop_size, scales, convention, seed):
+    def __init__(self, dataset, items, labels, crop_size, scales, seed):
         self.dataset, self.items, self.labels = dataset, items, labels
-        self.crop_size, self.scales, self.convention, self.seed = crop_size, scales, convention, seed
+        self.crop_size, self.scales, self.seed = crop_size, scales, seed
         for item in items:
             if not self.label_path(item).exists():
                 raise InputError(
@@ -51,31 +51,36 @@ class TrainingCrops(Dataset):
         label = label[top : top + size, left : left + size]
 
         height, width = label.shape
-        padded_image = np.zeros((3, size, size), np.float32)
+        padded_image = np.zeros((size, size, 3), np.uint8)
         padded_label = np.full((size, size), IGNORE_INDEX, np.uint8)
-        padded_image[:, :height, :width] = normalise(image, self.convention)
-        padded_label[:height, :width] = label
+        left = 0
         if rng.random() < 0.5:
-            padded_image, padded_label = padded_image[:, :, ::-1].copy(), padded_label[:, ::-1].copy()
-        return {"image": torch.from_numpy(padded_image), "label": torch.from_numpy(padded_label)}
+            image, label, left = image[:, ::-1], label[:, ::-1], size - width
+        padded_image[:height, left : left + width] = image
+        padded_label[:height, left : left + width] = label
+        rectangle = torch.tensor([0, left, height, left + width])
+        return {
+            "image": torch.from_numpy(padded_image),
+            "rectangle": rectangle,
+            "label": torch.from_numpy(padded_label),
+        }
 
 
 class WholeImages(Dataset):
-    """Whole images in their own size for seg.predict: (id, uint8 (H, W, 3) RGB, float32 (3, H, W), normalised)."""
+    """Whole images in their own size for seg.predict: (id, uint8 tensor (H, W, 3) RGB)."""
 
-    def __init__(self, dataset, items, convention):
-        self.dataset, self.items, self.convention = dataset, items, convention
+    def __init__(self, dataset, items):
+        self.dataset, self.items = dataset, items
 
     def __len__(self):
         return len(self.items)
 
     def __getitem__(self, index):
         id = self.items[index].id
-        rgb = self.dataset.image(id)
-        return id, rgb, torch.from_numpy(normalise(rgb, self.convention))
+        return id, torch.from_numpy(self.dataset.image(id).copy())
 
     @staticmethod
     def collate(samples):
-        """Samples of one size as a batch: tuple of ids, tuple of uint8 (H, W, 3), float32 (B, 3, H, W)."""
-        ids, rgbs, images = zip(*samples)
-        return ids, rgbs, torch.stack(images)
+        """Samples of one size as a batch: tuple of ids, uint8 (B, H, W, 3)."""
+        ids, images = zip(*samples)
+        return ids, torch.stack(images)

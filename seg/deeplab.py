@@ -48,7 +48,8 @@ class ASPP(nn.Module):
         return [getattr(branch, "fc8", branch) for branch in self.children()]
 
     def forward(self, features):
-        return sum(branch(features) for branch in self.children())
+        # in float32, whatever the precision of a branch: so the logits, their resizing and their maximum are, too
+        return sum(branch(features).float() for branch in self.children())
 
 
 class DeepLabResNet101(ResNet):

@@ -10,13 +10,13 @@ from collections import defaultdict
 from functools import partial
 from pathlib import Path
 
-from common import distributed, interruption
-from common.arguments import natural, positive_int, scale
+from common import distributed
+from common.arguments import fraction, natural, positive_int, scale
 from common.cli import add_device_arguments, main, stage_parser
+from common.crf import DEFAULTS, choose_backend, dense_crf
 from common.files import InputError, is_complete, write_indexed
-from common.parallel import for_each
+from common.parallel import cores, for_each
 from data.layout import DataSet
-from seg.crf import DEFAULTS, dense_crf
 
 
 def parser():
@@ -39,8 +39,33 @@ def parser():
         parser.add_argument(
             f"--crf-{name.replace('_', '-')}", type=number, default=value, help="of the CRF, as published"
         )
+    parser.add_argument(
+        "--crf-min-probability",
+        type=fraction,
+        default=0.0,
+        help="leaves out of the CRF each class whose probability exceeds this nowhere in the image (default: exact)",
+    )
+    parser.add_argument(
+        "--crf-backend",
+        choices=["auto", "lattice", "pydensecrf"],
+        default="auto",
+        help="this project's own, which also runs on a GPU, or pydensecrf, on the CPU; auto takes lattice on a GPU, "
+        "and elsewhere pydensecrf if it is installed. The choice is recorded",
+    )
     add_device_arguments(parser)
+    parser.set_defaults(workers=min(4, cores()) if cores() > 1 else 0)  # the CRF wants the cores
     return parser
+
+
+def settle(args, recorded):
+    """The CRF's backend that auto stands for: what the folder was begun with, or else what this machine has."""
+    if not args.crf or args.crf_backend != "auto":
+        return {}
+    if recorded is not None and recorded.get("crf"):
+        return {"crf_backend": recorded.get("crf_backend", "pydensecrf")}  # earlier versions knew no other
+    from common import device as devices
+
+    return {"crf_backend": choose_backend("auto", devices.pick(args.device).type)}
 
 
 def load_network(args, classes):
@@ -90,38 +115,58 @@ def checked_size(dataset, id, smallest):
     return height, width
 
 
-def network_outputs(args, network, images, batches):
-    """Yields (id, uint8 (H, W, 3) RGB, logits float32 (h, w, C + 1)) for each image: the part that wants the device.
+def network_outputs(args, network, images, batches, device):
+    """Yields (ids, uint8 (B, H, W, 3) RGB on the CPU and on the device, logits float32 (B, C + 1, h, w)), batch by batch.
 
-    `images`: WholeImages; `batches`: lists of indices into them, each of images of one size. While the caller uses the
-    outputs of one batch, a GPU computes the next.
+    `images`: WholeImages; `batches`: lists of indices into them, each of images of one size.
     """
     import torch
 
     from common import device as devices
+    from common.loading import make_loader
+    from common.preprocess import normalise
 
-    device = devices.pick(args.device, args.deterministic)
     network = devices.place(network, device)
-    loader = torch.utils.data.DataLoader(
-        images,
-        batch_sampler=batches,
-        num_workers=args.workers,
-        collate_fn=images.collate,
-        pin_memory=device.type == "cuda",
-        worker_init_fn=interruption.start_worker,
-    )
+    for ids, rgbs in make_loader(images, batches, args.workers, device, images.collate):
+        placed = rgbs.to(device, non_blocking=True)
+        with torch.inference_mode(), devices.autocast(device, args.amp):
+            logits = network(normalise(placed, network.base.convention))
+        yield ids, rgbs, placed, logits.float()
+
+
+def labels_on_device(outputs, crf):
+    """Yields (id, uint8 (H, W)) for each image of `network_outputs`, from the logits to the label on their device.
+
+    `crf`: dense_crf's parameters or None. While the caller uses one label, a GPU computes the next.
+    """
+    import torch
+
+    from common import device as devices
+    from seg.deeplab import resize
 
     def started():
-        for ids, rgbs, inputs in loader:
-            with torch.inference_mode(), devices.autocast(device, args.amp):
-                logits = network(inputs.to(device, memory_format=torch.channels_last, non_blocking=True))
-            yield (ids, rgbs), logits.float().permute(0, 2, 3, 1)
+        for ids, _, images, logits in outputs:
+            for id, image, image_logits in zip(ids, images, logits):
+                with torch.inference_mode():
+                    scores = resize(image_logits[None], image.shape[:2])[0]  # (C + 1, H, W)
+                    if crf:
+                        scores = dense_crf(image, scores.softmax(dim=0), **crf)
+                yield id, scores.argmax(0).byte()
 
-    for (ids, rgbs), logits in devices.one_behind(started()):
-        yield from zip(ids, rgbs, logits.numpy())
+    for id, label in devices.one_behind(started()):
+        yield id, label.numpy()
 
 
-def write_prediction(out, crf, output):
+def logits_on_cpu(outputs):
+    """Yields (id, uint8 (H, W, 3) RGB, logits float32 (h, w, C + 1)) for each image of `network_outputs`, on the CPU."""
+    from common import device as devices
+
+    started = (((ids, rgbs), logits.permute(0, 2, 3, 1)) for ids, rgbs, _, logits in outputs)
+    for (ids, rgbs), logits in devices.one_behind(started):
+        yield from zip(ids, rgbs.numpy(), logits.numpy())
+
+
+def write_from_logits(out, crf, output):
     """Logits to a label in the image's size: the part that wants the cores. `crf`: dense_crf's parameters or None."""
     import cv2
     from scipy.special import softmax
@@ -134,28 +179,39 @@ def write_prediction(out, crf, output):
     write_indexed(out / f"{id}.png", logits.argmax(0).astype("uint8"))
 
 
+def write_label(out, output):
+    id, label = output
+    write_indexed(out / f"{id}.png", label)
+
+
 def run(args):
+    from common import device as devices
     from seg.dataset import WholeImages
     from seg.deeplab import smallest_side
 
+    device = devices.pick(args.device, args.deterministic, args.tf32)
     dataset = DataSet(args.data)
     items = dataset.split(args.split)
     network = load_network(args, len(dataset.classes))
     share = distributed.shard(items)
     done = [is_complete(args.out / f"{item.id}.png") for item in share]
-    images = WholeImages(dataset, share, network.base.convention)
-    crf = {name: getattr(args, f"crf_{name}") for name in DEFAULTS} if args.crf else None
+    images = WholeImages(dataset, share)
+    parameters = (*DEFAULTS, "min_probability", "backend")
+    crf = {name: getattr(args, f"crf_{name}") for name in parameters} if args.crf else None
     smallest = smallest_side(network.scales)
     sizes = (checked_size(dataset, item.id, smallest) for item in share)
     # those of an undisturbed run, of which one is done again if it lacks an image: rounding depends on the batch
     batches = batches_of_one_size(sizes, args.inference_batch_size)
     batches = (batch for batch in batches if not all(done[index] for index in batch))
-    outputs = network_outputs(args, network, images, batches)
-    write = partial(write_prediction, args.out, crf)
-    for _ in for_each(write, outputs, args.workers, args.out.name, done.count(False)):
+    outputs = network_outputs(args, network, images, batches, device)
+    if device.type == "cuda" and not (crf and crf["backend"] == "pydensecrf"):
+        outputs, write = labels_on_device(outputs, crf), partial(write_label, args.out)
+    else:
+        outputs, write = logits_on_cpu(outputs), partial(write_from_logits, args.out, crf)
+    for _ in for_each(write, outputs, cores(), args.out.name, done.count(False)):
         pass
     return f"{len(items)} images{' with CRF' if crf else ''}"
 
 
 if __name__ == "__main__":
-    main(parser(), run)
+    main(parser(), run, settle=settle)

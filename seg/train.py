@@ -106,6 +106,8 @@ def run(args):
 
     from common import checkpoint, distributed, training
     from common import device as devices
+    from common.loading import make_loader
+    from common.preprocess import normalise
     from seg.dataset import TrainingCrops
     from seg.deeplab import multi_scale_loss, parameter_groups, poly_lr, smallest_side
 
@@ -113,14 +115,15 @@ def run(args):
         raise InputError(f"--crop-size: expected at least {smallest_side(args.pyramid)}, found {args.crop_size}")
     dataset = DataSet(args.data)
     items = dataset.split(args.split)
-    crops = TrainingCrops(dataset, items, args.labels, args.crop_size, args.scales, args.convention, args.seed)
+    crops = TrainingCrops(dataset, items, args.labels, args.crop_size, args.scales, args.seed)
     checkpoint.seed_everything(args.seed)
-    device = devices.pick(args.device, args.deterministic)
+    device = devices.pick(args.device, args.deterministic, args.tf32)
     arch = architecture(args, len(dataset.classes))
     model, fresh = build_model(args, arch)
     model = devices.place(model, device)
     groups = parameter_groups(model, args.lr, args.weight_decay, train_batch_norm=not frozen(args), fresh=fresh)
-    optimizer = torch.optim.SGD(groups, args.lr, momentum=0.9)
+    optimizer = torch.optim.SGD(groups, args.lr, momentum=0.9, fused=device.type == "cuda")
+    checkpoint.seed_apart(args.seed)
     start, _ = checkpoint.resume_training(args.out / TRAINING_STATE, model, optimizer)
     parallel = distributed.parallel(model)
 
@@ -129,11 +132,12 @@ def run(args):
             group["lr"] = poly_lr(args.lr, iteration, args.iterations) * group["scale"]
         batch = training.to_device(batch, device)
         with devices.autocast(device, args.amp):
-            outputs = parallel(batch["image"])  # logits (B, C + 1, h, w) at each scale, and their maximum
+            images = normalise(batch["image"], args.convention, batch["rectangle"])
+            outputs = parallel(images)  # logits (B, C + 1, h, w) at each scale, and their maximum
         return multi_scale_loss(outputs, batch["label"])
 
     batches = training.ShuffledBatches(len(items), args.batch_size, args.iterations, args.seed, start)
-    loader = training.loader(crops, batches, args.workers, device)
+    loader = make_loader(crops, batches, args.workers, device)
     training.iterate(args, model, optimizer, loader, step, args.iterations, start)
     if distributed.IS_FIRST:
         checkpoint.save(args.out / "weights.pth", arch=arch, pyramid=list(args.pyramid), state_dict=model.state_dict())

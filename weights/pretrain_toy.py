@@ -15,7 +15,7 @@ from common.arguments import positive_float, positive_int
 from common.cli import add_device_arguments, add_trunk_arguments, main, stage_parser
 from common.files import InputError
 from common.parallel import for_each
-from common.preprocess import CONVENTIONS
+from common.preprocess import normalise
 from common.progress import progress_bar
 from data.toy_drawing import SHAPES, TEXTURES, draw_background, draw_object, to_bytes, uniform
 
@@ -40,9 +40,9 @@ def draw_crop(index, seed):
 
 
 def draw_crops(count, seed, workers):
-    """uint8 (count, 3, CROP_SIZE, CROP_SIZE) and int64 (count, 3), the same with any number of processes."""
+    """uint8 (count, CROP_SIZE, CROP_SIZE, 3) and int64 (count, 3), the same with any number of processes."""
     images, factors = zip(*for_each(partial(draw_crop, seed=seed), range(count), workers, "draw"))
-    return np.stack(images).transpose(0, 3, 1, 2), np.array(factors)
+    return np.stack(images), np.array(factors)
 
 
 def build(channels, depths, batch_norm):
@@ -62,16 +62,11 @@ def build(channels, depths, batch_norm):
 
 
 def forward(network, images, device, amp):
-    """uint8 (B, 3, H, W) -> three float32 logits, one (B, count) per factor."""
-    import torch
-
+    """uint8 (B, H, W, 3) -> three float32 logits, one (B, count) per factor."""
     from common.device import autocast
 
-    _, mean, std = CONVENTIONS["torchvision"]
-    mean, std = (torch.tensor(v, dtype=torch.float32, device=device).view(1, 3, 1, 1) for v in (mean, std))
     with autocast(device, amp):
-        x = (images.to(device) - mean) / std
-        logits = network["head"](network["features"](x.contiguous(memory_format=torch.channels_last)))
+        logits = network["head"](network["features"](normalise(images.to(device), "torchvision")))
     return logits.float().split(list(FACTORS.values()), dim=1)
 
 
@@ -94,7 +89,7 @@ def train(network, images, factors, args, device):
             chosen = torch.randint(len(images), (args.batch_size,), generator=generator)
             batch, target = images[chosen], factors[chosen].to(device)
             if step % 2:
-                batch = batch.flip(3)
+                batch = batch.flip(2)
             logits = forward(network, batch, device, args.amp)
             loss = sum(cross_entropy(logit, target[:, i]) for i, logit in enumerate(logits))
             if not math.isfinite(loss.item()):
@@ -152,7 +147,7 @@ def run(args):
 
     from common import checkpoint, device
 
-    place = device.pick(args.device, args.deterministic)
+    place = device.pick(args.device, args.deterministic, args.tf32)
     checkpoint.seed_everything(args.seed)
     images, factors = torch.from_numpy(images), torch.from_numpy(factors)
     arch = {name: getattr(args, name) for name in ("channels", "depths", "batch_norm")}

@@ -1,30 +1,105 @@
 """The order of the images: whole epochs, resumable anywhere, the same whatever the start; and the loop of a training."""
 
+import math
+import os
+import signal
 from argparse import Namespace
+from types import SimpleNamespace
 
+import pytest
 import torch
 from torch.utils.data import default_collate
 
+from common import interruption
+from common.files import InputError
 from common.training import ShuffledBatches, iterate
 
 
+class Loader:
+    """Batches of one number each, of images named by their index."""
+
+    def __init__(self, *batches):
+        self.batches = batches
+        self.dataset = SimpleNamespace(items=[SimpleNamespace(id=f"image{index}") for index in range(9)])
+
+    def __iter__(self):
+        return iter([{"image": torch.tensor([[x]]), "index": torch.tensor([i])} for i, x in enumerate(self.batches)])
+
+
+def train(out, loader, step=None, total=None, start=0, **more):
+    """Runs `iterate` with the loss w x, w = 1 at the start, lr = 1. Returns the model."""
+    model = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.ones_(model.weight)
+    args = Namespace(**{"out": out, "save_minutes": 10, "save_every": None, "deterministic": False} | more)
+    optimizer = torch.optim.SGD(model.parameters(), 1.0)
+    step = step or (lambda iteration, batch: model(batch["image"]).sum())
+    iterate(args, model, optimizer, loader, step, total or len(loader.batches), start)
+    return model
+
+
 def test_a_process_may_go_on_with_an_empty_share(tmp_path):
-    class Loader:
+    class Empty(Loader):
         dataset = {(0, 0): {"image": torch.ones(3), "index": 0}}
         collate_fn = staticmethod(default_collate)
+
+        def __init__(self):
+            pass
 
         def __iter__(self):
             return iter([None, {"image": torch.ones(2, 3), "index": torch.tensor([0, 0])}])
 
-    model, sizes = torch.nn.Linear(3, 1), []
+    layer, sizes = torch.nn.Linear(3, 1), []
 
     def step(iteration, batch):
         sizes.append(len(batch["image"]))
-        return model(batch["image"]).sum()
+        return layer(batch["image"]).sum()
 
-    args = Namespace(out=tmp_path, save_minutes=10, save_every=None)
-    iterate(args, model, torch.optim.SGD(model.parameters(), 0.1), Loader(), step, total=12, start=10)
+    train(tmp_path, Empty(), step, total=12, start=10)
     assert sizes == [0, 2]
+
+
+def test_every_step_counts(tmp_path):
+    assert train(tmp_path, Loader(0.5, 0.25, 2.0)).weight.item() == 1 - 0.5 - 0.25 - 2
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_its_own_images(tmp_path):
+    with pytest.raises(InputError, match="the loss is nan at iteration 11, images image1:"):
+        train(tmp_path, Loader(1.0, math.nan, 1.0, 1.0), total=14, start=10)
+    with pytest.raises(InputError, match="the loss is -inf at iteration 3, images image3:"):  # the last
+        train(tmp_path, Loader(1.0, 1.0, 1.0, math.inf))
+
+
+def test_what_is_not_finite_is_never_saved(tmp_path):
+    """The loss of a step is looked at one step late, but always before a checkpoint."""
+    for save_every in (1, 2, 3):
+        with pytest.raises(InputError, match="at iteration 1, images image1:"):
+            train(tmp_path, Loader(1.0, math.nan, 1.0, 1.0), save_every=save_every)
+        saved = tmp_path / "training.pth"
+        assert saved.exists() == (save_every == 1)
+        if saved.exists():
+            state = torch.load(saved, weights_only=False)
+            assert state["iteration"] == 1 and state["model"]["weight"].isfinite().all()
+            saved.unlink()
+
+
+def test_a_signal_stops_with_a_checkpoint_of_what_was_done(tmp_path):
+    interruption.listen()
+    seen = []
+
+    def step(iteration, batch):
+        seen.append(iteration)
+        if iteration == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return batch["image"].sum() + torch.zeros((), requires_grad=True)
+
+    try:
+        with pytest.raises(interruption.Interrupted):
+            train(tmp_path, Loader(*[1.0] * 9), step)
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        interruption._received = None
+    assert len(seen) <= 4 and torch.load(tmp_path / "training.pth", weights_only=False)["iteration"] == len(seen)
 
 
 def test_every_epoch_is_a_permutation():

@@ -1,5 +1,6 @@
 """seg.predict: batches, and what becomes of the logits, with and without processes and CRF."""
 
+import json
 from argparse import Namespace
 
 import numpy as np
@@ -8,13 +9,23 @@ import torch
 from PIL import Image
 
 from common import checkpoint
+from common.crf import DEFAULTS
 from common.files import InputError, read_indexed
 from common.preprocess import normalise
 from data.layout import DataSet
-from seg.crf import DEFAULTS
 from seg.dataset import WholeImages
 from seg.deeplab import MultiScale, build
-from seg.predict import batches_of_one_size, load_network, network_outputs, parser, run, write_prediction
+from seg.predict import (
+    batches_of_one_size,
+    labels_on_device,
+    load_network,
+    logits_on_cpu,
+    network_outputs,
+    parser,
+    run,
+    settle,
+    write_from_logits,
+)
 
 ARCH = {
     "backbone": "vgg16",
@@ -51,7 +62,7 @@ class EighthPixel(torch.nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.batches = []
+        self.batches, self.base = [], Namespace(convention="torchvision")
 
     def forward(self, images):
         self.batches.append(len(images))
@@ -60,28 +71,27 @@ class EighthPixel(torch.nn.Module):
 
 def outputs_of(tiny_data, network, device, batches, workers=0):
     dataset = DataSet(tiny_data)
-    images = WholeImages(dataset, dataset.split("train"), "torchvision")
-    return network_outputs(
-        Namespace(device=device, deterministic=False, amp=False, workers=workers), network, images, batches
-    )
+    images = WholeImages(dataset, dataset.split("train"))
+    args = Namespace(amp=False, workers=workers)
+    return network_outputs(args, network, images, batches, torch.device(device))
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_gpu)])
 def test_every_image_gets_its_own_logits(tiny_data, device, workers):
     network = EighthPixel()
-    outputs = list(outputs_of(tiny_data, network, device, [[2, 0], [3], [1]], workers))
+    outputs = list(logits_on_cpu(outputs_of(tiny_data, network, device, [[2, 0], [3], [1]], workers)))
     assert [id for id, _, _ in outputs] == ["c_complex", "a_simple", "d_complex", "b_simple"]
     assert network.batches == [2, 1, 1]
     for id, rgb, logits in outputs:
         np.testing.assert_array_equal(rgb, DataSet(tiny_data).image(id))
-        expected = normalise(rgb, "torchvision")[:, ::8, ::8].transpose(1, 2, 0)
+        expected = normalise(torch.from_numpy(rgb)[None], "torchvision")[0, :, ::8, ::8].permute(1, 2, 0)
         np.testing.assert_allclose(logits, expected, rtol=1e-6)
 
 
 def test_the_network_is_one_batch_ahead_and_no_more(tiny_data):
     network = EighthPixel()
-    outputs = outputs_of(tiny_data, network, "cpu", [[0], [1], [2], [3]])
+    outputs = logits_on_cpu(outputs_of(tiny_data, network, "cpu", [[0], [1], [2], [3]]))
     assert [len(network.batches) for _ in outputs] == [2, 3, 4, 4]
 
 
@@ -89,7 +99,7 @@ def test_logits_are_resized_before_the_maximum(tmp_path):
     logits = np.zeros((2, 2, 2), np.float32)
     logits[:, 1, 1] = 1  # class 1 wins to the right of the middle
     logits[:, :, 0] = 0.5
-    write_prediction(tmp_path, None, ("a", np.zeros((4, 8, 3), np.uint8), logits))
+    write_from_logits(tmp_path, None, ("a", np.zeros((4, 8, 3), np.uint8), logits))
     label = read_indexed(tmp_path / "a.png")
     assert label.shape == (4, 8) and (label[:, :4] == 0).all() and (label[:, 4:] == 1).all()
 
@@ -100,10 +110,32 @@ def test_crf_uses_the_image(tmp_path):
     logits = np.zeros((3, 4, 2), np.float32)
     logits[:, :2, 0] = logits[:, 2:, 1] = 3
     for crf, name in ((None, "plain"), (DEFAULTS, "crf")):
-        write_prediction(tmp_path, crf, (name, image, logits))
+        write_from_logits(tmp_path, crf, (name, image, logits))
     assert (read_indexed(tmp_path / "plain.png")[:, 19] == 1).all()
     snapped = read_indexed(tmp_path / "crf.png")
     assert (snapped[:, :20] == 0).all() and (snapped[:, 20:] == 1).all()
+
+
+@pytest.mark.parametrize("crf", [None, DEFAULTS | {"backend": "lattice"}])
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_gpu)])
+def test_labels_made_on_the_device_are_those_made_by_processes(tiny_data, tmp_path, device, crf):
+    batches = [[2, 0], [3], [1]]
+    labels = dict(labels_on_device(outputs_of(tiny_data, EighthPixel(), device, batches), crf))
+    assert len(labels) == 4
+    for output in logits_on_cpu(outputs_of(tiny_data, EighthPixel(), "cpu", batches)):
+        write_from_logits(tmp_path, crf, output)
+        expected = read_indexed(tmp_path / f"{output[0]}.png")
+        assert labels[output[0]].dtype == np.uint8 and (labels[output[0]] == expected).mean() > 0.999
+
+
+def test_auto_is_what_the_folder_was_begun_with(monkeypatch):
+    monkeypatch.setattr("seg.predict.choose_backend", lambda backend, device: f"chosen on {device}")
+    args = Namespace(crf=True, crf_backend="auto", device="cpu")
+    assert settle(args, None) == {"crf_backend": "chosen on cpu"}
+    assert settle(args, {"crf": True, "crf_backend": "lattice"}) == {"crf_backend": "lattice"}
+    assert settle(args, {"crf": True}) == {"crf_backend": "pydensecrf"}  # written before there was a choice
+    assert settle(Namespace(crf=True, crf_backend="lattice"), {"crf": True, "crf_backend": "pydensecrf"}) == {}
+    assert settle(Namespace(crf=False, crf_backend="auto"), None) == {}
 
 
 def predict(run_command, data, weights, out, workers=0, batch_size=8):
@@ -152,6 +184,18 @@ def test_goes_on_where_it_stopped(run_command, tiny_data, tmp_path, weights):
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "pred" / "a_simple.png").exists()
     assert (tmp_path / "pred" / "b_simple.png").stat().st_mtime_ns == kept
+
+
+def test_going_on_with_another_crf_is_refused(run_command, tiny_data, tmp_path, weights):
+    command = ("--data", tiny_data, "--split", "val", "--weights", weights, "--out", tmp_path / "pred", "--crf")
+    command = (*command, "--crf-iterations", 1, "--workers", 0, "--device", "cpu")
+    assert run_command("seg.predict", *command, "--crf-backend", "lattice").returncode == 0
+    record = json.loads((tmp_path / "pred" / "stage.json").read_text())
+    assert record["arguments"]["crf_backend"] == "lattice"
+    again = run_command("seg.predict", *command)
+    assert again.returncode == 0 and "nothing to do" in again.stdout
+    other = run_command("seg.predict", *command, "--crf-backend", "pydensecrf")
+    assert other.returncode == 2 and "--crf-backend was lattice, now pydensecrf" in other.stderr
 
 
 def test_another_backbone_is_refused(run_command, tiny_data, tmp_path, weights):

@@ -1,0 +1,153 @@
+"""Dense CRF post-processing (paper 4.1; Krähenbühl and Koltun, NeurIPS 2011; parameters as published), on every device.
+
+Two backends compute the same: `pydensecrf`, the authors' code, which a C++ compiler must build, and `lattice`, ours in
+PyTorch. Between them probabilities differ by rounding.
+"""
+
+import numpy as np
+
+from common.files import InputError
+
+DEFAULTS = {
+    "iterations": 10,
+    "gaussian_sxy": 1,  # smoothness: standard deviation in pixels …
+    "gaussian_weight": 3,
+    "bilateral_sxy": 67,  # appearance: … in pixels and …
+    "bilateral_srgb": 3,  # … in grey levels, 0 to 255
+    "bilateral_weight": 4,
+}
+BACKENDS = ("auto", "lattice", "pydensecrf")
+SMALLEST_PROBABILITY = 1e-5  # as published: others count as this
+
+
+def choose_backend(backend, device_type="cpu"):
+    """The backend that computes, "lattice" or "pydensecrf". `device_type`: where the probabilities lie, "cpu" or "cuda".
+
+    "auto" is ours on a GPU and wherever pydensecrf cannot be imported. Raises InputError if `backend` is none of BACKENDS
+    or asks for a pydensecrf that cannot be imported.
+    """
+    if backend not in BACKENDS:
+        raise InputError(f"dense CRF: expected a backend of {', '.join(BACKENDS)}, found {backend}")
+    if backend == "lattice" or backend == "auto" and device_type != "cpu":
+        return "lattice"
+    try:
+        import pydensecrf.densecrf  # noqa: F401
+    except Exception as error:  # not only ImportError: one that was built for another NumPy raises others
+        if backend == "auto":
+            return "lattice"
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"dense CRF: expected the backend pydensecrf installed (pip install -r requirements-crf.txt), found: {reason}"
+        ) from None
+    return "pydensecrf"
+
+
+def dense_crf(
+    image,
+    probabilities,
+    iterations,
+    gaussian_sxy,
+    gaussian_weight,
+    bilateral_sxy,
+    bilateral_srgb,
+    bilateral_weight,
+    backend="auto",
+    min_probability=0.0,
+):
+    """Mean-field inference in a fully connected CRF: a softmax of the same shape, float32 (C, H, W).
+
+    image: uint8 (H, W, 3), RGB. probabilities: float32 (C, H, W), a softmax. Both are NumPy arrays, and so is the result,
+    or both torch tensors on one device, where the result is then, too. `backend`: see choose_backend.
+    `min_probability`: classes whose probability exceeds it nowhere in the image take no part and get 0; with 0 all take
+    part. Raises InputError for the backend, or for standard deviations too small for the lattice.
+    """
+    is_tensor = hasattr(probabilities, "detach")
+    chosen = choose_backend(backend, probabilities.device.type if is_tensor else "cpu")
+    mean_field = {"lattice": lattice_mean_field, "pydensecrf": pydensecrf_mean_field}[chosen]
+    gaussian, bilateral = (gaussian_sxy, gaussian_weight), (bilateral_sxy, bilateral_srgb, bilateral_weight)
+    if is_tensor and chosen == "pydensecrf":
+        image, probabilities, device = image.cpu().numpy(), probabilities.cpu().numpy(), probabilities.device
+
+    if not min_probability:
+        result = mean_field(image, probabilities, iterations, gaussian, bilateral)
+    else:
+        kept = likely_classes(probabilities, min_probability)
+        part = mean_field(image, probabilities[kept], iterations, gaussian, bilateral)
+        result = part.new_zeros(probabilities.shape) if hasattr(part, "new_zeros") else np.zeros_like(probabilities)
+        result[kept] = part
+
+    if is_tensor and chosen == "pydensecrf":
+        import torch
+
+        return torch.from_numpy(result).to(device)
+    return result
+
+
+def likely_classes(probabilities, min_probability):
+    """Which classes of (C, H, W) exceed the probability somewhere, and the most probable one in any case: bool (C,)."""
+    flat = probabilities.reshape(len(probabilities), -1)
+    likely = (flat > min_probability).any(1)
+    likely[flat.argmax() // flat.shape[1]] = True
+    return likely
+
+
+def pydensecrf_mean_field(image, probabilities, iterations, gaussian, bilateral):
+    """dense_crf with pydensecrf: arrays in, an array out."""
+    from pydensecrf.densecrf import DenseCRF2D
+
+    count, height, width = probabilities.shape
+    crf = DenseCRF2D(width, height, count)
+    unary = -np.log(np.clip(probabilities, SMALLEST_PROBABILITY, 1, dtype=np.float32))
+    crf.setUnaryEnergy(np.ascontiguousarray(unary.reshape(count, -1)))
+    sxy, weight = gaussian
+    crf.addPairwiseGaussian(sxy=sxy, compat=weight)
+    sxy, srgb, weight = bilateral
+    rgb = np.array(image, order="C")  # a copy, because pydensecrf wants to be able to write to it
+    crf.addPairwiseBilateral(sxy=sxy, srgb=srgb, rgbim=rgb, compat=weight)
+    return np.asarray(crf.inference(iterations), np.float32).reshape(count, height, width)
+
+
+def lattice_mean_field(image, probabilities, iterations, gaussian, bilateral):
+    """dense_crf with our lattice: arrays in, an array out; tensors in, a tensor on their device out.
+
+    Unary energies are −log of the probabilities. An iteration adds what the pixels receive through the two Gaussian
+    filters, of place and of place and colour, under the Potts model.
+    """
+    import torch
+
+    if not hasattr(probabilities, "detach"):
+        arrays = np.require(image, np.uint8, "CW"), np.require(probabilities, np.float32, "CW")
+        return lattice_mean_field(*map(torch.from_numpy, arrays), iterations, gaussian, bilateral).numpy()
+    with torch.no_grad():
+        filters = lattice_filters(image, gaussian, bilateral)
+        unary = probabilities.float().clamp(min=SMALLEST_PROBABILITY).log_().flatten(1).T.contiguous()  # (N, C)
+        result = unary.softmax(1)
+        for _ in range(iterations):
+            logits = unary.clone()
+            for filter in filters:
+                logits += filter(result)
+            result = logits.softmax(1)
+        return result.T.reshape(probabilities.shape)
+
+
+def lattice_filters(image, gaussian, bilateral):
+    """The filters of both kernels over the pixels of uint8 (H, W, 3), those of weight 0 left out."""
+    import torch
+
+    from common.lattice import Lattice
+
+    rows, columns = (torch.arange(side, dtype=torch.float32, device=image.device) for side in image.shape[:2])
+    place = torch.stack([part.flatten() for part in torch.meshgrid(columns, rows, indexing="xy")])  # (2, N): x, y
+    colour = image.reshape(-1, 3).T.float()  # (3, N)
+
+    def scaled(values, deviation):
+        return values / values.new_full((), deviation)  # by a Python number, CUDA multiplies with a rounded reciprocal
+
+    filters = []
+    sxy, weight = gaussian
+    if weight:
+        filters.append(Lattice(scaled(place, sxy), weight))
+    sxy, srgb, weight = bilateral
+    if weight:
+        filters.append(Lattice(torch.cat([scaled(place, sxy), scaled(colour, srgb)]), weight))
+    return filters
