@@ -3,11 +3,11 @@
 # A seed (default 1 2 3 4 5; settings were chosen on 0) changes the data, the initialisation and the order. Interrupted, the
 # same command goes on. Ends in runs/ablation/: results.jsonl, RESULTS.md, plots.
 # TABLES: what to run beyond Table 3; OUT: another folder than runs/ablation.
-DATA=data/toy
+OUT=${OUT:-runs/ablation}
+DATA=data/toy RUN=$OUT
 source "$(dirname "$0")/method.sh"
 source scripts/jobs.sh
 [ $# -gt 0 ] || set -- 1 2 3 4 5
-OUT=${OUT:-runs/ablation}
 TABLES=${TABLES-controls table4 fig6 fig7}
 runs=("${@/#/$OUT/seed}")
 

@@ -1,26 +1,54 @@
 # Sourced by every script: the repository's root, its Python environment, and where data and results lie.
-# From outside: PYTHON makes the environment (default python3), DATA and RUN are folders, GPUS the numbers of the GPUs to use,
-# such as 1 or 0,1,2,3. LAUNCH starts a stage that runs a network, LAUNCH_LABELS one that does not (scripts/slurm.sbatch).
+# From outside: PYTHON makes the environment (default python3) in the folder VENV (default .venv); with VENV= (empty)
+# nothing is made or installed, and PYTHON is taken as it is. DATA and RUN are folders, SETTINGS names a file of
+# scripts/settings/ (or is a path with a slash) and with it RUN. GPUS are the numbers of the GPUs to use, such as 1 or
+# 0,1,2,3. LAUNCH starts a stage that runs a network, LAUNCH_LABELS one that does not (scripts/slurm.sbatch).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-if ! [ -e .venv/installed ] || [ requirements.txt -nt .venv/installed ]; then
-    [ -e .venv/bin/python ] || "${PYTHON:-python3}" -m venv .venv
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-    touch .venv/installed
-fi
-export PATH="$PWD/.venv/bin:$PATH"
-
 DATA=${DATA:-data/toy}
-RUN=${RUN:-runs/$(basename "$DATA")}
+case $(basename "$DATA") in toy*) settings=toy ;; *) settings=voc12 ;; esac
+settings=${SETTINGS:-$settings}
+[[ $settings == */* ]] || settings=scripts/settings/$settings.sh
+if ! [ -f "$settings" ]; then
+    echo "SETTINGS=$SETTINGS: expected a path with a slash or one of" $(basename -s .sh scripts/settings/*.sh) >&2
+    exit 2
+fi
+run=$(basename "$DATA")
+if [ -n "${SETTINGS:-}" ]; then # voc12_code for data/voc12, mine_voc12_code for data/mine
+    name=$(basename "$settings" .sh)
+    [[ $name == "$run"* ]] && run=$name || run=${run}_$name
+fi
+RUN=${RUN:-runs/$run}
 if [ "$(basename "$DATA")" = voc12 ]; then # trained on train_aug, of which only train has ground truth
     TRAIN=${TRAIN:-train_aug} EVAL_TRAIN=${EVAL_TRAIN:-train}
 fi
 TRAIN=${TRAIN:-train} VAL=${VAL:-val}
 export DATA RUN TRAIN VAL EVAL_TRAIN=${EVAL_TRAIN:-$TRAIN}
+
+VENV=${VENV-.venv}
+install() { # requirements, mark: installs them if that has not been tried since they changed
+    ! [ -e "$VENV/$2" ] || [ "$1" -nt "$VENV/$2" ] || return 0
+    "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check -r "$1" || return
+    touch "$VENV/$2"
+}
+if [ -n "$VENV" ]; then
+    [ -e "$VENV/bin/python" ] || "${PYTHON:-python3}" -m venv "$VENV"
+    install requirements.txt installed
+    if ! install requirements-crf.txt installed-crf >>"$VENV/crf.log" 2>&1; then
+        echo "pydensecrf2 could not be installed (it needs a C++ compiler and Python below 3.13; $VENV/crf.log):" \
+            "dense CRF takes this project's own, equal within rounding" >&2
+        touch "$VENV/installed-crf"
+    fi
+    export PATH="$(cd "$VENV/bin" && pwd):$PATH"
+else
+    PYTHON=$(command -v "${PYTHON:-python3}") || { echo "PYTHON: expected a program, found none" >&2; exit 2; }
+    export PYTHON PATH="$PWD/scripts/bin:$PATH"
+fi
+
 if [ -n "${GPUS:-}" ]; then
     export CUDA_VISIBLE_DEVICES=$GPUS
     count=$(wc -w <<<"${GPUS//,/ }")
-    [ "$count" = 1 ] || LAUNCH=${LAUNCH:-torchrun --standalone --nproc-per-node $count -m}
+    [ "$count" = 1 ] || LAUNCH=${LAUNCH:-python -m torch.distributed.run --standalone --nproc-per-node $count -m}
 fi
 export LAUNCH=${LAUNCH:-python -m} LAUNCH_LABELS=${LAUNCH_LABELS:-python -m}

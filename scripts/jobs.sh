@@ -1,12 +1,17 @@
 # Sourced by ablation.sh and toy_study.sh: scripts of several runs at once, each on a core of its own, which is faster than one
-# after the other on all cores. JOBS: how many at once (default: as many as there are cores).
+# after the other on all cores. JOBS: how many at once (default: as many as there are cores). On the CPU, unless GPUS names
+# GPUs: then job i takes the one of number i mod n.
 CORES=$(python -c "import os; print(*sorted(os.sched_getaffinity(0)))")
 JOBS=${JOBS:-$(wc -w <<<"$CORES")}
 export CORES
+[ -n "${GPUS:-}" ] || export CUDA_VISIBLE_DEVICES=
 
 job() { # folder, seed, script: DATA is <folder>/toy<seed>, RUN is <folder>/seed<seed>
     local cores=($CORES) start=$SECONDS
-    local name=$(basename "$3" .sh)
+    local gpus=($(tr , " " <<<"${GPUS:-}")) name=$(basename "$3" .sh)
+    if [ ${#gpus[@]} -gt 0 ]; then
+        export GPUS=${gpus[SLOT % ${#gpus[@]}]} LAUNCH="python -m"
+    fi
     export SEED=$2 DATA=$1/toy$2 RUN=$1/seed$2 OMP_NUM_THREADS=1
     mkdir -p "$RUN"
     if taskset -c "${cores[SLOT % ${#cores[@]}]}" "$3" >"$RUN/$name.log" 2>&1; then

@@ -1,8 +1,11 @@
 # Sourced by run_all.sh and by the scripts of the tables and figures: the method as functions, with the hyperparameters of
-# the data set. What two of them have in common lies in one folder and runs once.
+# SETTINGS, by default those of the toy data for data/toy*, else VOC's. What two scripts have in common lies in one folder and
+# runs once.
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
-case $(basename "$DATA") in toy*) set_name=toy ;; *) set_name=voc12 ;; esac
-source "${SETTINGS:-scripts/$set_name.sh}"
+source "$settings"
+if [ -n "${SETTINGS:-}" ] || [[ $(basename "$DATA") != toy* ]]; then
+    echo "$DATA: settings of $settings (SETTINGS takes others), trains on lists/$TRAIN.txt (TRAIN), writes $RUN (RUN)" >&2
+fi
 
 classify() { # arguments of both trainings: from images to initial and pseudo labels
     scripts/cls_train.sh "${CLS[@]}" "$@"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # The whole method in bfloat16 and in float32 on the toy data, scripts/precision.sh [SEEDS…] (default 1 2 3). Interrupted, the
 # same command goes on. Ends in runs/precision/results.jsonl; with OUT another folder.
-DATA=data/toy
+OUT=${OUT:-runs/precision}
+DATA=data/toy RUN=$OUT
 source "$(dirname "$0")/method.sh"
 source scripts/jobs.sh
 [ $# -gt 0 ] || set -- 1 2 3
-OUT=${OUT:-runs/precision}
 
 pretrain
 for amp in amp no-amp; do

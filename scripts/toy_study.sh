@@ -2,11 +2,11 @@
 # Where each component helps: Table 3 on other toy data, scripts/toy_study.sh [SEEDS…] (default 1 2). Three choices behind
 # the data, each less and more than in scripts/ablation.sh: how many objects, how inconspicuous, how good the saliency.
 # Interrupted, the same command goes on. Ends in runs/study/results.jsonl; with OUT another folder.
-DATA=data/toy
+OUT=${OUT:-runs/study}
+DATA=data/toy RUN=$OUT
 source "$(dirname "$0")/method.sh"
 source scripts/jobs.sh
 [ $# -gt 0 ] || set -- 1 2
-OUT=${OUT:-runs/study}
 SETTINGS_OF_STUDY=(
     "objects_fewer --extra-instance 0"
     "objects_more --extra-instance 1 --max-classes 4"

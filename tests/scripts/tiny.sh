@@ -1,4 +1,4 @@
-# Settings for tests/scripts: as scripts/toy.sh, but with so little of everything that all tables are done in minutes.
+# Settings for tests/scripts: as scripts/settings/toy.sh, but with so little of everything that all tables are done in minutes.
 SEED=${SEED:-0}
 TRUNK=(--channels 4 4 8 8 8 --depths 1 1 1 1 1)
 HERE=(--workers 0 --device cpu)

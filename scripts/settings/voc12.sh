@@ -13,8 +13,8 @@ NODE=64 NODES=(16 32 64 96 128)        # Figure 7
 NSRM=(--kernel-size "$KERNEL")
 
 prepare() {
+    [ -e "$DATA/classes.txt" ] || { echo "$DATA: expected a data set; make it with data.prepare_voc12" >&2; exit 2; }
     for name in vgg16 resnet101 coco_resnet101; do
         [ -e "weights/$name.pth" ] || python -m weights.fetch "$name"
     done
-    [ -e "$DATA/classes.txt" ] || { echo "$DATA: expected a data set; make it with data.prepare_voc12" >&2; exit 2; }
 }

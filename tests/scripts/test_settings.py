@@ -1,0 +1,190 @@
+"""What the scripts are told from outside: settings, folders, the environment, GPUs. No stage is run."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+OURS = (
+    "DATA",
+    "RUN",
+    "SETTINGS",
+    "TRAIN",
+    "EVAL_TRAIN",
+    "VAL",
+    "GPUS",
+    "LAUNCH",
+    "LAUNCH_LABELS",
+    "CUDA_VISIBLE_DEVICES",
+)
+
+
+def bash(*command, root=ROOT, expected=0, **variables):
+    """Runs it with no variable of ours but those given, and without an environment of its own unless VENV is given."""
+    environment = {name: value for name, value in os.environ.items() if name not in OURS}
+    environment |= {"VENV": "", "PYTHON": sys.executable} | {name: str(value) for name, value in variables.items()}
+    result = subprocess.run(["bash", *map(str, command)], cwd=root, env=environment, capture_output=True, text=True)
+    assert result.returncode == expected, result.stdout + result.stderr
+    return result
+
+
+def taken(**variables):
+    """What method.sh takes: DATA, RUN, TRAIN, CLS and SEG, and what it says."""
+    command = 'source scripts/method.sh; printf "%s\\n" "$DATA" "$RUN" "$TRAIN" "${CLS[*]}" "${SEG[*]}"'
+    result = bash("-c", command, **variables)
+    return [*result.stdout.splitlines(), result.stderr]
+
+
+def test_settings_follow_the_data():
+    *paths, cls, seg, said = taken()
+    assert paths == ["data/toy", "runs/toy", "train"] and "weights/toy.pth" in cls and said == ""
+    *paths, cls, seg, said = taken(DATA="data/toy3", RUN="elsewhere")
+    assert paths == ["data/toy3", "elsewhere", "train"] and "weights/toy.pth" in seg and said == ""
+    *paths, cls, seg, said = taken(DATA="data/voc12")
+    assert paths == ["data/voc12", "runs/voc12", "train_aug"] and "--epochs" not in cls and "--iterations" not in seg
+
+
+def test_own_data_are_told_what_is_taken():
+    *paths, cls, seg, said = taken(DATA="data/mine")
+    assert paths == ["data/mine", "runs/mine", "train"] and "weights/vgg16.pth" in cls
+    assert said.count("\n") == 1
+    assert all(word in said for word in ("data/mine", "scripts/settings/voc12.sh", "lists/train.txt", "runs/mine"))
+
+
+def test_the_published_codes_settings():
+    *paths, cls, seg, said = taken(DATA="data/voc12", SETTINGS="voc12_code")
+    assert paths == ["data/voc12", "runs/voc12_code", "train_aug"] and "scripts/settings/voc12_code.sh" in said
+    assert cls.endswith("--epochs 15") and "weights/vgg16.pth" in cls
+    assert seg.endswith("--iterations 20000 --weight-decay 5e-4") and "weights/coco_resnet101.pth" in seg
+
+
+def test_run_all_takes_data_and_settings_as_words(tmp_path):
+    settings = tmp_path / "short.sh"
+    settings.write_text('prepare() { echo "$DATA $RUN $TRAIN"; exit; }\n')
+    assert bash("run_all.sh", "voc12", settings).stdout == "data/voc12 runs/voc12_short train_aug\n"
+    assert bash("run_all.sh", SETTINGS=settings, DATA="data/x", RUN="y").stdout == "data/x y train\n"
+    said = bash("run_all.sh", "no_such_data", "voc12_code", expected=2).stderr.splitlines()
+    assert "voc12_code.sh" in said[0] and "runs/voc12_code" in said[0]
+    assert said[1].startswith("data/no_such_data: expected a data set") and len(said) == 2
+
+
+@pytest.mark.parametrize("command", [("run_all.sh", "voc12", "vocc"), ("scripts/summary.sh",)])
+def test_unknown_settings(command):
+    result = bash(*command, SETTINGS="vocc", expected=2)
+    assert result.stderr == "SETTINGS=vocc: expected a path with a slash or one of toy voc12 voc12_code\n"
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """The scripts alone, with a PYTHON that writes down what pip is asked for, and that has no compiler."""
+    shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
+    for name in ("requirements.txt", "requirements-crf.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    fake = tmp_path / "fake"
+    fake.write_text(
+        "#!/bin/bash\n"
+        'if [ "$2" = venv ]; then mkdir -p "$3/bin"; cp "$0" "$3/bin/python"; exit; fi\n'
+        'echo "${@: -1}" >>asked.txt; echo "much output"; ! [[ "$*" == *$FAILS* ]]\n'
+    )
+    fake.chmod(0o755)
+    return tmp_path
+
+
+def asked(clone, fails, expected=0, **more):
+    """What pip is asked to install by a script, and what is said."""
+    (clone / "asked.txt").write_text("")
+    variables = {"VENV": "own", "PYTHON": "./fake", "FAILS": fails} | more
+    result = bash("-c", "source scripts/env.sh >/dev/null", root=clone, expected=expected, **variables)
+    return (clone / "asked.txt").read_text().split(), result.stderr
+
+
+def test_environment_goes_on_without_pydensecrf2(clone):
+    both = ["requirements.txt", "requirements-crf.txt"]
+    installed, said = asked(clone, fails="requirements-crf.txt")
+    assert installed == both and said.startswith("pydensecrf2 could not be installed") and said.count("\n") == 1
+    assert asked(clone, fails="requirements-crf.txt") == ([], "")  # once
+    assert "much output" in (clone / "own" / "crf.log").read_text() and not (clone / ".venv").exists()
+
+
+def test_environment_is_kept(clone):
+    """One that an earlier version made, with the former requirements, gets what is new."""
+    assert asked(clone, fails="nothing") == (["requirements.txt", "requirements-crf.txt"], "")
+    (clone / "own" / "installed-crf").unlink()
+    os.utime(clone / "own" / "installed", (0, 0))
+    assert asked(clone, fails="nothing") == (["requirements.txt", "requirements-crf.txt"], "")
+    assert asked(clone, fails="nothing") == ([], "")
+
+
+def test_environment_needs_the_requirements(clone):
+    for _ in range(2):
+        assert asked(clone, fails="requirements.txt", expected=1)[0] == ["requirements.txt"]
+
+
+def test_no_compiler_in_the_requirements():
+    assert "pydensecrf" not in (ROOT / "requirements.txt").read_text()
+    assert (ROOT / "requirements-crf.txt").read_text().startswith("pydensecrf2")
+
+
+def test_without_an_environment(clone):
+    """VENV= makes and installs nothing; `python` is PYTHON, where only python3 exists too."""
+    assert asked(clone, fails="", VENV="") == ([], "")
+    assert not (clone / "own").exists() and not (clone / ".venv").exists()
+    (clone / "fake").rename(clone / "python3")
+    search = f"{clone}:/usr/bin:/bin"
+    bash("-c", "source scripts/env.sh; $LAUNCH some.stage", root=clone, PYTHON="", PATH=search, FAILS="nothing")
+    assert (clone / "asked.txt").read_text() == "some.stage\n"
+    told = bash(
+        "-c", "source scripts/env.sh; bash -c \"source scripts/env.sh; python -c 'import sys; print(sys.executable)'\""
+    )
+    assert told.stdout.strip() == sys.executable
+    assert "expected a program" in bash("-c", "source scripts/env.sh", PYTHON="no_such_python", expected=2).stderr
+
+
+def test_processes_of_several_gpus():
+    told = bash("-c", 'source scripts/env.sh; echo "$LAUNCH; $CUDA_VISIBLE_DEVICES"', GPUS="0,3").stdout
+    assert told == "python -m torch.distributed.run --standalone --nproc-per-node 2 -m; 0,3\n"
+    told = bash("-c", 'source scripts/env.sh; echo "$LAUNCH; $CUDA_VISIBLE_DEVICES"', GPUS="3").stdout
+    assert told == "python -m; 3\n"
+
+
+def test_jobs_share_the_gpus_they_are_given(tmp_path):
+    script = tmp_path / "show.sh"
+    script.write_text('#!/bin/bash\nsource scripts/env.sh\necho "gpu $CUDA_VISIBLE_DEVICES, $LAUNCH, $DATA"\n')
+    script.chmod(0o755)
+    start = (
+        f"source scripts/env.sh; source scripts/jobs.sh; for SLOT in 0 1 2; do (job {tmp_path} $SLOT {script}); done"
+    )
+
+    def logs(**variables):
+        bash("-c", start, **variables)
+        return [(tmp_path / f"seed{slot}" / "show.log").read_text() for slot in range(3)]
+
+    assert logs() == [f"gpu , python -m, {tmp_path}/toy{slot}\n" for slot in range(3)]
+    assert [line[:18] for line in logs(GPUS="4,7")] == [f"gpu {gpu}, python -m, " for gpu in (4, 7, 4)]
+    assert [line[:6] for line in logs(GPUS="2")] == ["gpu 2,"] * 3
+
+
+@pytest.mark.parametrize(
+    "path", [*ROOT.glob("scripts/*.*"), *ROOT.glob("scripts/*/*"), ROOT / "run_all.sh"], ids=lambda path: path.name
+)
+def test_syntax(path):
+    bash("-n", path)
+
+
+def test_slurm_example(tmp_path):
+    (tmp_path / "scontrol").write_text("#!/bin/sh\necho first; echo second\n")
+    (tmp_path / "run_all.sh").write_text(
+        '#!/bin/sh\necho "$SRUN_CPUS_PER_TASK $*"; echo "$LAUNCH"; echo "$LAUNCH_LABELS"\n'
+    )
+    for name in ("scontrol", "run_all.sh"):
+        (tmp_path / name).chmod(0o755)
+    job = {"SLURM_JOB_NODELIST": "a,b", "SLURM_NNODES": 2, "SLURM_JOB_ID": 17, "SLURM_CPUS_PER_TASK": 32}
+    search = f"{tmp_path}:{os.environ['PATH']}"
+    lines = bash(ROOT / "scripts" / "slurm.sbatch", root=tmp_path, PATH=search, **job).stdout.splitlines()
+    assert lines[0] == "32 voc12"
+    assert lines[1].startswith("srun python -m torch.distributed.run --nnodes 2 ") and "first:29500" in lines[1]
+    assert lines[1].endswith("--nproc-per-node 4 -m") and lines[2].endswith("--nproc-per-node 1 -m")
