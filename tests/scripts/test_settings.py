@@ -68,7 +68,7 @@ def test_run_all_takes_data_and_settings_as_words(tmp_path):
     assert bash("run_all.sh", "voc12", settings).stdout == "data/voc12 runs/voc12_short train_aug\n"
     assert bash("run_all.sh", SETTINGS=settings, DATA="data/x", RUN="y").stdout == "data/x y train\n"
     said = bash("run_all.sh", "no_such_data", "voc12_code", expected=2).stderr.splitlines()
-    assert "voc12_code.sh" in said[0] and "runs/voc12_code" in said[0]
+    assert "voc12_code.sh" in said[0] and "runs/no_such_data_voc12_code" in said[0]
     assert said[1].startswith("data/no_such_data: expected a data set") and len(said) == 2
 
 
