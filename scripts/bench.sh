@@ -5,12 +5,13 @@
 source "$(dirname "$0")/env.sh"
 lines=docs/bench/lines.jsonl
 {
-    python tests/bench/labels.py
-    python tests/bench/training.py --compile --profile
-    python tests/bench/loading.py
-    python tests/bench/inference.py --images 16
-    python tests/bench/scaling.py
+    python benchmarks/labels.py
+    python benchmarks/training.py --compile --profile
+    python benchmarks/loading.py
+    python benchmarks/inference.py --images 16
+    python benchmarks/crf.py
+    python benchmarks/scaling.py
 } | tee "$lines.partial"
 mv "$lines.partial" "$lines"
 [ ! -e runs/precision/results.jsonl ] || cp runs/precision/results.jsonl docs/bench/precision.jsonl
-python tests/bench/report.py
+python benchmarks/report.py

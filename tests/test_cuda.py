@@ -1,12 +1,22 @@
-"""On a machine with a GPU: the same numbers as on the CPU, through the same code."""
+"""On a machine with a GPU: the same numbers as on the CPU, through the same code, and steps that never wait for it."""
+
+import subprocess
+import sys
+import warnings
+from pathlib import Path
 
 import pytest
 import torch
 
-from cls.losses import classification_loss
-from cls.model import Classifier
-from common import device as devices
-from seg.deeplab import MultiScale, build, multi_scale_loss
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+import trainings  # noqa: E402
+
+from cls.losses import classification_loss  # noqa: E402
+from cls.model import Classifier  # noqa: E402
+from common import device as devices  # noqa: E402
+from seg.deeplab import MultiScale, build, multi_scale_loss  # noqa: E402
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 THIN = {"channels": [8, 8, 16, 16, 16], "depths": [1, 1, 1, 1, 2]}
@@ -38,9 +48,75 @@ def test_gpu_equals_cpu(kind):
             device: (lambda outputs, d=device: multi_scale_loss(outputs, target.to(d))) for device in ("cpu", "cuda")
         }
     expected = loss_and_gradient(network, losses["cpu"], x, "cpu")
-    found = loss_and_gradient(network, losses["cuda"], x, "cuda")
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # which keeps 10 bits of a float32's 23
+        found = loss_and_gradient(network, losses["cuda"], x, "cuda")
     torch.testing.assert_close(found[0], expected[0], rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(found[1], expected[1], rtol=2e-2, atol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """A folder of drawn data, see benchmarks/draw.py."""
+    root = tmp_path_factory.mktemp("drawn") / "root"
+    subprocess.run([sys.executable, ROOT / "benchmarks/draw.py", root, "12", "96", "128"], check=True)
+    trainings.write_resnet(root / "resnet.pth", thin=True)
+    return root
+
+
+NAMES = list(trainings.commands(Path()))
+
+
+@needs_gpu
+@pytest.mark.parametrize("name", NAMES)
+def test_no_step_waits_for_the_gpu(name, drawn, tmp_path):
+    """All epochs of the real loop on the real images: the first without, the last with what only the last does."""
+    module, arguments = trainings.commands(drawn, "all", thin=True)[name]
+    handed = trainings.set_up(module, (*arguments, "--workers", 0), tmp_path / "out")
+    batches = trainings.read_batches(handed)
+    assert trainings.synchronisations(handed, batches, warm=1, steps=8) == []
+    mode = torch.cuda.set_sync_debug_mode
+    try:
+        trainings.run(handed, batches, 1, 8, lambda: mode("error"), lambda: mode("default"))
+    finally:
+        mode("default")
+
+
+@needs_gpu
+def test_a_step_that_waits_for_the_gpu_is_found(drawn, tmp_path):
+    module, arguments = trainings.commands(drawn, "all", thin=True)["cls.train"]
+    handed = trainings.set_up(module, (*arguments, "--workers", 0), tmp_path / "out")
+    step = handed["step"]
+    handed["step"] = lambda iteration, batch: step(iteration, batch) * torch.ones((), device="cuda").item()
+    assert len(trainings.synchronisations(handed, trainings.read_batches(handed), warm=1, steps=3)) == 3
+
+
+def test_calls_that_wait_are_counted_after_the_warm_up(drawn, tmp_path, monkeypatch):
+    """With PyTorch's debug mode mocked, as this is for machines without a GPU, too."""
+    modes, (module, arguments) = ["default"], trainings.commands(drawn, "all", thin=True)["cls.train"]
+    monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", modes.append)
+    handed = trainings.set_up(module, (*arguments, "--workers", 0), tmp_path / "out", "cpu")
+    step = handed["step"]
+
+    def waiting_step(iteration, batch):
+        if modes[-1] == "warn":
+            warnings.warn(f"{trainings.SYNCHRONISING} (somewhere)", stacklevel=1)
+        return step(iteration, batch)
+
+    handed["step"] = waiting_step
+    found = trainings.synchronisations(handed, trainings.read_batches(handed, 2), warm=2, steps=3)
+    assert len(found) == 3 and found[0].startswith("test_cuda.py:")
+    assert modes[-1] == "default"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_trainings_are_measured_through_their_own_loop(name, drawn, tmp_path):
+    module, arguments = trainings.commands(drawn, "all", thin=True)[name]
+    handed = trainings.set_up(module, (*arguments, "--workers", 0, "--lr", 0.1), tmp_path / "out", "cpu")
+    before = [parameter.detach().clone() for parameter in handed["model"].parameters() if parameter.requires_grad]
+    assert trainings.milliseconds(handed, trainings.read_batches(handed, 2), warm=1, steps=2) > 0
+    after = [parameter for parameter in handed["model"].parameters() if parameter.requires_grad]
+    assert all(not torch.equal(*pair) for pair in zip(before[-2:], after[-2:]))
+    assert list((tmp_path / "out/tensorboard").iterdir()) and not (tmp_path / "out/training.pth").exists()
 
 
 def test_devices_that_are_not_there_are_refused():

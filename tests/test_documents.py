@@ -14,7 +14,7 @@ def run(*command):
 
 
 def test_the_benchmarks_come_from_the_lines_in_the_repository(tmp_path):
-    run("tests/bench/report.py", "--out", tmp_path / "BENCHMARKS.md")
+    run("benchmarks/report.py", "--out", tmp_path / "BENCHMARKS.md")
     assert (tmp_path / "BENCHMARKS.md").read_text() == (ROOT / "BENCHMARKS.md").read_text()
 
 

@@ -5,7 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
@@ -13,10 +13,16 @@ from common.stage import machine  # noqa: E402
 
 
 def show(section, what, unit, sides, at_most=None, at_least=None):
-    """Prints one measurement. `sides`: {name: number}, one or two of them, taken in this run.
+    """Prints one measurement as a JSON line; see `measured`."""
+    line = with_origin(measured(section, what, unit, sides, at_most, at_least))
+    print(json.dumps(line, ensure_ascii=False), flush=True)
 
-    The ratio is how much better the second is: of times and memory first / second, of speeds ("…/s") second / first.
-    `at_most` is a target for the last side, `at_least` one for the ratio.
+
+def measured(section, what, unit, sides, at_most=None, at_least=None):
+    """One measurement as a dictionary. `sides`: {name: number}, all taken in this run.
+
+    Of two sides, the ratio is how much better the second is: of times and memory first / second, of speeds ("…/s")
+    second / first. `at_most` is a target for the last side, `at_least` one for the ratio.
     """
     line = {"section": section, "what": what, "unit": unit}
     line["sides"] = {name: float(f"{value:.4g}") for name, value in sides.items()}
@@ -27,5 +33,15 @@ def show(section, what, unit, sides, at_most=None, at_least=None):
         met = list(sides.values())[-1] <= at_most if at_most is not None else line["ratio"] >= at_least
         line["target"] = f"≤ {at_most} {unit}" if at_most is not None else f"≥ {at_least}×"
         line["met"] = bool(met)
+    return line
+
+
+def checked(section, what, passed, found):
+    """A check as a dictionary: `found` says in words what was seen."""
+    return {"section": section, "what": what, "found": str(found), "met": bool(passed)}
+
+
+def with_origin(line):
+    """A line with the command and the machine."""
     command = ["python", str(Path(sys.argv[0]).resolve().relative_to(ROOT)), *sys.argv[1:]]
-    print(json.dumps(line | {"command": shlex.join(command), "machine": machine()}, ensure_ascii=False), flush=True)
+    return line | {"command": shlex.join(command), "machine": machine()}

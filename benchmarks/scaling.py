@@ -1,7 +1,8 @@
-"""Training in one and in two processes, as torchrun starts them, each on a core of its own: python tests/bench/scaling.py
+"""Training in one and in two processes, as torchrun starts them, each on a core of its own: python benchmarks/scaling.py
 
 Strong scaling shares one batch, weak scaling gives each process a batch of that size. The network is the classifier, an
-eighth as wide as VGG16, at 128²; with GloRe's batch norm over all processes and gradients that add up.
+eighth as wide as VGG16, at 128²; with GloRe's batch norm over all processes and gradients that add up. On a machine with
+fewer than two GPUs both sides run on the CPU, and the line's name says so.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from measurement import ROOT, show
 CHANNELS = [16, 32, 64, 64, 64]
 
 
-def train(batch_size, steps):
+def train(batch_size, steps, device):
     """Prints the images a second of all processes, which share each batch as in cls.train."""
     import torch
 
@@ -25,7 +26,7 @@ def train(batch_size, steps):
     from common import device as devices
     from common import distributed
 
-    device = devices.pick("auto")
+    device = devices.pick(device)
     share = len(distributed.shard(range(batch_size)))
     images = torch.randn(share, 3, 128, 128, device=device).contiguous(memory_format=torch.channels_last)
     labels = torch.randint(0, 2, (share, 20), device=device).float()
@@ -47,9 +48,17 @@ def train(batch_size, steps):
         print(batch_size * steps / (time.perf_counter() - start))
 
 
-def speed(processes, batch_size, steps):
+def common_device():
+    """Where one process and two can both run: "cuda" takes a GPU for each."""
+    import torch
+
+    return "cuda" if torch.cuda.device_count() >= 2 else "cpu"
+
+
+def speed(processes, batch_size, steps, device):
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    command = [sys.executable, *launcher, __file__, "--batch-size", str(batch_size), "--steps", str(steps), "--train"]
+    command = [sys.executable, *launcher, __file__, "--batch-size", str(batch_size), "--steps", str(steps)]
+    command += ["--train", "--device", device]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT}{os.pathsep}{Path(__file__).parent}"}
     result = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
     if result.returncode:
@@ -62,16 +71,21 @@ def main():
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--train", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--device", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.train:
         from common import distributed
 
         os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[distributed.LOCAL_RANK]})
         with distributed.process_group():
-            return train(args.batch_size, args.steps)
+            return train(args.batch_size, args.steps, args.device)
+    device = common_device()
+    where = "GPUs" if device == "cuda" else "the CPU"
     for what, factor in (("strong: batches of 8 in all", 1), ("weak: batches of 8 a process", 2)):
-        one, two = speed(1, args.batch_size, args.steps), speed(2, factor * args.batch_size, args.steps)
-        show("Several processes", f"classifier's training, {what}", "images/s", {"1 process": one, "2 processes": two})
+        one = speed(1, args.batch_size, args.steps, device)
+        two = speed(2, factor * args.batch_size, args.steps, device)
+        sides = {"1 process": one, "2 processes": two}
+        show("Several processes", f"classifier's training on {where}, {what}", "images/s", sides)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How fast images are read and augmented, and how long a training waits for them: python tests/bench/loading.py
+"""How fast images are read and augmented, and how long a training waits for them: python benchmarks/loading.py
 
 On drawn JPEGs of 500x375 pixels with the datasets of the trainings.
 """
@@ -15,6 +15,7 @@ from measurement import ROOT, show
 
 from cls.dataset import TrainingImages
 from common import training
+from common.loading import make_loader
 from common.parallel import cores
 from data.layout import DataSet
 from seg.dataset import TrainingCrops
@@ -26,7 +27,7 @@ def speed(images, batch_size, workers):
     """Images a second, without the first batches, for which the processes start."""
     batches = training.ShuffledBatches(len(images), batch_size, 5 * len(images) // batch_size, seed=0)
     start, count = None, 0
-    for number, _ in enumerate(training.loader(images, batches, workers, torch.device("cpu"))):
+    for number, _ in enumerate(make_loader(images, batches, workers, torch.device("cpu"))):
         if number == 4 * workers:
             start = time.perf_counter()
         elif start:
@@ -57,7 +58,7 @@ def main():
         subprocess.run([sys.executable, Path(__file__).with_name("draw.py"), root, str(args.images)], check=True)
         dataset = DataSet(root / "data")
         items = dataset.split("all")
-        crops = TrainingCrops(dataset, items, root / "pred", 321, (0.5, 0.75, 1, 1.25, 1.5), "torchvision", seed=0)
+        crops = TrainingCrops(dataset, items, root / "pred", 321, (0.5, 0.75, 1, 1.25, 1.5), seed=0)
         for what, images, batch_size in (
             ("classifier, 256², jitter", TrainingImages(dataset, items, 256, seed=0), 5),
             ("DeepLab, crops of 321²", crops, 10),

@@ -1,4 +1,4 @@
-"""How fast the label stages are, on drawn data of VOC's format: python tests/bench/labels.py [--images 300]
+"""How fast the label stages are, on drawn data of VOC's format: python benchmarks/labels.py [--images 300]
 
 Every command runs on N and on 2N images: the second minus the first is what an image costs without the start of Python
 and its processes, and so what counts for 10 582 of them. It is wall time. This process stays small, with no import beyond
@@ -19,13 +19,13 @@ CORES = len(os.sched_getaffinity(0))
 SECTION = "Labels"
 
 
-def command_of(root, stage, size, split, workers):
-    """The stage on maps of `size`, its folder named after everything, and its inputs those of one process."""
+def command_of(root, stage, size, split, workers, inputs_of=1):
+    """The stage on maps of `size`, its folder named after everything, and its inputs those of `inputs_of` processes."""
     run = root / f"run_{size}_{split}"
     inputs = {
         "background": ("--oa-cam", root / f"oa_cam_{size}"),
-        "pom": ("--label", run / "background1", "--cam", root / f"cam_{size}"),
-        "nsrm": ("--pred", root / "pred", "--label", run / "pom1"),
+        "pom": ("--label", run / f"background{inputs_of}", "--cam", root / f"cam_{size}"),
+        "nsrm": ("--pred", root / "pred", "--label", run / f"pom{inputs_of}"),
     }[stage]
     options = ("--data", root / "data", "--split", split, *inputs, "--workers", workers)
     return [sys.executable, "-m", f"pseudo.{stage}", *map(str, options), "--out", str(run / f"{stage}{workers}")]

@@ -1,4 +1,4 @@
-"""How fast inference is, with random weights, and whether its memory is flat: python tests/bench/inference.py [--images 100]
+"""How fast inference is, with random weights, and whether its memory is flat: python benchmarks/inference.py [--images 100]
 
 Batch size 1 and the larger one take turns, image for image, so their ratio holds on a busy machine too.
 """
@@ -81,7 +81,7 @@ def compare_batches(name, network, size, batch_size, args):
 def crf(args):
     import cv2
 
-    from seg.crf import DEFAULTS, dense_crf
+    from common.crf import DEFAULTS, dense_crf
 
     random = np.random.default_rng(0)
     height, width = args.size

@@ -1,4 +1,4 @@
-"""Step times of the trainings at the paper's sizes, on random input and weights: python tests/bench/training.py [--compile]
+"""Step times of the trainings at the paper's sizes, on random input and weights: python benchmarks/training.py [--compile]
 
 float32 against bfloat16, eager against compiled; both sides of a ratio come from this one run. On a CPU segmentation gets
 2 images instead of the paper's 10.

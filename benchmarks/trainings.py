@@ -1,0 +1,154 @@
+"""The four trainings as their commands set them up, with real networks, optimisers, steps and images, to be measured.
+
+A command runs up to its loop, common.training.iterate, which then gets batches that have been read already.
+"""
+
+import importlib
+import inspect
+import sys
+import time
+import warnings
+from contextlib import redirect_stdout, suppress
+from pathlib import Path
+from unittest import mock
+
+import torch
+from measurement import ROOT  # noqa: F401  (makes the packages importable)
+
+from common import checkpoint, training
+from seg.deeplab import build
+
+SYNCHRONISING = "called a synchronizing CUDA operation"  # PyTorch's words under set_sync_debug_mode
+THIN_VGG = ("--channels", 4, 4, 4, 4, 4)
+THIN_RESNET = ("--blocks", 1, 1, 1, 1, "--width", 4)
+MODES = {"bfloat16": ("--amp",), "TF32": ("--no-amp",), "float32": ("--no-amp", "--no-tf32")}
+
+
+def commands(root, split="val", thin=False):
+    """{name: (module, arguments)} of the four trainings at the paper's sizes, on the data of draw.py in `root`.
+
+    `thin` leaves the classifier's images large and makes the rest tiny. The ResNet starts from <root>/resnet.pth, see
+    `write_resnet`, with batch norm frozen, as from COCO's weights.
+    """
+    data = ("--data", root / "data", "--split", split, "--lr", 1e-6)
+    vgg, resnet, fc = (THIN_VGG, THIN_RESNET, ("--fc-channels", 4)) if thin else ((), (), ())
+    crops = (*data, "--labels", root / "pred", *(("--batch-size", 2, "--crop-size", 65) if thin else ()))
+    cls = (*data, *vgg, "--epochs", 3)
+    return {
+        "cls.train": ("cls.train", cls),
+        "cls.train_iam": ("cls.train_iam", (*cls, "--attention", root / "oa_cam_32x32")),
+        "seg.train ResNet-101": (
+            "seg.train",
+            (*crops, *resnet, "--init", root / "resnet.pth", "--convention", "caffe"),
+        ),
+        "seg.train VGG16": ("seg.train", (*crops, "--backbone", "vgg16", *vgg, *fc)),
+    }
+
+
+def write_resnet(path, thin=False, classes=20):
+    """A DeepLab ResNet-101 of random weights that can be trained with frozen batch norm: its residuals start at 0."""
+    sizes = {"depths": [1, 1, 1, 1], "width": 4} if thin else {}
+    arch = {"backbone": "resnet101", "classes": classes, "convention": "caffe", **sizes}
+    network = build(**arch)
+    for name, layer in network.named_modules():
+        if name.endswith("increase.bn"):
+            torch.nn.init.zeros_(layer.weight)  # else they would add up over 33 blocks, and overflow
+    checkpoint.save(path, arch=arch, state_dict=network.state_dict())
+
+
+class Reached(Exception):
+    """The command has come to its loop."""
+
+
+def set_up(module, arguments, out, device="auto"):
+    """Runs a training's command up to its loop. Returns the arguments of common.training.iterate, {name: value}."""
+    handed = {}
+
+    def reached(*args, **options):
+        handed.update(inspect.signature(iterate).bind(*args, **options).arguments)
+        raise Reached
+
+    iterate = training.iterate
+    out.mkdir(parents=True, exist_ok=True)
+    command = importlib.import_module(module)
+    options = (*arguments, "--out", out, "--device", device)
+    args = command.parser().parse_args([str(option) for option in options])
+    with mock.patch.object(training, "iterate", reached), suppress(Reached), redirect_stdout(None):
+        command.run(args)
+    return handed
+
+
+def read_batches(handed, count=8):
+    """The first `count` batches of a training, in pinned memory where its loader pins."""
+    return [batch for _, batch in zip(range(count), handed["loader"])]
+
+
+class Prepared:
+    """Stands in for a loader: `batches` over and over, with `begin()` before step `warm` and `end()` after the last.
+
+    `benchmark`: whether cuDNN may try its algorithms; the loop itself sets that, but before it asks for a batch.
+    """
+
+    def __init__(self, loader, batches, warm, steps, begin, end, benchmark=True):
+        self.dataset, self.collate_fn = loader.dataset, loader.collate_fn
+        self.batches, self.warm, self.steps = batches, warm, steps
+        self.begin, self.end, self.benchmark = begin, end, benchmark
+
+    def __iter__(self):
+        torch.backends.cudnn.benchmark = self.benchmark
+        for number in range(self.warm + self.steps):
+            if number == self.warm:
+                self.begin()
+            yield self.batches[number % len(self.batches)]
+        self.end()
+
+
+def run(handed, batches, warm, steps, begin, end, benchmark=True):
+    """Runs common.training.iterate for `warm` + `steps` steps, without a checkpoint at the end; see Prepared."""
+    loader = Prepared(handed["loader"], batches, warm, steps, begin, end, benchmark)
+    training.iterate(**{**handed, "loader": loader, "total": warm + steps + 1, "start": 0})
+
+
+def wait(device):
+    """Until a GPU has done everything that it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def device_of(handed):
+    return next(handed["model"].parameters()).device
+
+
+def milliseconds(handed, batches, warm, steps, benchmark=True):
+    """The time of a step, on average over `steps` after `warm`."""
+    device, times = device_of(handed), []
+
+    def now():
+        wait(device)
+        times.append(time.perf_counter())
+
+    run(handed, batches, warm, steps, now, now, benchmark)
+    return 1e3 * (times[1] - times[0]) / steps
+
+
+def synchronisations(handed, batches, warm, steps):
+    """The places, "file:line", at which `steps` steps made this process wait for the GPU: none, if all is well."""
+
+    def begin():
+        wait(device_of(handed))
+        torch.cuda.set_sync_debug_mode("warn")
+
+    def end():
+        torch.cuda.set_sync_debug_mode("default")
+
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        try:
+            run(handed, batches, warm, steps, begin, end)
+        finally:
+            end()
+    return [f"{each.filename.rsplit('/', 1)[-1]}:{each.lineno}" for each in seen if SYNCHRONISING in str(each.message)]
+
+
+if __name__ == "__main__":  # python benchmarks/trainings.py FILE [thin]: random weights for seg.train --init
+    write_resnet(Path(sys.argv[1]), thin=sys.argv[2:] == ["thin"])
