@@ -21,10 +21,10 @@ SMALLEST_PROBABILITY = 1e-5  # as published: others count as this
 
 
 def choose_backend(backend, device_type="cpu"):
-    """The backend that computes, "lattice" or "pydensecrf". `device_type`: where the probabilities lie, "cpu" or "cuda".
+    """The backend that computes, "lattice" or "pydensecrf". `device_type`: of the probabilities, "cpu" or "cuda".
 
-    "auto" is ours on a GPU and wherever pydensecrf cannot be imported. Raises InputError if `backend` is none of BACKENDS
-    or asks for a pydensecrf that cannot be imported.
+    "auto" is ours on a GPU and wherever pydensecrf cannot be imported. Raises InputError if `backend` is none of
+    BACKENDS or asks for a pydensecrf that cannot be imported.
     """
     if backend not in BACKENDS:
         raise InputError(f"dense CRF: expected a backend of {', '.join(BACKENDS)}, found {backend}")
@@ -37,7 +37,7 @@ def choose_backend(backend, device_type="cpu"):
             return "lattice"
         reason = " ".join(str(error).split())
         raise InputError(
-            f"dense CRF: expected the backend pydensecrf installed (pip install -r requirements-crf.txt), found: {reason}"
+            f"dense CRF: expected pydensecrf to be installed (pip install -r requirements-crf.txt), found: {reason}"
         ) from None
     return "pydensecrf"
 
@@ -56,10 +56,12 @@ def dense_crf(
 ):
     """Mean-field inference in a fully connected CRF: a softmax of the same shape, float32 (C, H, W).
 
-    image: uint8 (H, W, 3), RGB. probabilities: float32 (C, H, W), a softmax. Both are NumPy arrays, and so is the result,
-    or both torch tensors on one device, where the result is then, too. `backend`: see choose_backend.
-    `min_probability`: classes whose probability exceeds it nowhere in the image take no part and get 0; with 0 all take
-    part. Raises InputError for the backend, or for standard deviations too small for the lattice.
+    image: uint8 (H, W, 3), RGB. probabilities: float32 (C, H, W), a softmax. Both are NumPy arrays, and so is the
+    result, or both torch tensors on one device, where the result is then, too. `backend`: see choose_backend.
+    `min_probability`: classes whose probability exceeds it nowhere in the image take no part and get 0; with 0 all
+    take part. Raises InputError for the backend, or for standard deviations too small for the lattice.
+
+    On a CPU, 21 classes of 500x333 pixels take 0.2 GiB beside the inputs with pydensecrf, up to 0.5 GiB with lattice.
     """
     is_tensor = hasattr(probabilities, "detach")
     chosen = choose_backend(backend, probabilities.device.type if is_tensor else "cpu")

@@ -1,9 +1,9 @@
-"""The permutohedral lattice of Adams, Baek and Davis (Eurographics 2010): a Gaussian filter in few dimensions, in PyTorch.
+"""The permutohedral lattice of Adams, Baek and Davis (Eurographics 2010), in PyTorch: a Gaussian filter.
 
 Each of N points with d features is lifted onto the hyperplane of d + 1 coordinates that sum to 0 and lies there in a
 simplex of d + 1 lattice vertices. Values are splatted onto the vertices, blurred along the d + 1 axes and sliced back.
-All three are products with sparse matrices. `embedding_bag` computes such a product: on a CPU in half of SciPy's time, on
-CUDA without atomic additions, so that the order of a sum, and with it the result, does not vary.
+All three are products with sparse matrices. `embedding_bag` computes such a product: on a CPU in half of SciPy's
+time, on CUDA without atomic additions, so that the order of a sum, and with it the result, does not vary.
 """
 
 import math
@@ -16,8 +16,8 @@ from common.files import InputError
 
 LARGEST_SPAN = 2**20  # of a lattice coordinate: beyond it float32 has no accurate place within a simplex
 KEYS = 2**63  # int64
-CPU_TABLE = 24 * 2**20  # bytes: glibc returns blocks from 32 MiB on to the system, and zeroing new ones takes longer than
-# the filter
+CPU_TABLE = 24 * 2**20  # bytes: glibc gives larger blocks back to the system, and new ones cost more than the filter
+CPU_COLUMNS = 8  # at least: with fewer at once the indices cost more than the values
 
 
 class Lattice:
@@ -25,7 +25,8 @@ class Lattice:
 
     The filter F is normalised symmetrically and scaled: weight · n · F(n · values) with n = 1 / √(F(1) + 1e-20), as in
     Krähenbühl and Koltun's dense CRF. The factors are part of the matrices, which take 16 N (d + 1) bytes and, with M
-    vertices, at most 28 M (d + 1) more. A call takes two tables (M, C), on a CPU at most 24 MiB each; M ≤ N (d + 1).
+    vertices, at most 28 M (d + 1) more; M ≤ N (d + 1). A call takes two tables (M, C), on a CPU of so many columns at
+    once that each has at most 24 MiB, or of 8.
 
     Raises InputError if the features spread so far that keys of vertices exceed 63 bits, or coordinates float32.
     """
@@ -51,10 +52,10 @@ class Lattice:
     def __call__(self, values):
         """(N, C) float32 -> (N, C)."""
         columns = values.shape[1]
-        parts = 1 if values.is_cuda else math.ceil(4 * self.size * columns / CPU_TABLE)
-        if parts <= 1:
+        at_once = columns if values.is_cuda else max(CPU_COLUMNS, CPU_TABLE // (4 * self.size))
+        if columns <= at_once:
             return self._filter(values)
-        return torch.cat([self._filter(part) for part in values.tensor_split(min(parts, columns), 1)], 1)
+        return torch.cat([self._filter(part) for part in values.tensor_split(math.ceil(columns / at_once), 1)], 1)
 
     def _filter(self, values):
         table = self.splat.times(values)  # (M, C)
@@ -98,8 +99,8 @@ def elevate(features):
 def enclosing_simplex(elevated):
     """The simplex around each point (d + 1, N): its remainder-0 vertex and the axes from vertex to vertex.
 
-    Returns (nearest, order): nearest float32 (d + 1, N), that vertex' coordinates / (d + 1), whole numbers that sum to 0;
-    order int64 (d + 1, N), the coordinates by increasing distance from it, of equal ones the later first.
+    Returns (nearest, order): nearest float32 (d + 1, N), that vertex' coordinates / (d + 1), whole numbers that sum to
+    0; order int64 (d + 1, N), the coordinates by increasing distance from it, of equal ones the later first.
     """
     size = len(elevated)
     nearest = (elevated * reciprocal(size)).round()
@@ -145,8 +146,8 @@ def vertex_keys(nearest, order):
     spans = (coordinates.amax(1) + 2 * size - low + 1).tolist()
     if not all(span <= LARGEST_SPAN for span in spans) or math.prod(map(int, spans)) >= KEYS:
         raise InputError(
-            "dense CRF: the standard deviations are too small for this image: expected a lattice of less than 2^63 cells "
-            f"and 2^20 a side, found sides of {', '.join(f'{span:.3g}' for span in spans)}"
+            "dense CRF: the standard deviations are too small for this image: expected a lattice of less than 2^63 "
+            f"cells and 2^20 a side, found sides of {', '.join(f'{span:.3g}' for span in spans)}"
         )
     factors = [math.prod(map(int, spans[i + 1 :])) for i in range(size - 1)] + [0]
     steps = [sum(factors) - size * factor for factor in factors]
@@ -160,8 +161,8 @@ def vertex_keys(nearest, order):
 def number_vertices(keys):
     """Numbers the M different ones among the keys int64 (d + 1, N), in ascending order.
 
-    Returns their keys int64 (M,), the number of each of the (d + 1) N entries int32, the entries sorted by number int64,
-    and where each number starts among these, int32 (M + 1,).
+    Returns their keys int64 (M,), the number of each of the (d + 1) N entries int32, the entries sorted by number
+    int64, and where each number starts among these, int32 (M + 1,).
     """
     keys, entries = keys.flatten().sort(stable=True)
     new = torch.ones_like(keys, dtype=torch.bool)
@@ -173,8 +174,10 @@ def number_vertices(keys):
 
 
 def blur_matrix(keys, step):
-    """(1/2, 1, 1/2) along one axis of the vertices with the sorted keys (M,): 1 for itself, 1/2 for each neighbour that is
-    there."""
+    """The blur along one axis, a Matrix (M, M) of the vertices with the sorted keys int64 (M,).
+
+    1 for the vertex itself, 1/2 for each of its two neighbours that is there.
+    """
     found = torch.searchsorted(keys, keys + step).clamp_(max=len(keys) - 1)
     has_next = keys[found] == keys + step
     vertices = has_next.nonzero().squeeze(1)

@@ -69,8 +69,9 @@ def _apply(function, chunk):
 
 
 def _start_worker():
-    """The processes are the parallelism; OpenCV's threads would only fight over the cores."""
+    """The processes are the parallelism; threads of OpenCV and PyTorch would only fight over the cores."""
     import cv2
 
     interruption.start_worker()
     cv2.setNumThreads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # for a PyTorch that is imported later, as for the CRF: most never need it
