@@ -25,6 +25,14 @@ NOTES = {
     "gain about what is seen here.",
     "torch.compile": "Both sides in bfloat16, without the time of compiling. It gains nothing worth its minutes: there is no `--compile`.",
     "Profile": "Where the bfloat16 step goes: the five operators that take the most time themselves.",
+    "CRF": "This project's lattice against pydensecrf, one core, the fastest of three rounds in turns; the target is twice "
+    "pydensecrf's time. The images are drawn; on five VOC photographs (`--photos FOLDER`) the lattice took 0.69 to 1.05 times "
+    "pydensecrf's time (0.9 to 1.7 s), with no other label and probabilities within 9e-6, in 363 to 378 MiB where pydensecrf took "
+    "219. The probabilities are made, not a network's: 21 smooth normal logits, the background's raised by 9, bumps of 14 for two "
+    "classes and of 8 for three that look like them; *hard* ones are normal logits smoothed by half a pixel only.",
+    "CRF with fewer classes": "`--crf-min-probability`: classes whose probability exceeds it nowhere are left out. On the five "
+    "photographs 0.05 left 6 of 21 classes, took 0.60 of pydensecrf's time and 0.77 of the lattice's, and changed 0.002 % of the "
+    "labels, at worst 0.005 %. **Recommended: 0.05**; 0.2 gains little more and changes up to 0.011 %. The default, 0, is exact.",
     "A full run": "Both rounds, the classifier and the integral attention model; without inference, CRF and labels.",
 }
 GPU_NOTE = (
