@@ -22,7 +22,7 @@ import numpy as np
 from measurement import show
 
 from common.crf import DEFAULTS, choose_backend, dense_crf, likely_classes
-from common.files import read_rgb
+from common.images import read_rgb
 
 CLASSES = 21
 SIZE = (333, 500)
@@ -84,7 +84,7 @@ def drawn_cases(photos, kind, images):
 def predicted_cases(args):
     """Yields (name, image, probabilities) of the split's first images, from the network of `args.weights`."""
     from common import device as devices
-    from data.layout import DataSet
+    from common.dataset import DataSet
     from seg import predict
     from seg.dataset import WholeImages
 
@@ -94,7 +94,7 @@ def predicted_cases(args):
     items = dataset.split(args.split)[: args.images]
     network = predict.load_network(options, len(dataset.classes))
     batches = [[index] for index in range(len(items))]
-    device = devices.pick(options.device)
+    device = devices.select_device(options.device)
     outputs = predict.network_outputs(options, network, WholeImages(dataset, items), batches, device)
     for id, image, logits in predict.logits_on_cpu(outputs):
         yield id, image, resized_softmax(logits, image.shape[:2])

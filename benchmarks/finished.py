@@ -10,8 +10,8 @@ from pathlib import Path
 
 from measurement import ROOT  # noqa: F401  (makes the packages importable)
 
+from common.dataset import DataSet
 from common.maps import map_path
-from data.layout import DataSet
 
 TRAININGS = ("cls", "iam", "seg1", "seg2")
 MAPS = ("cam", "oa_cam")

@@ -15,9 +15,9 @@ import torch
 import trainings
 from measurement import ROOT, checked, measured
 
-from common import checkpoint, training
+from common import checkpoint
 from common import device as devices
-from common.parallel import cores
+from stages.parallel import cores
 
 CRF_MILLISECONDS = 30  # what dense CRF may take for an image of 500x375 with 21 classes on a GPU
 
@@ -37,7 +37,7 @@ class Place(NamedTuple):
 
 @contextmanager
 def set_up(place, name, *options, workers=0):
-    """A training before its loop, by its name in trainings.commands: the arguments of common.training.iterate."""
+    """A training before its loop, by its name in trainings.commands: see trainings.set_up."""
     module, arguments = place.commands[name]
     with tempfile.TemporaryDirectory() as folder:
         options = (*arguments, *options, "--workers", workers)
@@ -47,7 +47,7 @@ def set_up(place, name, *options, workers=0):
 def device_names(place, _):
     """--device as a user may write it: always a device with its index."""
     for name in ("auto", "cuda", "cuda:0") if place.device.type == "cuda" else ("auto", "cpu"):
-        found = devices.pick(name)
+        found = devices.select_device(name)
         yield checked("Devices", f"--device {name}", found == place.device, found)
 
 
@@ -107,7 +107,7 @@ def copies(place, _):
 
     def seconds(host):
         start = time.perf_counter()
-        for _ in devices.one_behind(started()):
+        for _ in devices.pipelined(started()):
             time.sleep(host)
         return time.perf_counter() - start
 
@@ -203,7 +203,7 @@ def loaders(place, _):
         for workers in counts:
             length = ("--epochs", 100) if name.startswith("cls") else ()
             with set_up(place, name, *length, workers=workers) as handed:
-                sides[f"{workers} processes"] = loader_speed(handed["loader"], 8 if place.thin else 160)
+                sides[f"{workers} processes"] = loader_speed(handed.loader, 8 if place.thin else 160)
         yield measured("Reading images", name, "images/s", sides)
 
 
@@ -251,10 +251,10 @@ def two_processes(place, _):
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "two"
             handed = trainings.set_up(module, options, Path(folder) / "one", place.device)
-            before = parameters(handed["model"].state_dict())
-            training.iterate(**handed)
-            one = parameters(handed["model"].state_dict())
+            before = parameters(handed.bare_model.state_dict())
+            handed.training.run(lambda run: None)
             del handed
+            one = parameters(checkpoint.load(Path(folder) / "one" / "weights.pth")["state_dict"])
             call((*TWO, module, *options, "--device", place.device.type, "--out", out))
             two = parameters(checkpoint.load(out / "weights.pth")["state_dict"])
         apart = ((two - one).norm() / (one - before).norm()).item()

@@ -136,7 +136,7 @@ def time_up(number, frame):
 
 def main(doc):
     args = parser(doc).parse_args()
-    device = devices.pick("auto")
+    device = devices.select_device("auto")
     signal.signal(signal.SIGALRM, time_up)
     cv2.setNumThreads(0)  # loader processes are forked, without the threads that OpenCV would have here
     failed = False

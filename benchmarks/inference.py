@@ -1,4 +1,5 @@
-"""How fast inference is, with random weights, and whether its memory is flat: python benchmarks/inference.py [--images 100]
+"""How fast inference is, with random weights, and whether its memory is flat: python benchmarks/inference.py
+[--images 100]
 
 Batch size 1 and the larger one take turns, image for image, so their ratio holds on a busy machine too.
 """
@@ -18,7 +19,7 @@ from measurement import show
 
 from common import checkpoint
 from common import device as devices
-from common.parallel import cores, for_each
+from stages.parallel import cores, for_each
 
 SECTION = "Inference"
 CLASSES = 20
@@ -43,9 +44,15 @@ def parser():
 
 
 def cam(args):
-    from cls.model import Classifier
+    from cls.model import Classifier, ClassifierArch
 
-    compare_batches("CAM", Classifier(CLASSES).eval(), (args.cam_size, args.cam_size), args.cam_batch_size, args)
+    compare_batches(
+        "CAM",
+        Classifier(ClassifierArch(classes=CLASSES)).eval(),
+        (args.cam_size, args.cam_size),
+        args.cam_batch_size,
+        args,
+    )
 
 
 def deeplab(backbone, args):
@@ -60,8 +67,8 @@ def deeplab(backbone, args):
 
 def compare_batches(name, network, size, batch_size, args):
     """Images a second of `network` on random images of `size`, one by one and in batches."""
-    device = devices.pick(args.device)
-    network = devices.place(network, device)
+    device = devices.select_device(args.device)
+    network = devices.to_device(network, device)
     batch = torch.randn(batch_size, 3, *size).to(device, memory_format=torch.channels_last)
     rounds = -(-args.images // batch_size)
     seconds = {1: 0.0, batch_size: 0.0}

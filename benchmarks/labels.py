@@ -1,8 +1,8 @@
 """How fast the label stages are, on drawn data of VOC's format: python benchmarks/labels.py [--images 300]
 
 Every command runs on N and on 2N images: the second minus the first is what an image costs without the start of Python
-and its processes, and so what counts for 10 582 of them. It is wall time. This process stays small, with no import beyond
-the standard library: Linux counts its memory, at the start of a command, as the command's.
+and its processes, and so what counts for 10 582 of them. It is wall time. This process stays small, with no import
+beyond the standard library: Linux counts its memory, at the start of a command, as the command's.
 """
 
 import argparse

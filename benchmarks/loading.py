@@ -15,10 +15,10 @@ from measurement import ROOT, show
 
 from cls.dataset import TrainingImages
 from common import training
+from common.dataset import DataSet
 from common.loading import make_loader
-from common.parallel import cores
-from data.layout import DataSet
 from seg.dataset import TrainingCrops
+from stages.parallel import cores
 
 SECTION = "Reading images"
 

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from common.stage import machine  # noqa: E402
+from stages.record import machine  # noqa: E402
 
 
 def show(section, what, unit, sides, at_most=None, at_least=None):

@@ -1,8 +1,9 @@
-"""Training in one and in two processes, as torchrun starts them, each on a core of its own: python benchmarks/scaling.py
+"""Training in one and in two processes, as torchrun starts them, each on a core of its own: python
+benchmarks/scaling.py
 
 Strong scaling shares one batch, weak scaling gives each process a batch of that size. The network is the classifier, an
-eighth as wide as VGG16, at 128²; with GloRe's batch norm over all processes and gradients that add up. On a machine with
-fewer than two GPUs both sides run on the CPU, and the line's name says so.
+eighth as wide as VGG16, at 128²; with GloRe's batch norm over all processes and gradients that add up. On a machine
+with fewer than two GPUs both sides run on the CPU, and the line's name says so.
 """
 
 import argparse
@@ -22,15 +23,16 @@ def train(batch_size, steps, device):
     import torch
 
     from cls.losses import classification_loss
-    from cls.model import Classifier
+    from cls.model import Classifier, ClassifierArch
     from common import device as devices
-    from common import distributed
+    from common.data_parallel import parallel
+    from stages import distributed
 
-    device = devices.pick(device)
+    device = devices.select_device(device)
     share = len(distributed.shard(range(batch_size)))
     images = torch.randn(share, 3, 128, 128, device=device).contiguous(memory_format=torch.channels_last)
     labels = torch.randint(0, 2, (share, 20), device=device).float()
-    network = distributed.parallel(devices.place(Classifier(20, CHANNELS), device))
+    network = parallel(devices.to_device(Classifier(ClassifierArch(classes=20, channels=CHANNELS)), device))
     optimizer = torch.optim.SGD(network.parameters(), 1e-4, momentum=0.9)
     for step in range(steps + 3):
         if step == 3:
@@ -74,7 +76,7 @@ def main():
     parser.add_argument("--device", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.train:
-        from common import distributed
+        from stages import distributed
 
         os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[distributed.LOCAL_RANK]})
         with distributed.process_group():

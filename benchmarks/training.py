@@ -1,7 +1,8 @@
-"""Step times of the trainings at the paper's sizes, on random input and weights: python benchmarks/training.py [--compile]
+"""Step times of the trainings at the paper's sizes, on random input and weights: python benchmarks/training.py
+[--compile]
 
-float32 against bfloat16, eager against compiled; both sides of a ratio come from this one run. On a CPU segmentation gets
-2 images instead of the paper's 10.
+float32 against bfloat16, eager against compiled; both sides of a ratio come from this one run. On a CPU segmentation
+gets 2 images instead of the paper's 10.
 """
 
 import argparse
@@ -12,22 +13,22 @@ import torch
 from measurement import show
 
 from cls.losses import classification_loss
-from cls.model import Classifier
+from cls.model import Classifier, ClassifierArch
 from common import device as devices
-from seg.deeplab import DeepLabResNet101, DeepLabVGG16, MultiScale, freeze_batch_norm, multi_scale_loss
+from seg.deeplab import MultiScale, build, freeze_batch_norm, multi_scale_loss
 
 
 def classifier(batch_size, device):
     """A step's network, input, and loss of the network's output."""
     images = torch.randn(batch_size, 3, 256, 256, device=device)
     labels = torch.randint(0, 2, (batch_size, 20), device=device).float()
-    return Classifier(20), images, lambda maps: classification_loss(maps.float(), labels)
+    return Classifier(ClassifierArch(classes=20)), images, lambda maps: classification_loss(maps.float(), labels)
 
 
 def segmentation(backbone, batch_size, device):
     images = torch.randn(batch_size, 3, 321, 321, device=device)
     labels = torch.randint(0, 21, (batch_size, 321, 321), dtype=torch.uint8, device=device)
-    network = MultiScale(backbone(20))
+    network = MultiScale(build(backbone=backbone, classes=20))
     freeze_batch_norm(network)
     return network, images, lambda outputs: multi_scale_loss(outputs, labels)
 
@@ -69,7 +70,7 @@ def show_profile(name, record, cuda):
 def measure(name, make, args, device, at_least):
     """Shows the ratios of one training, and returns its seconds a step in bfloat16."""
     network, images, loss_of = make(device=device)
-    network = devices.place(network, device).train()
+    network = devices.to_device(network, device).train()
     images = images.contiguous(memory_format=torch.channels_last)
     step = partial(seconds, images=images, loss_of=loss_of, steps=args.steps, device=device)
     sides = {"float32": step(network, amp=False), "bfloat16": step(network, amp=True)}
@@ -94,12 +95,12 @@ def main():
     parser.add_argument("--profile", action="store_true", help="show where a step's time goes")
     args = parser.parse_args()
     torch.manual_seed(0)
-    device = devices.pick(args.device)
+    device = devices.select_device(args.device)
     crops = 10 if device.type == "cuda" else 2
     first = measure("classifier, 5 × 256²", partial(classifier, 5), args, device, at_least=3)
-    make = partial(segmentation, DeepLabResNet101, crops)
+    make = partial(segmentation, "resnet101", crops)
     second = measure(f"DeepLab ResNet-101, {crops} × 321²", make, args, device, at_least=2.5)
-    make = partial(segmentation, DeepLabVGG16, crops)
+    make = partial(segmentation, "vgg16", crops)
     measure(f"DeepLab VGG16, {crops} × 321²", make, args, device, at_least=2.5)
     hours = 2 * (14 * 10582 / 5 * first + 10_000 * 10 / crops * second) / 3600
     what = "the paper's four trainings with ResNet-101, extrapolated from the steps"

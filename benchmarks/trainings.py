@@ -1,10 +1,9 @@
 """The four trainings as their commands set them up, with real networks, optimisers, steps and images, to be measured.
 
-A command runs up to its loop, common.training.iterate, which then gets batches that have been read already.
+A command runs with its own loop, whose common.training.Run then gets batches that have been read already.
 """
 
 import importlib
-import inspect
 import sys
 import time
 import warnings
@@ -60,37 +59,54 @@ class Reached(Exception):
     """The command has come to its loop."""
 
 
-def set_up(module, arguments, out, device="auto"):
-    """Runs a training's command up to its loop. Returns the arguments of common.training.iterate, {name: value}."""
-    handed = {}
+class Training:
+    """A training before its loop: its Run, and what calls its command's loop; see set_up."""
 
-    def reached(*args, **options):
-        handed.update(inspect.signature(iterate).bind(*args, **options).arguments)
+    def __init__(self, module, arguments, out, device):
+        self.command = importlib.import_module(module)
+        options = (*arguments, "--out", out, "--device", device)
+        self.args = self.command.parser().parse_args([str(option) for option in options])
+
+    def run(self, wrap):
+        """Runs the command, up to the end of its loop, with `wrap(run)` for its training.Run before the loop begins."""
+        enter = training.Run.__enter__
+
+        def entered(run):
+            wrap(run)
+            return enter(run)
+
+        with mock.patch.object(training.Run, "__enter__", entered), suppress(Reached), redirect_stdout(None):
+            self.command.run(self.args)
+
+
+def set_up(module, arguments, out, device="auto"):
+    """A training's command up to its loop. Returns its common.training.Run, whose `training` runs it again."""
+    out.mkdir(parents=True, exist_ok=True)
+    found = Training(module, arguments, out, device)
+    runs = []
+
+    def reached(run):
+        runs.append(run)
         raise Reached
 
-    iterate = training.iterate
-    out.mkdir(parents=True, exist_ok=True)
-    command = importlib.import_module(module)
-    options = (*arguments, "--out", out, "--device", device)
-    args = command.parser().parse_args([str(option) for option in options])
-    with mock.patch.object(training, "iterate", reached), suppress(Reached), redirect_stdout(None):
-        command.run(args)
-    return handed
+    found.run(reached)
+    runs[0].training = found
+    return runs[0]
 
 
 def read_batches(handed, count=8):
     """The first `count` batches of a training, in pinned memory where its loader pins."""
-    return [batch for _, batch in zip(range(count), handed["loader"])]
+    return [batch for _, batch in zip(range(count), handed.loader)]
 
 
 class Prepared:
     """Stands in for a loader: `batches` over and over, with `begin()` before step `warm` and `end()` after the last.
 
-    `benchmark`: whether cuDNN may try its algorithms; the loop itself sets that, but before it asks for a batch.
+    `benchmark`: whether cuDNN may try its algorithms; the Run itself sets that, but before it asks for a batch.
     """
 
     def __init__(self, loader, batches, warm, steps, begin, end, benchmark=True):
-        self.dataset, self.collate_fn = loader.dataset, loader.collate_fn
+        self.collate_fn = loader.collate_fn
         self.batches, self.warm, self.steps = batches, warm, steps
         self.begin, self.end, self.benchmark = begin, end, benchmark
 
@@ -101,12 +117,23 @@ class Prepared:
                 self.begin()
             yield self.batches[number % len(self.batches)]
         self.end()
+        raise Reached  # nothing is written
 
 
 def run(handed, batches, warm, steps, begin, end, benchmark=True):
-    """Runs common.training.iterate for `warm` + `steps` steps, without a checkpoint at the end; see Prepared."""
-    loader = Prepared(handed["loader"], batches, warm, steps, begin, end, benchmark)
-    training.iterate(**{**handed, "loader": loader, "total": warm + steps + 1, "start": 0})
+    """Runs a training's own loop for `warm` + `steps` steps, without a checkpoint at the end; see Prepared.
+
+    Returns its model.
+    """
+    runs = []
+
+    def prepared(run):
+        run.loader = Prepared(run.loader, batches, warm, steps, begin, end, benchmark)
+        run.total = warm + steps + 1
+        runs.append(run)
+
+    handed.training.run(prepared)
+    return runs[0].bare_model
 
 
 def wait(device):
@@ -115,13 +142,9 @@ def wait(device):
         torch.cuda.synchronize(device)
 
 
-def device_of(handed):
-    return next(handed["model"].parameters()).device
-
-
 def milliseconds(handed, batches, warm, steps, benchmark=True):
     """The time of a step, on average over `steps` after `warm`."""
-    device, times = device_of(handed), []
+    device, times = handed.device, []
 
     def now():
         wait(device)
@@ -135,7 +158,7 @@ def synchronisations(handed, batches, warm, steps):
     """The places, "file:line", at which `steps` steps made this process wait for the GPU: none, if all is well."""
 
     def begin():
-        wait(device_of(handed))
+        wait(handed.device)
         torch.cuda.set_sync_debug_mode("warn")
 
     def end():

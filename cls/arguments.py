@@ -1,19 +1,21 @@
-"""The arguments that the trainings of the classifier and of the integral attention model share."""
+"""Arguments of both trainings of the classification stage, the classifier's and the integral attention model's."""
 
 import argparse
 from pathlib import Path
 
-from common.arguments import natural, non_negative_float, positive_float, positive_int, whole_number
-from common.cli import (
+from cls.architecture import ClassifierArch
+from common.network_arguments import (
     add_device_arguments,
     add_output_stride_argument,
     add_save_arguments,
     add_trunk_arguments,
-    stage_parser,
 )
+from stages.arguments import natural, non_negative_float, positive_float, positive_int, whole_number
+from stages.command import stage_parser
 
 
-def training_parser(doc):
+def training_parser(doc: str) -> argparse.ArgumentParser:
+    """Parser of a training, with the paper's values as defaults; `doc` is the command's docstring."""
     parser = stage_parser(doc)
     parser.add_argument(
         "--init",
@@ -42,12 +44,23 @@ def training_parser(doc):
         default=256,
         help="images become squares of this side; maps of it by --output-stride",
     )
-    parser.add_argument("--nodes", type=positive_int, default=64, help="N, nodes of the GloRe unit (paper 3.1, Fig. 7)")
     parser.add_argument(
-        "--glore", action=argparse.BooleanOptionalAction, default=True, help="--no-glore is Table 3's baseline"
+        "--nodes",
+        type=positive_int,
+        default=ClassifierArch.nodes,
+        help="N, nodes of the GloRe unit (paper 3.1, Fig. 7)",
     )
-    local = "in GloRe's place a unit with the same batch norm that relates no regions: a control, not in the paper"
-    parser.add_argument("--local-unit", action="store_true", help=local)
+    parser.add_argument(
+        "--glore",
+        action=argparse.BooleanOptionalAction,
+        default=ClassifierArch.glore,
+        help="--no-glore is Table 3's baseline",
+    )
+    parser.add_argument(
+        "--local-unit",
+        action="store_true",
+        help="in GloRe's place a unit with the same batch norm that relates no regions: a control, not in the paper",
+    )
     add_save_arguments(parser)
     add_trunk_arguments(parser)
     add_output_stride_argument(parser)

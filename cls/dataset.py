@@ -1,4 +1,7 @@
-"""Images for the classification stage: resized to a square, so that the maps of an image line up between epochs."""
+"""Images of the classification stage: resized to a square, so that an image's maps of all epochs are aligned."""
+
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -6,13 +9,17 @@ from PIL import Image
 from torch.utils.data import Dataset
 from torchvision import transforms
 
-from common.files import InputError, read_grey
+from common.dataset import DataSet, Item
+from common.images import read_grey
 from common.maps import map_path
 from common.training import sample_seed
+from stages.files import InputError
 
 
-def load_image(dataset, id, size, jitter=None):
-    """An image in the network's size, a uint8 tensor (size, size, 3), RGB; the aspect ratio is not kept."""
+def load_image(
+    dataset: DataSet, id: str, size: int, jitter: Callable[[Image.Image], Image.Image] | None = None
+) -> torch.Tensor:
+    """Load an image in the network's input size, uint8 (size, size, 3), RGB, without keeping its aspect ratio."""
     image = Image.fromarray(dataset.image(id)).resize((size, size), Image.BILINEAR)
     if jitter:
         image = jitter(image)
@@ -20,16 +27,19 @@ def load_image(dataset, id, size, jitter=None):
 
 
 class TrainingImages(Dataset):
-    """Jittered images and their image-level labels; a sample is asked for by (position, index), see ShuffledBatches."""
+    """Images with colour jitter and their image-level labels, indexed by (position, index), see ShuffledBatches.
 
-    def __init__(self, dataset, items, input_size, seed):
+    {"image": uint8 (S, S, 3) RGB, "label": float32 (C,) of 0 and 1, "index": of the image}, S = input_size.
+    """
+
+    def __init__(self, dataset: DataSet, items: list[Item], input_size: int, seed: int):
         self.dataset, self.items, self.input_size, self.seed = dataset, items, input_size, seed
         self.jitter = transforms.ColorJitter(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.items)
 
-    def __getitem__(self, sample):
+    def __getitem__(self, sample: tuple[int, int]) -> dict[str, torch.Tensor | int]:
         position, index = sample
         item = self.items[index]
         with torch.random.fork_rng(devices=[]):
@@ -41,13 +51,16 @@ class TrainingImages(Dataset):
 
 
 class AttentionTargets(TrainingImages):
-    """The same images with the accumulated attention as target: uint8 (C, side, side), 0 where there is none."""
+    """TrainingImages with the accumulated attention in the folder `attention` as "target".
 
-    def __init__(self, dataset, items, input_size, seed, attention, side):
+    uint8 (C, side, side), 0 for classes without a map. Raises InputError if a map is no 8-bit grey image of that size.
+    """
+
+    def __init__(self, dataset: DataSet, items: list[Item], input_size: int, seed: int, attention: Path, side: int):
         super().__init__(dataset, items, input_size, seed)
         self.attention, self.side = attention, side
 
-    def __getitem__(self, sample):
+    def __getitem__(self, sample: tuple[int, int]) -> dict[str, torch.Tensor | int]:
         result = super().__getitem__(sample)
         item = self.items[sample[1]]
         side = self.side
@@ -64,13 +77,13 @@ class AttentionTargets(TrainingImages):
 
 
 class InferenceImages(Dataset):
-    """Images without jitter, for cls.infer."""
+    """Images without jitter, for cls.infer: {"image": uint8 (S, S, 3) RGB, "index": of the image}, S = input_size."""
 
-    def __init__(self, dataset, items, input_size):
+    def __init__(self, dataset: DataSet, items: list[Item], input_size: int):
         self.dataset, self.items, self.input_size = dataset, items, input_size
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.items)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor | int]:
         return {"image": load_image(self.dataset, self.items[index].id, self.input_size), "index": index}

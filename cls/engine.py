@@ -1,30 +1,38 @@
-"""What the trainings of the classifier and of the integral attention model share."""
+"""Network, optimiser, learning rates and weight file of both trainings of the classification stage."""
 
-import math
+from argparse import Namespace
 
 import torch
 
-from cls.model import build, parameter_groups
-from common import checkpoint, distributed, training
+from cls.model import Classifier, build, parameter_groups
+from common import checkpoint
 from common import device as devices
-from common.loading import make_loader
-from common.preprocess import normalise
-from common.stage import TRAINING_STATE
+from stages import distributed
 
 
-def train(args, network, images, loss_of, state=None):
-    """Trains a network on `images` and writes <out>/weights.pth. Returns a few words on what was done.
+def start(args: Namespace, network: str, classes: list[str]) -> tuple[Classifier, torch.optim.SGD, torch.device]:
+    """Build the `network`, "classifier" or "iam", with its initial weights on its device, and its optimiser.
 
-    `loss_of(maps, batch, epoch)` gets the class maps (B, C, h, w) in float32 and returns the loss.
-    `state` is what changes with the weights and must survive an interruption (has state_dict, load_state_dict, to).
+    Raises InputError if the device or the weights that `args` name cannot be used.
     """
     checkpoint.seed_everything(args.seed)
-    device = devices.pick(args.device, args.deterministic, args.tf32)
-    arch = architecture(args, network, len(images.dataset.classes))
-    model = build(**arch)
+    device = devices.select_device(args.device, args.deterministic, args.tf32)
+    model = build(
+        network=network,
+        classes=len(classes),
+        class_names=classes,
+        channels=args.channels,
+        depths=args.depths,
+        batch_norm=args.batch_norm,
+        output_stride=args.output_stride,
+        nodes=args.nodes,
+        glore=args.glore,
+        local_unit=args.local_unit,
+        input_size=args.input_size,
+    )
     if args.init:
         checkpoint.load_trunk(model, checkpoint.load(args.init), args.init)
-    model = devices.place(model, device)
+    model = devices.to_device(model, device)
     optimizer = torch.optim.SGD(
         parameter_groups(model, args.lr),
         args.lr,
@@ -33,46 +41,17 @@ def train(args, network, images, loss_of, state=None):
         weight_decay=args.weight_decay,
         fused=device.type == "cuda",
     )
-    checkpoint.seed_apart(args.seed)
-    start, extra = checkpoint.resume_training(args.out / TRAINING_STATE, model, optimizer)
-    if state:
-        state.to(device)
-        if extra:
-            state.load_state_dict(extra)
+    return model, optimizer, device
 
-    epoch_length = math.ceil(len(images) / args.batch_size)
-    total = args.epochs * epoch_length
-    batches = training.ShuffledBatches(len(images), args.batch_size, total, args.seed, start, whole_epochs=True)
 
-    parallel = distributed.parallel(model)
+def set_learning_rates(optimizer: torch.optim.SGD, args: Namespace, epoch: int) -> None:
+    """Set each group's learning rate: --lr times its scale, a tenth from each of --decay-epochs on (paper 4.1)."""
+    decay = 0.1 ** sum(epoch >= decay_epoch for decay_epoch in args.decay_epochs)
+    for group in optimizer.param_groups:
+        group["lr"] = args.lr * group["scale"] * decay
 
-    def step(iteration, batch):
-        epoch = iteration // epoch_length
-        decay = 0.1 ** sum(epoch >= decay_epoch for decay_epoch in args.decay_epochs)
-        for group in optimizer.param_groups:
-            group["lr"] = args.lr * group["scale"] * decay
-        batch = training.to_device(batch, device)
-        with devices.autocast(device, args.amp):
-            maps = parallel(normalise(batch["image"], "torchvision"))  # (B, C, h, w)
-        return loss_of(maps.float(), batch, epoch)
 
-    loader = make_loader(images, batches, args.workers, device)
-    training.iterate(args, model, optimizer, loader, step, total, start, state.state_dict if state else dict)
+def save(args: Namespace, model: Classifier) -> None:
+    """Write <out>/weights.pth in the first process."""
     if distributed.IS_FIRST:
-        checkpoint.save(args.out / "weights.pth", arch=arch, state_dict=model.state_dict())
-    return f"{len(images)} images, {args.epochs} epochs"
-
-
-def architecture(args, network, classes):
-    """What `cls.model.build` needs, as it stands in the weight file."""
-    return {
-        "network": network,
-        "classes": classes,
-        "channels": list(args.channels),
-        "depths": list(args.depths),
-        "batch_norm": args.batch_norm,
-        "output_stride": args.output_stride,
-        "nodes": args.nodes,
-        "glore": args.glore,
-        "local_unit": args.local_unit,
-    }
+        checkpoint.save(args.out / "weights.pth", arch=model.arch.to_file(), state_dict=model.state_dict())

@@ -1,50 +1,81 @@
-"""Writes the CAMs of a classifier, or the OA-CAMs of an integral attention model (paper 3.1).
+"""Write the CAMs of a classifier, or the OA-CAMs of an integral attention model (paper 3.1).
 
 One 8-bit grey map <out>/<id>_<class>.png for each class that the image has, at the network's resolution.
 """
 
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from common import distributed, interruption
-from common.arguments import positive_int, whole_number
-from common.cli import add_device_arguments, main, stage_parser
-from common.files import InputError, is_complete, write_grey
+from common.dataset import DataSet, reads
+from common.images import is_complete, write_grey
 from common.maps import map_path
-from common.progress import progress_bar
-from data.layout import DataSet
+from common.network_arguments import add_device_arguments
+from stages import distributed, interruption
+from stages.arguments import positive_int, whole_number
+from stages.command import main, stage_parser
+from stages.files import InputError
+from stages.progress import progress_bar
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from cls.model import Classifier
 
 
-def parser():
+def parser() -> ArgumentParser:
+    """Parser of the command's arguments."""
     parser = stage_parser(__doc__)
     parser.add_argument(
         "--weights", type=Path, required=True, help="weights.pth of cls.train (CAM) or cls.train_iam (OA-CAM)"
     )
     parser.add_argument("--batch-size", type=positive_int, default=16)
-    parser.add_argument("--input-size", type=whole_number(8, 8192), default=256, help="as in training")
+    parser.add_argument(
+        "--input-size", type=whole_number(8, 8192), help="as in training (default: as the weight file says, else 256)"
+    )
     add_device_arguments(parser)
     return parser
 
 
-def load_network(path):
-    """The network of a weight file, in eval mode. Raises InputError if the file does not hold a classifier or an IAM."""
+def settle(args: Namespace, recorded: dict[str, Any] | None) -> dict[str, Any]:
+    """Take --input-size from an earlier version's record: weight files did not hold it then."""
+    known = (recorded or {}).get("input_size")
+    return {"input_size": known} if known and args.input_size is None else {}
+
+
+def load_network(path: Path, input_size: int | None = None) -> tuple[Classifier, int]:
+    """Load the network of a weight file, in eval mode, and its input size: the file's, else `input_size`, else 256.
+
+    Raises InputError if the file does not hold a classifier or an integral attention model, or one that was trained
+    with another input size.
+    """
     from cls.model import build
     from common import checkpoint
 
     content = checkpoint.load(path)
-    if "arch" not in content or "network" not in content["arch"]:
+    if not isinstance(content.get("arch"), dict) or "network" not in content["arch"]:
         raise InputError(f"{path}: expected weights of cls.train or cls.train_iam")
-    network = build(**content["arch"])
+    with checkpoint.prefix_errors(path):
+        network = build(**content["arch"])
+    trained = network.arch.input_size  # files of earlier versions do not say
+    if trained and input_size and trained != input_size:
+        raise InputError(f"{path}: expected the --input-size that it was trained with, {trained}, found {input_size}")
     checkpoint.load_into(network, content, path)
-    return network.eval()
+    return network.eval(), trained or input_size or 256
 
 
-def scaled(map_):
-    """A class map as it is stored: rectified, its maximum at 255, truncated. float (h, w) -> uint8 (h, w)."""
+def to_uint8(map_: torch.Tensor) -> np.ndarray:
+    """Rectify a class map, scale its maximum to 255, and truncate: float32 (h, w) -> uint8 (h, w)."""
     map_ = map_.relu()
     return (map_ / (map_.max() + 1e-8) * 255).byte().numpy()
 
 
-def run(args):
+def run(args: Namespace) -> str:
+    """Write the maps of the images that lack some; returns a summary."""
     import torch
 
     from cls.dataset import InferenceImages
@@ -56,16 +87,17 @@ def run(args):
     items = dataset.split(args.split, labelled=True)
     share = distributed.shard(items)
     done = [all(is_complete(map_path(args.out, item.id, cls)) for cls in item.classes) for item in share]
-    # those of an undisturbed run, of which one is done again if it lacks a map: rounding depends on the batch
+    # the batches of an uninterrupted run, without the complete ones: rounding depends on the composition of a batch
     batches = [
         range(start, min(start + args.batch_size, len(share))) for start in range(0, len(share), args.batch_size)
     ]
     batches = [batch for batch in batches if not all(done[index] for index in batch)]
-    device = devices.pick(args.device, args.deterministic, args.tf32)
-    network = devices.place(load_network(args.weights), device)
-    loader = make_loader(InferenceImages(dataset, share, args.input_size), batches, args.workers, device)
+    device = devices.select_device(args.device, args.deterministic, args.tf32)
+    network, input_size = load_network(args.weights, args.input_size)
+    network = devices.to_device(network, device)
+    loader = make_loader(InferenceImages(dataset, share, input_size), batches, args.workers, device)
 
-    def started():
+    def outputs() -> Iterator[tuple[list[int], torch.Tensor]]:
         for batch in loader:
             with torch.inference_mode(), devices.autocast(device, args.amp):
                 images = batch["image"].to(device, non_blocking=True)
@@ -73,14 +105,14 @@ def run(args):
             yield batch["index"].tolist(), maps.float()
 
     with interruption.deferred(), progress_bar(args.out.name, sum(map(len, batches))) as bar:
-        for indices, batch_maps in devices.one_behind(started()):
+        for indices, batch_maps in devices.pipelined(outputs()):
             for index, image_maps in zip(indices, batch_maps):  # (C, h, w)
                 for cls in share[index].classes:
-                    write_grey(map_path(args.out, share[index].id, cls), scaled(image_maps[cls]))
+                    write_grey(map_path(args.out, share[index].id, cls), to_uint8(image_maps[cls]))
             bar.update(len(indices))
             interruption.check()
     return f"{len(items)} images, {sum(len(item.classes) for item in items)} maps"
 
 
 if __name__ == "__main__":
-    main(parser(), run)
+    main(parser(), run, reads=reads("images"), settle=settle)

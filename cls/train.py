@@ -1,36 +1,51 @@
-"""Trains the classification network and accumulates its attention maps online (paper 3.1, OAA).
+"""Train the classification network and accumulate its attention maps online (paper 3.1, OAA).
 
 Writes <out>/weights.pth and <out>/attention/<id>_<class>.png, the targets of cls.train_iam.
 """
 
+from argparse import ArgumentParser, Namespace
+
 from cls.arguments import training_parser
-from common.cli import main
-from data.layout import DataSet
+from common.dataset import DataSet, reads
+from stages.command import main
 
 
-def parser():
+def parser() -> ArgumentParser:
+    """Parser of the command's arguments."""
     return training_parser(__doc__)
 
 
-def run(args):
+def run(args: Namespace) -> str:
+    """Train, write weights and attention maps; returns a summary."""
     from cls import engine
     from cls.attention import AttentionAccumulator
     from cls.dataset import TrainingImages
     from cls.losses import classification_loss
+    from common.preprocess import normalise
+    from common.training import Run
 
     dataset = DataSet(args.data)
     items = dataset.split(args.split, labelled=True)
-    attention = AttentionAccumulator(items, len(dataset.classes), args.input_size // args.output_stride)
-
-    def loss_of(maps, batch, epoch):
-        if epoch > 0:  # the first epoch only warms up
-            attention.accumulate(maps, batch["label"], batch["index"], last_epoch=epoch == args.epochs - 1)
-        return classification_loss(maps, batch["label"])
-
     images = TrainingImages(dataset, items, args.input_size, args.seed)
-    summary = engine.train(args, "classifier", images, loss_of, attention)
-    return f"{summary}, {attention.write(args.out / 'attention')} attention maps"
+    model, optimizer, device = engine.start(args, "classifier", dataset.classes)
+    attention = AttentionAccumulator(items, len(dataset.classes), args.input_size // args.output_stride).to(device)
+    state = {"attention": attention}
+
+    with Run(args, model, optimizer, images, device, epochs=args.epochs, state=state) as run:
+        for iteration, batch in run:
+            epoch = iteration // run.epoch_length
+            engine.set_learning_rates(optimizer, args, epoch)
+            with run.autocast():
+                maps = run.model(normalise(batch["image"], "torchvision"))  # (B, C, h, w)
+            maps = maps.float()
+            if epoch > 0:  # the first epoch only warms up
+                attention.accumulate(maps, batch["label"], batch["index"], last_epoch=epoch == args.epochs - 1)
+            run.step({"classification": classification_loss(maps, batch["label"])})
+
+    engine.save(args, model)
+    written = attention.write(args.out / "attention")
+    return f"{len(items)} images, {args.epochs} epochs, {written} attention maps"
 
 
 if __name__ == "__main__":
-    main(parser(), run)
+    main(parser(), run, reads=reads("images"))

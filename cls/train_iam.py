@@ -1,38 +1,49 @@
-"""Trains the integral attention model on the attention that cls.train accumulated (paper 3.1; OAA, ICCV 2019).
+"""Train the integral attention model on the attention that cls.train accumulated (paper 3.1; OAA, ICCV 2019).
 
 Writes <out>/weights.pth; cls.infer makes the OA-CAMs with it.
 """
 
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from cls.arguments import training_parser
-from common.cli import main
+from common.dataset import DataSet, reads
 from common.maps import require_maps
-from data.layout import DataSet
+from stages.command import main
 
 
-def parser():
+def parser() -> ArgumentParser:
+    """Parser of the command's arguments."""
     parser = training_parser(__doc__)
     parser.add_argument("--attention", type=Path, required=True, help="accumulated maps, <cls.train's out>/attention")
     return parser
 
 
-def run(args):
+def run(args: Namespace) -> str:
+    """Train and write the weights; returns a summary."""
     from cls import engine
     from cls.dataset import AttentionTargets
     from cls.losses import integral_attention_loss
+    from common.preprocess import normalise
+    from common.training import Run
 
     dataset = DataSet(args.data)
     items = dataset.split(args.split, labelled=True)
     require_maps(args.attention, items)
     side = args.input_size // args.output_stride
     images = AttentionTargets(dataset, items, args.input_size, args.seed, args.attention, side)
+    model, optimizer, device = engine.start(args, "iam", dataset.classes)
 
-    def loss_of(maps, batch, epoch):
-        return integral_attention_loss(maps, batch["target"] / 255)
+    with Run(args, model, optimizer, images, device, epochs=args.epochs) as run:
+        for iteration, batch in run:
+            engine.set_learning_rates(optimizer, args, iteration // run.epoch_length)
+            with run.autocast():
+                maps = run.model(normalise(batch["image"], "torchvision"))  # (B, C, h, w)
+            run.step({"attention": integral_attention_loss(maps.float(), batch["target"] / 255)})
 
-    return engine.train(args, "iam", images, loss_of)
+    engine.save(args, model)
+    return f"{len(items)} images, {args.epochs} epochs"
 
 
 if __name__ == "__main__":
-    main(parser(), run)
+    main(parser(), run, reads=reads("images"))

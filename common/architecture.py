@@ -1,67 +1,117 @@
-"""What a weight file may say of its network: its `arch`, of which the network is built, and the scales of its `pyramid`.
+"""Base of the networks' descriptions: frozen dataclasses, a constructor's argument and the `arch` of its weight file.
 
-A file that says anything else is refused before anything is built.
+Each field states which values it takes. They are checked when a description is made, so that nothing is built from a
+foreign weight file with wrong or huge sizes.
 """
 
-from common.files import InputError
+import dataclasses
+from typing import Any
+
+from stages.files import InputError
 
 
-def _is_count(value):
-    return type(value) is int and 1 <= value <= 8192
+def count(default: Any = dataclasses.MISSING, low: int = 1) -> Any:
+    """Field for a whole number from `low` to 8192."""
+    return _field(f"a whole number from {low} to 8192", lambda value: _is_count(value, low), default)
 
 
-def _is_count_or_none(value):
-    return value is None or type(value) is int and 0 <= value <= 8192
+def count_or_none() -> Any:
+    """Field for a whole number from 1 to 8192, or None, the default, if it is unknown."""
+    return _field("a whole number from 1 to 8192", lambda value: value is None or _is_count(value), None)
 
 
-def _is_list(value, holds, least=1):
-    return isinstance(value, (list, tuple)) and least <= len(value) <= 16 and all(map(holds, value))
+def counts(*default: int) -> Any:
+    """Field for 1 to 16 whole numbers from 1 to 8192."""
+    return _field("1 to 16 whole numbers from 1 to 8192", lambda value: _is_list(value, _is_count), default)
+
+
+def flag(default: bool) -> Any:
+    """Field for true or false."""
+    return _field("true or false", lambda value: type(value) is bool, default)
+
+
+def one_of(*values: int | str) -> Any:
+    """Field for one of `values`, all of one type; the first is the default."""
+    expected = " or ".join(map(str, values))
+    return _field(expected, lambda value: type(value) is type(values[0]) and value in values, values[0])
+
+
+def names() -> Any:
+    """Field for the names of the C foreground classes; empty, the default, if they are unknown."""
+    return _field("up to 254 names", lambda value: _is_list(value, _is_name, least=0, most=254), ())
+
+
+def _field(expected, holds, default):
+    return dataclasses.field(default=default, metadata={"expected": expected, "holds": holds})
+
+
+def _is_count(value, low=1):
+    return type(value) is int and low <= value <= 8192
+
+
+def check_pyramid(scales: Any) -> None:
+    """Check the `pyramid` of a weight file, the scales beside 1 at which its network runs.
+
+    Raises InputError unless it is a list of at most 16 numbers from 0.01 to 10.
+    """
+    if not _is_list(scales, _is_scale, least=0):
+        raise InputError(f"expected as its pyramid up to 16 numbers from 0.01 to 10, found {scales!r:.60}")
 
 
 def _is_scale(value):
     return type(value) in (int, float) and 0.01 <= value <= 10
 
 
-COUNT = "a whole number from 1 to 8192", _is_count
-COUNT_OR_NONE = "a whole number from 0 to 8192", _is_count_or_none
-COUNTS = "1 to 16 whole numbers from 1 to 8192", lambda value: _is_list(value, _is_count)
-SCALES = "up to 16 numbers from 0.01 to 10", lambda value: _is_list(value, _is_scale, least=0)
-FLAG = "true or false", lambda value: type(value) is bool
-STRIDE = "4 or 8", lambda value: type(value) is int and value in (4, 8)
-CONVENTION = "torchvision or caffe", lambda value: type(value) is str and value in ("torchvision", "caffe")
-
-TRUNK = {"channels": COUNTS, "depths": COUNTS, "batch_norm": FLAG, "output_stride": STRIDE}
-CLASSIFIER = TRUNK | {"classes": COUNT, "nodes": COUNT, "glore": FLAG, "local_unit": FLAG}
-DEEPLAB = {"classes": COUNT, "convention": CONVENTION, "rates": COUNTS}
-SIZES = {  # key of the network's kind: its kinds: what else their `arch` may hold
-    "network": {"classifier": CLASSIFIER, "iam": CLASSIFIER},
-    "backbone": {
-        "vgg16": DEEPLAB | TRUNK | {"fc_channels": COUNT_OR_NONE},
-        "resnet101": DEEPLAB | {"depths": COUNTS, "width": COUNT},
-    },
-    None: {None: TRUNK},  # of a trunk alone
-}
+def _is_name(value):
+    return type(value) is str and 0 < len(value) <= 200
 
 
-def check(content, path):
-    """Raises InputError, about the file `path`, unless `arch` and `pyramid` of a loaded file can be used or lack."""
-    arch = content.get("arch", {})
-    _require(isinstance(arch, dict), path, "arch", "a dictionary", arch)
-    key = next((key for key in ("network", "backbone") if key in arch), None)
-    kind = arch.get(key)
-    kinds = SIZES[key]
-    if key:
-        _require(type(kind) is str and kind in kinds, path, f"arch.{key}", " or ".join(kinds), kind)
-        _require("classes" in arch, path, "arch", "the number of classes in it", arch)
-    for name, value in arch.items():
-        if name != key:
-            _require(name in kinds[kind], path, "arch", f"the sizes of a {kind or 'trunk'}", {name: value})
-            expected, holds = kinds[kind][name]
-            _require(holds(value), path, f"arch.{name}", expected, value)
-    expected, holds = SCALES
-    _require("pyramid" not in content or holds(content["pyramid"]), path, "pyramid", expected, content.get("pyramid"))
+def _is_list(value, holds, least=1, most=16):
+    return isinstance(value, (list, tuple)) and least <= len(value) <= most and all(map(holds, value))
 
 
-def _require(holds, path, what, expected, found):
-    if not holds:
-        raise InputError(f"{path}: expected as its {what} {expected}, found {' '.join(repr(found).split()):.60}")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """Base class of the descriptions. Raises InputError if a field does not take its value."""
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, list):  # weight files and argparse have lists, which have no hash
+                object.__setattr__(self, field.name, value := tuple(value))
+            if not field.metadata["holds"](value):
+                found = " ".join(repr(value).split())
+                raise InputError(f"expected as its arch.{field.name} {field.metadata['expected']}, found {found:.60}")
+
+    def to_file(self) -> dict[str, Any]:
+        """Plain values, for `arch` in a weight file."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Trunk(Architecture):
+    """VGG trunk: channels and numbers of convolutions of its five stages; by default VGG16 at output stride 8."""
+
+    channels: tuple[int, ...] = counts(64, 128, 256, 512, 512)
+    depths: tuple[int, ...] = counts(2, 2, 3, 3, 3)
+    batch_norm: bool = flag(False)
+    output_stride: int = one_of(8, 4)
+
+
+def describe(arch: dict[str, Any], kinds: dict[str, type[Architecture]], key: str) -> Architecture:
+    """Description from the `arch` of a weight file; fields that an older file lacks get their defaults.
+
+    `kinds` maps each value of arch[key] to its class. Raises InputError if arch[key] is none of them, a field without
+    default is missing, a name is unknown, or a value is not one that its field takes.
+    """
+    kind = arch.get(key) if isinstance(arch, dict) else None
+    if type(kind) is not str or kind not in kinds:
+        raise InputError(f"expected as its arch.{key} {' or '.join(kinds)}, found {' '.join(repr(kind).split()):.60}")
+    fields = {field.name: field for field in dataclasses.fields(kinds[kind])}
+    for name in arch:
+        if name not in fields:
+            raise InputError(f"expected as its arch the sizes of a {kind}, found {name!r:.40}")
+    for name, field in fields.items():
+        if field.default is dataclasses.MISSING and name not in arch:
+            raise InputError(f"expected the number of {name} in the arch of a {kind}, found {' '.join(arch):.60}")
+    return kinds[kind](**arch)

@@ -1,44 +1,50 @@
-"""Weight files: {"arch": what builds the network, "state_dict": its tensors}; and the state of unfinished training."""
+"""Weight files, {"arch": the network's description, "state_dict": its tensors}, and states of unfinished trainings."""
 
 import random
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
-from common import architecture, distributed
-from common.files import InputError, atomic
+from stages import distributed
+from stages.files import InputError, atomic
 
 
-def save(path, **content):
-    """Writes `content` as one file, complete or not at all."""
+def save(path: Path, **content: Any) -> None:
+    """Write `content` as one file, complete or not at all. Raises OSError if the disk is full."""
     with atomic(path, sync=True) as partial, open(partial, "wb") as file:
         try:
             torch.save(content, file)
-        except RuntimeError as error:  # that follows from a full disk, say, which is what matters
-            raise error.__context__ if isinstance(error.__context__, OSError) else error
+        except RuntimeError as error:  # PyTorch raises it in handling the OSError of a full disk
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
-def load(path):
-    """The content of a weight file, on the CPU. Only tensors and plain values are accepted.
+def load(path: Path) -> dict[str, Any]:
+    """Load the content of a weight file, tensors and plain values only, onto the CPU.
 
     Raises InputError if the file is missing, damaged, or not a weight file, or if a number in it is not finite.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of kinds of tensors that are refused below
+            warnings.simplefilter("ignore")  # about kinds of tensors that are refused below
             content = torch.load(path, map_location="cpu", weights_only=True)
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except MemoryError:
         raise
-    except Exception:  # a damaged file can make PyTorch raise almost any
+    except Exception:  # a damaged file can make PyTorch raise almost any exception
         raise InputError(f"{path}: expected a PyTorch weight file (tensors and plain values only)") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected a dictionary of tensors, found {type(content).__name__}")
     if not isinstance(content.get("state_dict", {}), dict):
         raise InputError(f"{path}: expected a dictionary of tensors as its state_dict")
-    architecture.check(content, path)
     for name, tensor in state_dict(content).items():
         if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta or _repeats(tensor):
             raise InputError(f"{path}: expected plain tensors, {name} is none")
@@ -48,25 +54,34 @@ def load(path):
 
 
 def _repeats(tensor):
-    """Whether a tensor is larger than what is stored of it, as one made by `expand`: a small file could fill the memory."""
+    """Whether a tensor is larger than its storage, as `expand` makes it: with it a small file could fill the memory."""
     return tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes()
 
 
-def state_dict(content):
-    """The tensors of a loaded weight file, whoever wrote it, without the wrappers' prefixes `module.` and `base.`."""
+def state_dict(content: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """Tensors of a loaded weight file, ours or foreign, without the prefixes `module.` and `base.` of wrappers."""
     found = content.get("state_dict", content).items()
     tensors = {str(name): tensor for name, tensor in found if isinstance(tensor, torch.Tensor)}
     return {name.removeprefix("module.").removeprefix("base."): tensor for name, tensor in tensors.items()}
 
 
-def load_into(model, content, path):
-    """Loads a weight file into a network of exactly its architecture.
+@contextmanager
+def prefix_errors(path: Path) -> Iterator[None]:
+    """Context in which the message of an InputError gets the file `path` as its prefix."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
-    Raises InputError naming the first tensor that is missing, left over or of another shape.
+
+def load_into(model: nn.Module, content: dict[str, Any], path: Path) -> None:
+    """Load a weight file's `content` into a network of exactly its architecture.
+
+    Raises InputError naming `path` and the first tensor that is missing, unexpected or of another shape.
     """
     found, wanted = state_dict(content), model.state_dict()
     for name in wanted:
-        if name.endswith("num_batches_tracked"):  # old files lack it, and nothing here reads it
+        if name.endswith("num_batches_tracked"):  # old files lack it; with a fixed momentum nothing reads it
             found.setdefault(name, wanted[name])
         if name not in found:
             raise InputError(f"{path}: expected weights of another architecture: {name} is missing")
@@ -79,10 +94,10 @@ def load_into(model, content, path):
     model.load_state_dict(found)
 
 
-def load_trunk(model, content, path):
-    """Loads the tensors `features.…` of a weight file into a network that has them; the rest of the network is left.
+def load_trunk(model: nn.Module, content: dict[str, Any], path: Path) -> None:
+    """Load the tensors `features.…` of a weight file's `content` into a network; its other tensors are unchanged.
 
-    Raises InputError naming the first tensor of the trunk that is missing or of another shape.
+    Raises InputError naming `path` and the first tensor of the trunk that is missing or of another shape.
     """
     found = state_dict(content)
     trunk = {name: tensor for name, tensor in model.state_dict().items() if name.startswith("features.")}
@@ -95,38 +110,46 @@ def load_trunk(model, content, path):
     model.load_state_dict({name: found[name] for name in trunk}, strict=False)
 
 
-def save_training(path, iteration, model, optimizer, extra):
-    """What the rest of a training run depends on; `extra` is a dictionary of tensors and plain values.
+def save_training(
+    path: Path, iteration: int, model: nn.Module, optimizer: torch.optim.Optimizer, states: dict[str, dict]
+) -> None:
+    """Save all that the rest of a training depends on; `states` are further state_dicts, by name.
 
-    The learning rate, the epoch and the images' order follow from the iteration, their augmentation from seed and
-    position (common.training): no loader process has a state. All processes call it together; the first writes.
+    The learning rate, the epoch and the order of the images follow from the iteration, their augmentation from seed
+    and position (common.training), so loader processes have no state. A collective call: all processes make it, the
+    first writes.
     """
     random = distributed.gather(random_states())
     if distributed.IS_FIRST:
-        states = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "extra": extra}
-        save(path, iteration=iteration, random=random, **states)
+        content = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "states": states}
+        save(path, iteration=iteration, random=random, **content)
 
 
-def resume_training(path, model, optimizer):
-    """Restores what `save_training` wrote. Returns (iteration, extra); (0, None) if there is no such file.
+def resume_training(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, states: dict[str, Any]) -> int:
+    """Restore what `save_training` wrote; `states` are the objects to restore, by name.
 
-    Raises InputError if another number of processes wrote it.
+    Returns the iteration, 0 if there is no such file. Raises InputError if the file is unusable or not the same for all
+    processes, or if another number of processes or an earlier version wrote it.
     """
-    state = load(path) if path.exists() else {"iteration": 0}
-    if len(set(distributed.gather(state["iteration"]))) > 1:
+    content = load(path) if path.exists() else {"iteration": 0}
+    if len(set(distributed.gather(content["iteration"]))) > 1:
         raise InputError(f"{path}: not the same file for all processes; does each machine see the folder?")
-    if state["iteration"] == 0:
-        return 0, None
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    if len(state["random"]) != distributed.WORLD_SIZE:
-        raise InputError(f"{path}: expected to go on with {len(state['random'])} processes, as it was begun")
-    restore_random_states(state["random"][distributed.RANK])
-    return state["iteration"], state["extra"]
+    if content["iteration"] == 0:
+        return 0
+    if content.get("states", {}).keys() != states.keys():
+        raise InputError(f"{path}: expected the state of this version's training; --force starts anew")
+    if len(content["random"]) != distributed.WORLD_SIZE:
+        raise InputError(f"{path}: expected to go on with {len(content['random'])} processes, as it was begun")
+    model.load_state_dict(content["model"])
+    optimizer.load_state_dict(content["optimizer"])
+    for name, each in states.items():
+        each.load_state_dict(content["states"][name])
+    restore_random_states(content["random"][distributed.RANK])
+    return content["iteration"]
 
 
-def random_states():
-    """The states of this process's random generators: Python's, NumPy's, PyTorch's, the GPU's; as plain values."""
+def random_states() -> dict[str, Any]:
+    """States of this process's random generators (Python, NumPy, PyTorch, its GPU) as plain values and tensors."""
     name, keys, *rest = np.random.get_state()
     gpu = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
     return {
@@ -137,7 +160,8 @@ def random_states():
     }
 
 
-def restore_random_states(states):
+def restore_random_states(states: dict[str, Any]) -> None:
+    """Set this process's random generators to what `random_states` returned."""
     random.setstate(states["python"])
     np.random.set_state(states["numpy"])
     torch.set_rng_state(states["torch"])
@@ -145,16 +169,17 @@ def restore_random_states(states):
         torch.cuda.set_rng_state(states["cuda"])
 
 
-def seed_everything(seed):
+def seed_everything(seed: int) -> None:
+    """Seed the random generators of Python, NumPy and PyTorch."""
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
 
 
-def seed_apart(seed):
-    """Once the model is built, the same in all processes: from here on each draws its own numbers, as for dropout.
+def seed_by_rank(seed: int) -> None:
+    """Give each process its own random numbers, as for dropout, once all have built the same model.
 
-    The first goes on as if it were alone.
+    The first process keeps its generators' states, as in training with one process.
     """
     if not distributed.IS_FIRST:
         seed_everything(int(np.random.SeedSequence([seed, distributed.RANK]).generate_state(1)[0]))

@@ -1,30 +1,41 @@
 """Dense CRF post-processing (paper 4.1; Krähenbühl and Koltun, NeurIPS 2011; parameters as published), on every device.
 
-Two backends compute the same: `pydensecrf`, the authors' code, which a C++ compiler must build, and `lattice`, ours in
-PyTorch. Between them probabilities differ by rounding.
+Two backends compute the same up to rounding: `pydensecrf`, the authors' code, which needs a C++ compiler to be built,
+and `lattice`, ours in PyTorch.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from common.files import InputError
+from stages.files import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+    from common.lattice import Lattice
+
+    Array = np.ndarray | torch.Tensor
 
 DEFAULTS = {
     "iterations": 10,
-    "gaussian_sxy": 1,  # smoothness: standard deviation in pixels …
+    "gaussian_sxy": 1,  # smoothness kernel: standard deviation in pixels
     "gaussian_weight": 3,
-    "bilateral_sxy": 67,  # appearance: … in pixels and …
-    "bilateral_srgb": 3,  # … in grey levels, 0 to 255
+    "bilateral_sxy": 67,  # appearance kernel: standard deviation in pixels
+    "bilateral_srgb": 3,  # and in colour values, 0 to 255
     "bilateral_weight": 4,
 }
 BACKENDS = ("auto", "lattice", "pydensecrf")
-SMALLEST_PROBABILITY = 1e-5  # as published: others count as this
+SMALLEST_PROBABILITY = 1e-5  # as published: lower ones are raised to it
 
 
-def choose_backend(backend, device_type="cpu"):
-    """The backend that computes, "lattice" or "pydensecrf". `device_type`: of the probabilities, "cpu" or "cuda".
+def choose_backend(backend: str, device_type: str = "cpu") -> str:
+    """Choose the backend, "lattice" or "pydensecrf". `device_type`: of the probabilities, "cpu" or "cuda".
 
-    "auto" is ours on a GPU and wherever pydensecrf cannot be imported. Raises InputError if `backend` is none of
-    BACKENDS or asks for a pydensecrf that cannot be imported.
+    "auto" is lattice on a GPU and where pydensecrf cannot be imported. Raises InputError if `backend` is none of
+    BACKENDS, or pydensecrf and cannot be imported.
     """
     if backend not in BACKENDS:
         raise InputError(f"dense CRF: expected a backend of {', '.join(BACKENDS)}, found {backend}")
@@ -32,7 +43,7 @@ def choose_backend(backend, device_type="cpu"):
         return "lattice"
     try:
         import pydensecrf.densecrf  # noqa: F401
-    except Exception as error:  # not only ImportError: one that was built for another NumPy raises others
+    except Exception as error:  # one built for another NumPy raises other errors than ImportError
         if backend == "auto":
             return "lattice"
         reason = " ".join(str(error).split())
@@ -43,23 +54,23 @@ def choose_backend(backend, device_type="cpu"):
 
 
 def dense_crf(
-    image,
-    probabilities,
-    iterations,
-    gaussian_sxy,
-    gaussian_weight,
-    bilateral_sxy,
-    bilateral_srgb,
-    bilateral_weight,
-    backend="auto",
-    min_probability=0.0,
-):
-    """Mean-field inference in a fully connected CRF: a softmax of the same shape, float32 (C, H, W).
+    image: Array,
+    probabilities: Array,
+    iterations: int,
+    gaussian_sxy: float,
+    gaussian_weight: float,
+    bilateral_sxy: float,
+    bilateral_srgb: float,
+    bilateral_weight: float,
+    backend: str = "auto",
+    min_probability: float = 0.0,
+) -> Array:
+    """Mean-field inference in a fully connected CRF; returns probabilities of the same shape, float32 (C, H, W).
 
     image: uint8 (H, W, 3), RGB. probabilities: float32 (C, H, W), a softmax. Both are NumPy arrays, and so is the
-    result, or both torch tensors on one device, where the result is then, too. `backend`: see choose_backend.
-    `min_probability`: classes whose probability exceeds it nowhere in the image take no part and get 0; with 0 all
-    take part. Raises InputError for the backend, or for standard deviations too small for the lattice.
+    result, or both are torch tensors on one device, and so is the result. `backend`: see choose_backend.
+    `min_probability`: classes whose probability exceeds it nowhere in the image are left out and get 0; with 0 none is
+    left out. Raises InputError for the backend, or for standard deviations too small for the lattice.
 
     On a CPU, 21 classes of 500x333 pixels take 0.2 GiB beside the inputs with pydensecrf, up to 0.5 GiB with lattice.
     """
@@ -85,16 +96,22 @@ def dense_crf(
     return result
 
 
-def likely_classes(probabilities, min_probability):
-    """Which classes of (C, H, W) exceed the probability somewhere, and the most probable one in any case: bool (C,)."""
+def likely_classes(probabilities: Array, min_probability: float) -> Array:
+    """Mask bool (C,) of the classes of (C, H, W) that exceed the probability anywhere, and of the most probable one."""
     flat = probabilities.reshape(len(probabilities), -1)
     likely = (flat > min_probability).any(1)
     likely[flat.argmax() // flat.shape[1]] = True
     return likely
 
 
-def pydensecrf_mean_field(image, probabilities, iterations, gaussian, bilateral):
-    """dense_crf with pydensecrf: arrays in, an array out."""
+def pydensecrf_mean_field(
+    image: np.ndarray,
+    probabilities: np.ndarray,
+    iterations: int,
+    gaussian: tuple[float, float],
+    bilateral: tuple[float, float, float],
+) -> np.ndarray:
+    """dense_crf with pydensecrf, on arrays. `gaussian`: (sxy, weight); `bilateral`: (sxy, srgb, weight)."""
     from pydensecrf.densecrf import DenseCRF2D
 
     count, height, width = probabilities.shape
@@ -104,16 +121,22 @@ def pydensecrf_mean_field(image, probabilities, iterations, gaussian, bilateral)
     sxy, weight = gaussian
     crf.addPairwiseGaussian(sxy=sxy, compat=weight)
     sxy, srgb, weight = bilateral
-    rgb = np.array(image, order="C")  # a copy, because pydensecrf wants to be able to write to it
+    rgb = np.array(image, order="C")  # a copy, because pydensecrf takes no read-only array
     crf.addPairwiseBilateral(sxy=sxy, srgb=srgb, rgbim=rgb, compat=weight)
     return np.asarray(crf.inference(iterations), np.float32).reshape(count, height, width)
 
 
-def lattice_mean_field(image, probabilities, iterations, gaussian, bilateral):
-    """dense_crf with our lattice: arrays in, an array out; tensors in, a tensor on their device out.
+def lattice_mean_field(
+    image: Array,
+    probabilities: Array,
+    iterations: int,
+    gaussian: tuple[float, float],
+    bilateral: tuple[float, float, float],
+) -> Array:
+    """dense_crf with our lattice, on arrays or on tensors of one device. `gaussian`, `bilateral`: see lattice_filters.
 
-    Unary energies are −log of the probabilities. An iteration adds what the pixels receive through the two Gaussian
-    filters, of place and of place and colour, under the Potts model.
+    Unary energies are −log of the probabilities. An iteration adds the messages of the Potts model: the probabilities,
+    filtered by the Gaussian kernels of position and of position and colour.
     """
     import torch
 
@@ -132,24 +155,29 @@ def lattice_mean_field(image, probabilities, iterations, gaussian, bilateral):
         return result.T.reshape(probabilities.shape)
 
 
-def lattice_filters(image, gaussian, bilateral):
-    """The filters of both kernels over the pixels of uint8 (H, W, 3), those of weight 0 left out."""
+def lattice_filters(
+    image: torch.Tensor, gaussian: tuple[float, float], bilateral: tuple[float, float, float]
+) -> list[Lattice]:
+    """Filters of both kernels over the pixels of uint8 (H, W, 3), without those of weight 0.
+
+    gaussian: (sxy, weight), of position; bilateral: (sxy, srgb, weight), of position and colour.
+    """
     import torch
 
     from common.lattice import Lattice
 
     rows, columns = (torch.arange(side, dtype=torch.float32, device=image.device) for side in image.shape[:2])
-    place = torch.stack([part.flatten() for part in torch.meshgrid(columns, rows, indexing="xy")])  # (2, N): x, y
+    position = torch.stack([part.flatten() for part in torch.meshgrid(columns, rows, indexing="xy")])  # (2, N): x, y
     colour = image.reshape(-1, 3).T.float()  # (3, N)
 
-    def scaled(values, deviation):
+    def scaled(values: torch.Tensor, deviation: float) -> torch.Tensor:
         return values / values.new_full((), deviation)  # by a Python number, CUDA multiplies with a rounded reciprocal
 
     filters = []
     sxy, weight = gaussian
     if weight:
-        filters.append(Lattice(scaled(place, sxy), weight))
+        filters.append(Lattice(scaled(position, sxy), weight))
     sxy, srgb, weight = bilateral
     if weight:
-        filters.append(Lattice(torch.cat([scaled(place, sxy), scaled(colour, srgb)]), weight))
+        filters.append(Lattice(torch.cat([scaled(position, sxy), scaled(colour, srgb)]), weight))
     return filters

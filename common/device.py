@@ -1,21 +1,24 @@
-"""Where a network runs and in which precision."""
+"""Devices: selection, precision, and copies from a GPU that do not wait."""
 
 import os
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
-from common import distributed
-from common.files import InputError
+from stages import distributed
+from stages.files import InputError
 
 
-def pick(name, deterministic=False, tf32=True):
-    """The torch.device that `--device` names, a GPU with its index. Raises InputError if there is none such.
+def select_device(name: str, deterministic: bool = False, tf32: bool = True) -> torch.device:
+    """Select the torch.device that `--device` names, a GPU with its index.
 
-    auto is a GPU if there is one; auto and cuda are the first, or, under torchrun, the one of this process.
-    With `deterministic`, PyTorch takes operators that give the same bits each time, and warns where it has none.
-    Without `tf32`, convolutions in float32 keep all of its 24 bits on a GPU.
+    auto is a GPU if there is one; auto and cuda are the first GPU or, under torchrun, the one of this process.
+    With `deterministic`, PyTorch chooses deterministic operators, and warns where it has none. Without `tf32`,
+    convolutions in float32 keep all 24 bits of the mantissa on a GPU. Raises InputError if there is no such device.
     """
     torch.backends.cudnn.allow_tf32 = tf32
     if deterministic:
@@ -23,7 +26,7 @@ def pick(name, deterministic=False, tf32=True):
         torch.use_deterministic_algorithms(True, warn_only=True)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda":  # the index has to be named: torch.cuda.set_device refuses a device without
+    if name == "cuda":  # torch.cuda.set_device refuses a device without an index
         name = f"cuda:{distributed.LOCAL_RANK}"
     elif name.startswith("cuda") and distributed.LOCAL_WORLD_SIZE > 1:
         raise InputError(f"--device {name}: expected cuda or auto, a GPU for each process, not one GPU for all of them")
@@ -36,38 +39,41 @@ def pick(name, deterministic=False, tf32=True):
     if device.type == "cuda" and device.index >= torch.cuda.device_count():
         raise InputError(f"--device {name}: this machine has {torch.cuda.device_count()} CUDA devices")
     if device.type == "cuda":
-        torch.cuda.set_device(device)  # where NCCL works, and whose random state a checkpoint holds
+        torch.cuda.set_device(device)  # the GPU that NCCL uses and whose random state a checkpoint holds
     return device
 
 
-def autocast(device, enabled):
-    """bfloat16 where it is safe, if `enabled`, or, for None, if it pays; losses are computed outside of it, in float32."""
+def autocast(device: torch.device, enabled: bool | None) -> torch.autocast:
+    """Context of mixed precision with bfloat16, if `enabled`; None enables it where the hardware supports bfloat16.
+
+    Losses are computed outside of it, in float32.
+    """
     enabled = has_fast_bfloat16(device) if enabled is None else enabled
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
 
 
 @cache
-def has_fast_bfloat16(device):
-    """Whether the hardware multiplies in bfloat16; elsewhere it is emulated, which is slower than float32."""
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether the hardware multiplies in bfloat16; emulation is slower than float32."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     cpu = Path("/proc/cpuinfo")
     return cpu.exists() and bool({"avx512_bf16", "amx_bf16"} & set(cpu.read_text().split()))
 
 
-def place(model, device):
-    """Moves a network to its device, in channels-last layout, which convolutions prefer on CPUs and GPUs alike."""
+def to_device(model: nn.Module, device: torch.device) -> nn.Module:
+    """Move a network to a device, in channels-last layout, in which convolutions are faster on CPUs and GPUs."""
     return model.to(device, memory_format=torch.channels_last)
 
 
-def one_behind(started):
-    """Yields (key, CPU tensor) for every (key, tensor) of `started`, a generator that runs a network.
+def pipelined(outputs: Iterable[tuple[Any, torch.Tensor]]) -> Iterator[tuple[Any, torch.Tensor]]:
+    """Yield (key, CPU tensor) for each (key, tensor) of `outputs`, a generator that runs a network.
 
-    A GPU has then been given the next item already, and computes it while the caller uses this one.
+    Each is one item late, so that a GPU computes the next item while the caller uses this one.
     """
     previous = None
-    for key, tensor in started:
-        current = key, Arriving(tensor)
+    for key, tensor in outputs:
+        current = key, CopyToCPU(tensor)
         if previous:
             yield previous[0], previous[1].get()
         previous = current
@@ -75,15 +81,15 @@ def one_behind(started):
         yield previous[0], previous[1].get()
 
 
-class Arriving:
-    """A tensor on its way to the CPU; a GPU and this process go on meanwhile."""
+class CopyToCPU:
+    """Asynchronous copy of a tensor to the CPU: neither the GPU nor this process waits before `get`."""
 
-    def __init__(self, tensor):
+    def __init__(self, tensor: torch.Tensor):
         self.copy = tensor.to("cpu", non_blocking=True)
         self.event = torch.cuda.current_stream(tensor.device).record_event() if tensor.is_cuda else None
 
-    def get(self):
-        """The tensor on the CPU, once it is there."""
+    def get(self) -> torch.Tensor:
+        """Wait for the copy and return it."""
         if self.event:
             self.event.synchronize()
         return self.copy

@@ -1,17 +1,25 @@
-"""Reading images in processes of their own, ahead of the network."""
+"""Data loading in worker processes, ahead of the network."""
 
 import multiprocessing
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, default_collate
+from torch.utils.data import DataLoader, Dataset, default_collate
 
-from common import distributed, interruption
+from stages import distributed, interruption
 
 
-def make_loader(dataset, batches, workers, device, collate=default_collate):
-    """A DataLoader over ready-made batches of indices; an empty one gives None. Its workers live as long as it does.
+def make_loader(
+    dataset: Dataset,
+    batches: Iterable[Sequence[Any]],
+    workers: int,
+    device: torch.device,
+    collate: Callable[[list], Any] = default_collate,
+) -> DataLoader:
+    """Make a DataLoader over given `batches` of the data set's indices; an empty batch gives None.
 
-    Its generator is its own, so that starting it does not move the random state that a checkpoint has restored.
+    It has a generator of its own, so that its start does not change the random state that a checkpoint has restored.
     """
     return DataLoader(
         dataset,
@@ -26,7 +34,7 @@ def make_loader(dataset, batches, workers, device, collate=default_collate):
 
 
 def _context():
-    """How worker processes start. One of several processes of a stage must not be forked: NCCL and gloo may hang."""
+    """Start method of worker processes: no fork of one of several processes, in which NCCL and gloo may hang."""
     if distributed.WORLD_SIZE == 1:
         return None
     context = multiprocessing.get_context("forkserver")
@@ -35,7 +43,7 @@ def _context():
 
 
 class _UnlessEmpty:
-    """A collate function that makes None of nothing; a class, because other processes have to receive it."""
+    """Collate function that gives None for an empty batch; a class, because workers have to unpickle it."""
 
     def __init__(self, collate):
         self.collate = collate
@@ -45,7 +53,7 @@ class _UnlessEmpty:
 
 
 def _start_worker(*_):
-    """The processes are the parallelism; OpenCV's threads, like PyTorch's, would only fight over the cores."""
+    """Start a worker with one thread: OpenCV's, like PyTorch's, would compete with the other workers for the cores."""
     import cv2
 
     interruption.start_worker()

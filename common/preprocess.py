@@ -1,31 +1,37 @@
-"""What an image becomes before it enters a network; it has to fit the weights the network started from.
+"""Normalisation of a network's input, by the convention of the weights that it started from.
 
-torchvision's weights want RGB in 0..1, normalised with ImageNet's mean and standard deviation; weights that come from
-Caffe (the published DeepLab-v2 and its COCO weights) want BGR in 0..255 minus a mean.
-Loaders hand over bytes, a quarter of the size; the network's device normalises them.
+torchvision's weights expect RGB in 0..1, normalised with ImageNet's mean and standard deviation; weights from Caffe
+(the published DeepLab-v2 and its COCO weights) expect BGR in 0..255 minus a mean. Loaders pass uint8 images, a quarter
+of float32's size, which are normalised on the network's device.
 """
 
+from __future__ import annotations
+
 from functools import cache
+from typing import TYPE_CHECKING
 
-from common.files import InputError
+from stages.files import InputError
 
-CONVENTIONS = {  # order of the channels, mean, divisor, both in 0..255 and in that order
+if TYPE_CHECKING:
+    import torch
+
+CONVENTIONS = {  # order of the channels; mean and divisor of each, for values from 0 to 255
     "torchvision": ("RGB", (0.485 * 255, 0.456 * 255, 0.406 * 255), (0.229 * 255, 0.224 * 255, 0.225 * 255)),
     "caffe": ("BGR", (104.008, 116.669, 122.675), (1.0, 1.0, 1.0)),
 }
 
 
-def check_convention(convention):
-    """Raises InputError for a convention that is not in CONVENTIONS."""
+def check_convention(convention: str) -> None:
+    """Check that a convention is one of CONVENTIONS. Raises InputError if it is not."""
     if convention not in CONVENTIONS:
         raise InputError(f"convention {convention!r}: expected {' or '.join(CONVENTIONS)}")
 
 
-def normalise(images, convention, rectangles=None):
-    """RGB images, a uint8 tensor (B, H, W, 3), as the network's input: float32 (B, 3, H, W), channels-last, on their device.
+def normalise(images: torch.Tensor, convention: str, rectangles: torch.Tensor | None = None) -> torch.Tensor:
+    """Normalise RGB images, uint8 (B, H, W, 3), to a network's input, float32 (B, 3, H, W), channels-last.
 
-    `rectangles`, int64 (B, 4): top, left, bottom, right of what is image in each; what lies outside becomes 0, the mean
-    of the convention, as the published code pads. Raises InputError for an unknown convention.
+    `rectangles`, int64 (B, 4), give top, left, bottom, right of the image in each; the padding outside becomes 0, the
+    convention's mean, as in the published code. Raises InputError for an unknown convention.
     """
     check_convention(convention)
     mean, divisor = _constants(convention, images.device)  # (3,)
@@ -38,7 +44,7 @@ def normalise(images, convention, rectangles=None):
 
 
 def _inside(rectangles, height, width):
-    """Which pixels lie in the rectangles: int64 (B, 4) -> bool (B, height, width)."""
+    """Mask of the pixels in the rectangles: int64 (B, 4) -> bool (B, height, width)."""
     import torch
 
     top, left, bottom, right = rectangles[:, :, None].unbind(1)  # (B, 1) each
@@ -49,7 +55,7 @@ def _inside(rectangles, height, width):
     return inside_rows[:, :, None] & inside_columns[:, None, :]
 
 
-@cache  # copied to a device once: a copy at every step would make a GPU wait
+@cache  # a copy to the device at every step would make a GPU wait
 def _constants(convention, device):
     import torch
 

@@ -1,40 +1,53 @@
-"""What every training loop needs around its few lines: the order of the images, a progress bar, a log, a check."""
+"""What surrounds the loop of every training: order of the images, resumption, progress, log, checkpoints, checks."""
+
+from __future__ import annotations
 
 import math
 import time
-from contextlib import nullcontext
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import ExitStack, nullcontext
+from pathlib import Path
 from signal import SIGTERM
+from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Sampler
+from torch import nn
+from torch.utils.data import Dataset, Sampler
 
-from common import checkpoint, distributed, interruption
-from common.device import Arriving
-from common.files import InputError
-from common.progress import progress_bar
-from common.stage import TRAINING_STATE
+from common import checkpoint
+from common import device as devices
+from common.data_parallel import parallel
+from common.device import CopyToCPU
+from common.loading import make_loader
+from stages import distributed, interruption
+from stages.files import InputError
+from stages.progress import progress_bar
+from stages.record import TRAINING_STATE
 
-LOG_EVERY = 10  # iterations: TensorBoard's writer takes its time
+LOG_EVERY = 10  # iterations, because TensorBoard's writer is slow
 
 
 class ShuffledBatches(Sampler):
     """Batches of (position, index) from `start` to `batches`: each epoch draws a new permutation of `length` images.
 
-    `position` counts the samples drawn since the first epoch and seeds their augmentation. Both follow from the seed and
-    the batch's number alone, so a run can go on anywhere, with any number of workers, and sees what it would have seen.
-    With `whole_epochs` an epoch's last batch is cut short; without, it is filled from the next epoch. Of each batch, a
-    process gets its share, which may be empty.
+    `position` counts the samples since the first epoch and seeds their augmentation. Both follow from the seed and the
+    batch's number alone, so that a resumed run, with any number of workers, sees the same samples as one that was not
+    stopped. With `whole_epochs` an epoch's last batch may be smaller; without, it is filled from the next epoch. Each
+    process gets its share of a batch, which may be empty.
     """
 
-    def __init__(self, length, batch_size, batches, seed, start=0, whole_epochs=False):
+    def __init__(
+        self, length: int, batch_size: int, batches: int, seed: int, start: int = 0, whole_epochs: bool = False
+    ):
         self.length, self.batch_size, self.batches = length, batch_size, batches
         self.seed, self.start, self.whole_epochs = seed, start, whole_epochs
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.batches - self.start
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         orders = {}
         for batch in range(self.start, self.batches):
             if self.whole_epochs:
@@ -53,83 +66,157 @@ class ShuffledBatches(Sampler):
         return position, int(orders[epoch][place])
 
 
-def iterate(args, model, optimizer, loader, step, total, start=0, extra=dict):
-    """The loop of every training: runs `step(iteration, batch)` -> loss for each batch, and optimises.
+class Run:
+    """Everything around the loop of a training, which contains the method alone:
 
-    Of several processes, each has its share of the batch and of the loss. Shows loss, learning rate, the share of the
-    time spent waiting for data, and the time left; logs them to TensorBoard under <out>/tensorboard. At the intervals of
-    `args`, at the end and when it is interrupted it writes <out>/training.pth, from which the same command goes on, with
-    `extra()` in it. Raises InputError if a loss is not finite, and Interrupted.
+        with Run(args, model, optimizer, images, device, epochs=14, state={"attention": attention}) as run:
+            for iteration, batch in run:
+                with run.autocast():
+                    maps = run.model(normalise(batch["image"], "torchvision"))
+                run.step({"classification": classification_loss(maps.float(), batch["label"])})
 
-    What a step reports is looked at during the next one, so that a GPU never waits for this process; before anything
-    is saved, at once.
+    It resumes from <out>/training.pth if that exists; yields the batches of `images` on the device, for `epochs` whole
+    epochs or `iterations` full batches; shows each loss, the learning rate, the share of the time spent waiting for
+    data and the time left, and logs them under <out>/tensorboard; and writes <out>/training.pth at the intervals of
+    `args`, at the end, and on SIGTERM or Ctrl-C. `state` names the objects to be saved beside weights and optimiser;
+    they have state_dict and load_state_dict, and their tensors are on the device.
+
+    With several processes, each has its share of a batch and its part of the losses. `step` raises InputError if a loss
+    is not finite, and Interrupted after a signal. Losses are read during the next step, so that a GPU never waits for
+    this process, but always before a checkpoint.
     """
-    model.train()
-    torch.backends.cudnn.benchmark = not args.deterministic  # sizes are the same at every step
-    bar = progress_bar(args.out.name, total, start, unit="it")
-    with interruption.deferred(), _log(args.out, start) as log, bar:
-        last, report, waited = None, None, 0.0
-        begun = end = saved = time.perf_counter()
-        for iteration, batch in enumerate(loader, start):
-            waited += time.perf_counter() - end
-            if batch is None:  # an empty share, perhaps the first since the training went on
-                last = last or loader.collate_fn([loader.dataset[0, 0]])
+
+    def __init__(
+        self,
+        args: Namespace,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        images: Dataset,
+        device: torch.device,
+        epochs: int | None = None,
+        iterations: int | None = None,
+        state: dict[str, Any] | None = None,
+    ):
+        self.args, self.optimizer, self.images, self.device = args, optimizer, images, device
+        self.state = state or {}
+        self.path = args.out / TRAINING_STATE
+        self.epoch_length = math.ceil(len(images) / args.batch_size)
+        self.total = iterations or epochs * self.epoch_length
+        checkpoint.seed_by_rank(args.seed)
+        self.done = checkpoint.resume_training(self.path, model, optimizer, self.state)
+        batches = ShuffledBatches(
+            len(images), args.batch_size, self.total, args.seed, self.done, whole_epochs=iterations is None
+        )
+        self.loader = make_loader(images, batches, args.workers, device)
+        self.bare_model, self.model = model, parallel(model)
+        model.train()
+        torch.backends.cudnn.benchmark = not args.deterministic  # sizes are the same at every step
+
+    def autocast(self) -> torch.autocast:
+        """Context of mixed precision as `args` ask for it; losses are computed outside of it, in float32."""
+        return devices.autocast(self.device, self.args.amp)
+
+    def __enter__(self) -> Run:
+        self.stack = ExitStack()
+        self.stack.enter_context(interruption.deferred())
+        self.log = self.stack.enter_context(_log(self.args.out, self.done))
+        self.bar = self.stack.enter_context(progress_bar(self.args.out.name, self.total, self.done, unit="it"))
+        return self
+
+    def __exit__(self, *error):
+        return self.stack.__exit__(*error)
+
+    def __iter__(self) -> Iterator[tuple[int, dict[str, torch.Tensor]]]:
+        """Yield (iteration, batch on the device), with the gradients set to None."""
+        self.report, self.waited, last = None, 0.0, None
+        self.begun = self.saved = before = time.perf_counter()
+        for batch in self.loader:
+            self.waited += time.perf_counter() - before
+            if batch is None:  # an empty share, perhaps the first batch after a resumption
+                last = last or self.loader.collate_fn([self.images[0, 0]])
                 batch = {name: value[:0] for name, value in last.items()}
-            last = batch
-            optimizer.zero_grad(set_to_none=True)
-            loss = step(iteration, batch)
-            (loss * distributed.WORLD_SIZE).backward()  # gradients are averaged over the processes
-            optimizer.step()
-            due = time.perf_counter() - saved > 60 * args.save_minutes
-            before, report = report, Report(iteration, batch, loss, interruption.requested(), due)
-            stop, due = before.read(args.out, loader.dataset) if before else (None, False)
-            done = iteration + 1
-            save = stop or due or done == total or args.save_every and done % args.save_every == 0
-            if save:
-                before, report = report, None
-                stop = before.read(args.out, loader.dataset)[0] or stop
-                checkpoint.save_training(args.out / TRAINING_STATE, done, model, optimizer, extra())
-                saved = time.perf_counter()
-            lr = optimizer.param_groups[0]["lr"]
-            waiting = waited / (time.perf_counter() - begun)  # the share of the time in which the loader was behind
-            if before:
-                bar.set_postfix(loss=f"{before.loss:.4f}", lr=f"{lr:.2e}", waiting=f"{waiting:.0%}", refresh=False)
-                if log and (save or before.iteration % LOG_EVERY == 0):
-                    log.add_scalar("loss", before.loss, before.iteration)
-                    log.add_scalar("lr", lr, iteration)
-                    log.add_scalar("waiting for data", waiting, iteration)
-            bar.update()
-            if stop:
-                distributed.barrier()  # the first that ends makes torchrun end the others, which may still be saving
-                raise interruption.Interrupted(stop, f" after {done} of {total} iterations")
-            end = time.perf_counter()
+            last = self.batch = batch
+            self.optimizer.zero_grad(set_to_none=True)
+            yield self.done, {name: value.to(self.device, non_blocking=True) for name, value in batch.items()}
+            before = time.perf_counter()
+
+    def step(self, losses: dict[str, torch.Tensor]) -> None:
+        """Add up the losses {name: scalar, this process's part}, compute gradients, and step the optimiser.
+
+        Raises InputError naming a loss that is not finite, and Interrupted after a signal and a checkpoint.
+        """
+        (sum(losses.values()) * distributed.WORLD_SIZE).backward()  # gradients are averaged over the processes
+        self.optimizer.step()
+        due = time.perf_counter() - self.saved > 60 * self.args.save_minutes
+        before, self.report = self.report, Report(self.done, self.batch, losses, interruption.requested(), due)
+        stop, due = self._read(before) if before else (None, False)
+        self.done += 1
+        every = self.args.save_every
+        save = stop or due or self.done == self.total or every and self.done % every == 0
+        if save:
+            stop = self._read(self.report, log=True)[0] or stop
+            self.report = None
+            states = {name: each.state_dict() for name, each in self.state.items()}
+            checkpoint.save_training(self.path, self.done, self.bare_model, self.optimizer, states)
+            self.saved = time.perf_counter()
+        self.bar.update()
+        if stop:
+            distributed.barrier()  # torchrun ends all processes with the first, and the others may still be saving
+            raise interruption.Interrupted(stop, f" after {self.done} of {self.total} iterations")
+
+    def _read(self, report, log=False):
+        """Check and show a step's losses, and log them every LOG_EVERY iterations. Returns as Report.read."""
+        found = report.read(self.args.out, self.images)
+        lr = self.optimizer.param_groups[0]["lr"]
+        waiting = self.waited / (time.perf_counter() - self.begun)  # share of the time
+        shown = {name: f"{value:.4f}" for name, value in report.losses.items()}
+        self.bar.set_postfix(**shown, lr=f"{lr:.2e}", waiting=f"{waiting:.0%}", refresh=False)
+        if self.log and (log or report.iteration % LOG_EVERY == 0):
+            numbers = {f"loss/{name}": value for name, value in report.losses.items()}
+            for name, value in (numbers | {"lr": lr, "waiting for data": waiting}).items():
+                self.log.add_scalar(name, value, report.iteration)
+        return found
 
 
 class Report:
-    """What a step tells of itself, on its way from the device: the loss, whether to stop, whether to save.
+    """Report of one step: its losses, whether to stop, whether to save; copied from the device without waiting.
 
-    Of several processes, the loss is that of the whole batch, and one that wants to stop or save is enough.
+    With several processes the losses are those of the whole batch; all stop or save if one of them has to.
     """
 
-    def __init__(self, iteration, batch, loss, signal, due):
-        self.iteration, self.batch, self.signal = iteration, batch, signal
-        own = loss.detach().float()
-        flags = (torch.full_like(own, flag) for flag in (signal is not None, due))  # filled there: a copy would wait
-        self.arriving = Arriving(distributed.total(torch.stack([own, *flags])))
+    def __init__(
+        self,
+        iteration: int,
+        batch: dict[str, torch.Tensor],
+        losses: dict[str, torch.Tensor],
+        signal: int | None,
+        due: bool,
+    ):
+        self.iteration, self.batch, self.signal, self.names = iteration, batch, signal, list(losses)
+        own = torch.stack([loss.detach().float() for loss in losses.values()])
+        # filled on the device, because a copy to it would wait
+        flags = (own.new_full((1,), flag) for flag in (signal is not None, due))
+        self.copy = CopyToCPU(distributed.total(torch.cat([own, *flags])))
 
-    def read(self, out, images):
-        """(the signal to stop or None, whether to save); sets `loss`. Raises InputError if the loss is not finite."""
-        self.loss, stop, due = self.arriving.get().tolist()
-        if not math.isfinite(self.loss):
-            own = [images.items[index].id for index in self.batch["index"].tolist()]
-            ids = " ".join(id for ids in distributed.gather(own) for id in ids)
-            advice = "a lower --lr or --no-amp may help; look at these images and their labels"
-            raise InputError(f"{out}: the loss is {self.loss} at iteration {self.iteration}, images {ids}: {advice}")
+    def read(self, out: Path, images: Dataset) -> tuple[int | None, bool]:
+        """Wait for the report, set `losses` to {name: number}, and return (signal to stop or None, whether to save).
+
+        Raises InputError naming a loss that is not finite, the iteration and the images.
+        """
+        *values, stop, due = self.copy.get().tolist()
+        self.losses = dict(zip(self.names, values, strict=True))
+        for name, value in self.losses.items():
+            if not math.isfinite(value):
+                own = [images.items[index].id for index in self.batch["index"].tolist()]
+                ids = " ".join(id for ids in distributed.gather(own) for id in ids)
+                where = f"the {name} loss is {value} at iteration {self.iteration}, images {ids}"
+                advice = "a lower --lr or --no-amp may help; look at these images and their labels"
+                raise InputError(f"{out}: {where}: {advice}")
         return (self.signal or SIGTERM) if stop else None, due > 0
 
 
 def _log(out, start):
-    """A TensorBoard writer, or, in all processes but the first, None."""
+    """Context with a TensorBoard writer in the first process, None in the others."""
     if not distributed.IS_FIRST:
         return nullcontext()
     from torch.utils.tensorboard import SummaryWriter  # slow to import
@@ -137,11 +224,6 @@ def _log(out, start):
     return SummaryWriter(out / "tensorboard", purge_step=start)
 
 
-def sample_seed(seed, position):
-    """One number that seeds the augmentation of one sample."""
+def sample_seed(seed: int, position: int) -> int:
+    """Seed of the augmentation of one sample, from 0 to 2^64 - 1."""
     return int(np.random.SeedSequence([seed, position]).generate_state(1, np.uint64)[0])
-
-
-def to_device(batch, device):
-    """Moves the tensors of a batch (a dictionary)."""
-    return {name: value.to(device, non_blocking=True) for name, value in batch.items()}

@@ -19,10 +19,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.cli import HelpFormatter, exit_on_input_error
-from common.files import IGNORE_INDEX, InputError, read_grey, read_indexed, read_rgb
-from common.parallel import add_workers_argument, for_each
-from data.layout import DataSet, numbered_lines
+from common.dataset import DataSet, numbered_lines
+from common.images import IGNORE_INDEX, read_grey, read_indexed, read_rgb
+from stages.command import HelpFormatter, exit_on_input_error
+from stages.files import InputError
+from stages.parallel import add_workers_argument, for_each
 
 CITED = 3
 INVERTED = "saliency maps, probably inverted"
@@ -257,7 +258,7 @@ class Balance:
 
 def main(arguments=None):
     parser = argparse.ArgumentParser("python -m data.check", description=__doc__, formatter_class=HelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="data set folder (README, 'A data set is a folder')")
+    parser.add_argument("--data", type=Path, required=True, help="data set folder (docs/data.md)")
     add_workers_argument(parser)
     args = parser.parse_args(arguments)
     with exit_on_input_error("data.check"):

@@ -1,8 +1,8 @@
-"""Fetches what data.prepare_voc12 --download needs: each archive complete, checked and extracted, or not at all.
+"""Downloads files (`fetch_file`) and extracts archives (`fetch`), for weights.fetch and data.prepare_voc12 --download.
 
-The addresses and MD5 sums of the VOC devkit and SBD are those of torchvision.datasets. Its own downloader is not used:
-it turns to plain http where https fails, starts from nothing after every interruption, and its SBDataset cannot go on
-after an interrupted move of its folders.
+A file is complete and has the expected hash, or is not there; a download that was interrupted goes on. The addresses
+and MD5 sums of the VOC devkit and SBD are those of torchvision.datasets. Its own downloader is not used: it turns to
+plain http where https fails, and starts from nothing after every interruption.
 """
 
 import gzip
@@ -16,11 +16,13 @@ import time
 import urllib.error
 import urllib.request
 import zlib
-from pathlib import PurePosixPath
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from common.files import InputError, atomic
-from common.progress import progress_bar
+from stages.arguments import checked
+from stages.files import InputError, atomic
+from stages.progress import progress_bar
 
 
 class Archive(NamedTuple):
@@ -53,13 +55,22 @@ PAUSE = 2  # seconds after the first failure, doubled after each further one
 TIMEOUT = 60  # seconds without a sign of the server
 SIZE_LIMIT = 20 * 10**9  # bytes that an archive may hold, several times as many as the largest does
 EXTENDED = (b"L", b"K", b"x", b"g", b"X")  # types of tar headers: long names and links, pax, pax for all, Solaris
+SHA256 = re.compile("[0-9a-f]{64}")
 TRANSIENT = (urllib.error.URLError, ConnectionError, TimeoutError, ssl.SSLError, http.client.HTTPException)
 
+sha256_digits = checked(str.lower, SHA256.fullmatch, "64 hexadecimal digits")  # a type for argparse
 
-def voc12_folders(downloads, devkit=None, sbd=None, saliency=None, saliency_sha256=None):
+
+def voc12_folders(
+    downloads: Path,
+    devkit: Path | None = None,
+    sbd: Path | None = None,
+    saliency: Path | None = None,
+    saliency_sha256: str | None = None,
+) -> tuple[Path, Path, Path]:
     """(devkit, sbd, saliency), the three folders that data.prepare_voc12 reads: those that are None are fetched.
 
-    `downloads` (Path) takes the archives and their content; what is there already is used. `saliency_sha256` is what
+    `downloads` takes the archives and their content; what is there already is used. `saliency_sha256` is what
     the saliency archive must have. Raises InputError if anything cannot be fetched or is not what was expected.
     """
     devkit = devkit or fetch(ARCHIVES["devkit"], downloads) / "VOCdevkit" / "VOC2012"
@@ -68,7 +79,7 @@ def voc12_folders(downloads, devkit=None, sbd=None, saliency=None, saliency_sha2
     return devkit, sbd, saliency
 
 
-def fetch(archive, downloads, sha256=None):
+def fetch(archive: Archive, downloads: Path, sha256: str | None = None) -> Path:
     """The folder with the content of `archive`, downloaded, verified and extracted unless it is there.
 
     An archive that was put into `downloads` by hand is verified and extracted. `sha256`: what it must have, or None.
@@ -76,13 +87,77 @@ def fetch(archive, downloads, sha256=None):
     path = downloads / PurePosixPath(archive.url).name
     folder = downloads / archive.folder
     if not folder.is_dir():
-        if not path.exists():
-            download(archive.url, path)
-        verify(path, archive.md5, sha256)
+        found = fetch_file(archive.url, path, md5=archive.md5, pinned=sha256)
+        print(f"{path}: SHA-256 {found}", flush=True)
         extract(path, folder, archive.wanted)
     elif sha256 and recorded(path) != sha256:
         raise InputError(f"{folder}: expected content of SHA-256 {sha256}, found {recorded(path)} in {record_of(path)}")
     return folder
+
+
+def fetch_file(
+    url: str,
+    path: Path,
+    md5: str | None = None,
+    sha256: str | None = None,
+    pinned: str | None = None,
+    check: Callable[[Path, str], None] | None = None,
+    force: bool = False,
+) -> str:
+    """Brings `url` to the file `path` if it is not there, or with `force` in its place. Returns its SHA-256.
+
+    `md5` and `sha256` are its published hashes, of the latter the first digits will do; `pinned` is the SHA-256 that
+    the user asks for instead. Where none is published, the first is recorded in <path>.sha256, as `sha256sum -c`
+    reads it, and expected from then on. `check(file, where)` raises InputError, about `where`, on another content.
+    Raises InputError if the file cannot be had or is another one; what was at `path` is then as it was.
+    """
+    published = md5 or sha256
+    expected = pinned or sha256 or (None if published else recorded(path))
+    origin = "" if pinned or published else f", as {record_of(path)} has it"
+
+    def accept(file, where, advice):
+        found = digest(file, "sha256")
+        if expected and not found.startswith(expected):
+            raise InputError(f"{where}: expected SHA-256 {expected}{origin}, found {found}; {advice}")
+        if md5 and (found_md5 := digest(file, "md5")) != md5:
+            raise InputError(f"{where}: expected the published MD5 {md5}, found {found_md5}; {advice}")
+        if check:
+            check(file, str(where))
+        return found
+
+    if path.exists() and not force:
+        found = accept(path, path, "delete the file to fetch it again")
+    else:
+        found = download(url, path, lambda file: accept(file, url, f"a copy from elsewhere can be put at {path}"))
+    if not published and (not expected or recorded(path) != found):
+        with atomic(record_of(path)) as partial:
+            partial.write_text(f"{found}  {path.name}\n")
+    return found
+
+
+def digest(path: Path, algorithm: str) -> str:
+    """The hexadecimal MD5 or SHA-256 of a file's content."""
+    found = hashlib.new(algorithm, usedforsecurity=False)
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 20):
+            found.update(chunk)
+    return found.hexdigest()
+
+
+def record_of(path: Path) -> Path:
+    """Where the SHA-256 of a file is recorded."""
+    return path.with_name(f"{path.name}.sha256")
+
+
+def recorded(path: Path) -> str | None:
+    """The SHA-256 recorded beside a file, or None. Raises InputError if the record is damaged."""
+    record = record_of(path)
+    if not record.exists():
+        return None
+    found = record.read_text(errors="replace").partition(" ")[0]
+    if not SHA256.fullmatch(found):
+        raise InputError(f"{record}: expected a SHA-256 and a file's name; delete it to record anew")
+    return found
 
 
 class SecureRedirects(urllib.request.HTTPRedirectHandler):
@@ -94,30 +169,41 @@ class SecureRedirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(request, response, code, message, headers, url)
 
 
-def download(url, path):
-    """Brings `url` to the file `path`. What has come stays in <path>.partial until all has, and is gone on from.
+def download(url: str, path: Path, accept: Callable[[Path], str] = str) -> str:
+    """Brings `url` to the file `path`; returns what `accept(file)` returns of it before it gets that name.
 
-    Raises InputError if the server refuses, if the connection fails again and again, or if the disk does.
+    What has come stays in <path>.partial until all has, and is gone on from; what `accept` refuses by an InputError is
+    deleted. Raises InputError if the server refuses, if the connection fails again and again, or if the disk does.
     """
     partial = path.with_name(f"{path.name}.partial")
-    failures, most = 0, size_of(partial)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        while True:
-            try:
-                receive(url, partial)
-                break
-            except TRANSIENT as error:
-                failures = 1 if size_of(partial) > most else failures + 1
-                most = max(most, size_of(partial))
-                if failures == FAILURES or isinstance(error, urllib.error.HTTPError) and error.code < 500:
-                    raise
-                print(f"{url}: {error}; trying again", flush=True)
-                time.sleep(PAUSE * 2 ** (failures - 1))
+        receive_all(url, partial)
+        try:
+            accepted = accept(partial)
+        except InputError:
+            partial.unlink()
+            raise
         partial.replace(path)
+        return accepted
     except (OSError, http.client.HTTPException) as error:
         advice = f"the same command goes on where it stopped, and a copy from elsewhere can be put at {path}"
         raise InputError(f"{url}: cannot be fetched ({error}); {advice}") from None
+
+
+def receive_all(url, partial):
+    """Calls `receive` until all has come, or until it has failed FAILURES times without a byte gained."""
+    failures, most = 0, size_of(partial)
+    while True:
+        try:
+            return receive(url, partial)
+        except TRANSIENT as error:
+            failures = 1 if size_of(partial) > most else failures + 1
+            most = max(most, size_of(partial))
+            if failures == FAILURES or isinstance(error, urllib.error.HTTPError) and error.code < 500:
+                raise
+            print(f"{url}: {error}; trying again", flush=True)
+            time.sleep(PAUSE * 2 ** (failures - 1))
 
 
 def receive(url, partial):
@@ -127,7 +213,8 @@ def receive(url, partial):
     """
     start = size_of(partial)
     opener = urllib.request.build_opener(SecureRedirects)
-    request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
+    headers = {"Range": f"bytes={start}-"} if start else {}
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - https, as every address in the tables
     try:
         response = opener.open(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
@@ -161,40 +248,6 @@ def size_of(path):
     return path.stat().st_size if path.exists() else 0
 
 
-def verify(path, md5=None, sha256=None):
-    """Compares a file with its published MD5, with the SHA-256 asked for, and with the one recorded beside it.
-
-    Prints the SHA-256, and records it if there is no record. Raises InputError if one differs.
-    """
-    found_md5, found_sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(1 << 20):
-            found_md5.update(chunk)
-            found_sha256.update(chunk)
-    found = found_sha256.hexdigest()
-    print(f"{path}: SHA-256 {found}", flush=True)
-    comparisons = (
-        (f"the published MD5 {md5}", md5, found_md5.hexdigest()),
-        (f"the SHA-256 asked for, {sha256}", sha256, found),
-        (f"SHA-256 {recorded(path)}, as {record_of(path)} has it", recorded(path), found),
-    )
-    for what, expected, value in comparisons:
-        if expected and value != expected:
-            raise InputError(f"{path}: expected {what}, found {value}; delete the file to fetch it again")
-    with atomic(record_of(path)) as partial:
-        partial.write_text(f"{found}  {path.name}\n")  # as `sha256sum -c` reads it
-
-
-def record_of(path):
-    return path.with_name(f"{path.name}.sha256")
-
-
-def recorded(path):
-    """The SHA-256 recorded beside a file, or None."""
-    record = record_of(path)
-    return (record.read_text().split() or [None])[0] if record.exists() else None
-
-
 class Header(tarfile.TarInfo):
     """Refuses extended headers (long names and the like) of more than a megabyte: tarfile reads them into memory."""
 
@@ -206,7 +259,7 @@ class Header(tarfile.TarInfo):
         return header
 
 
-def extract(path, folder, wanted=(), limit=SIZE_LIMIT):
+def extract(path: Path, folder: Path, wanted: tuple[str, ...] = (), limit: int = SIZE_LIMIT) -> None:
     """Extracts a tar archive, all of it or the `wanted` members, to the new folder `folder`: complete or not at all.
 
     Raises InputError if the archive is damaged, lacks a wanted member, would write outside of the folder, holds links
@@ -232,30 +285,26 @@ def extract(path, folder, wanted=(), limit=SIZE_LIMIT):
 
 
 def write_members(tar, folder, path, wanted, limit):
-    """Writes files alone, each opened here by a name without '..': that is safe without tarfile's filters.
+    """Extracts files alone, by tarfile's data filter where this Python has it (3.10.12, 3.11.4, 3.12).
 
-    Python 3.10 does not have the filters in all versions. As no link is ever made, no name can lead outside by one;
-    owners, modes and times are not taken over either.
+    Older ones are safe, too: names are checked here, and as no link is ever made, no name can lead outside by one.
     """
+    tar.extraction_filter = getattr(tarfile, "data_filter", None)
     with progress_bar(f"extracting {path.name}", None, unit="file") as bar:
         for member in tar:
             name = PurePosixPath(member.name)
             if member.isdir() or (wanted and str(name) not in wanted):
                 continue
-            if not member.isfile():
-                raise InputError(f"{path}: expected files and folders alone, {member.name!r} is a link or a device")
-            if name.is_absolute() or ".." in name.parts or member.size < 0:
-                raise InputError(f"{path}: {member.name!r} would be written outside of {folder}")
+            if not member.isfile() or name.is_absolute() or ".." in name.parts or member.size < 0:
+                raise InputError(f"{path}: expected files and folders inside of it alone, found {member.name!r}")
             limit -= member.size
             if limit < 0:
                 raise InputError(f"{path}: holds more than is allowed, at {member.name!r}")
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            with open(folder / name, "wb") as file:
-                shutil.copyfileobj(tar.extractfile(member), file, 1 << 20)
+            tar.extract(member, folder, set_attrs=False)
             bar.update()
 
 
-def folder_of_maps(folder):
+def folder_of_maps(folder: Path) -> Path:
     """The one folder in `folder` that holds PNGs: the archive's own folder has no documented name."""
     found = {path.parent for path in folder.rglob("*.png") if not path.name.startswith("._")}  # macOS adds those
     if len(found) != 1:

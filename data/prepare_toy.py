@@ -12,11 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from common.arguments import fraction, positive_float, random_seed, whole_number
-from common.cli import main, stage_parser
-from common.files import InputError, atomic, is_complete, read_indexed, write_grey, write_indexed
-from common.parallel import add_workers_argument, for_each
-from data.layout import DataSet
+from common.dataset import DataSet
+from common.images import is_complete, read_indexed, write_grey, write_indexed
 from data.toy_drawing import (
     CLASSES,
     box_blur,
@@ -29,6 +26,10 @@ from data.toy_drawing import (
     to_bytes,
     uniform,
 )
+from stages.arguments import fraction, positive_float, random_seed, whole_number
+from stages.command import main, stage_parser
+from stages.files import InputError, atomic
+from stages.parallel import add_workers_argument, for_each
 
 SPLITS = ("train", "val")
 
@@ -75,7 +76,10 @@ class Example(NamedTuple):
     saliency: np.ndarray  # uint8 (H, W)
 
 
-def draw_example(seed, split, index, recipe=Recipe()):
+RECIPE = Recipe()  # the default
+
+
+def draw_example(seed, split, index, recipe=RECIPE):
     """Image number `index` (from 0) of a split ("train" or "val"); depends on its four arguments alone."""
     rng = np.random.default_rng([seed, SPLITS.index(split), index])
     size = recipe.height, recipe.width

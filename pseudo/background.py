@@ -3,20 +3,24 @@
 Reads <oa-cam>/<id>_<class>.png and the data set's saliency maps, writes <out>/<id>.png: 0 background, 1..C, 255 ignore.
 """
 
-from functools import partial
-from pathlib import Path
+from argparse import ArgumentParser, Namespace
 
 import numpy as np
 
-from common.arguments import fraction, whole_number
-from common.cli import main, stage_parser
-from common.maps import attention_table, look_up, read_maps, require_maps
-from common.parallel import add_workers_argument
-from data.layout import DataSet
-from pseudo.labels import ignore_if_almost_empty, write_labels
+from common.dataset import DataSet, Item
+from common.maps import attention_table, look_up, read_maps
+from pseudo.labels import ignore_if_almost_empty, label_parser, main, runner
+from stages.arguments import fraction, whole_number
 
 
-def extract_background(saliency, oa_cams, score=0.3, conflict=0.9, attention=0.8, background=32):
+def extract_background(
+    saliency: np.ndarray,
+    oa_cams: dict[int, np.ndarray],
+    score: float = 0.3,
+    conflict: float = 0.9,
+    attention: float = 0.8,
+    background: int = 32,
+) -> np.ndarray:
     """The initial label of one image (paper 3.2, BE, with the published thresholds).
 
     saliency: uint8 (H, W), 0 to 255. oa_cams: {0-based class: uint8 (H, W)}; a class without a map gets no score.
@@ -43,45 +47,34 @@ def extract_background(saliency, oa_cams, score=0.3, conflict=0.9, attention=0.8
 
 
 def _scores(map_, table, threshold):
-    """float32 (H, W): what `table` says of each pixel's level, 0 if it is below `threshold`."""
+    """The entry of `table` for each pixel's level, 0 where it is below `threshold`: float32 (H, W)."""
     scores = table.astype(np.float32)
     scores[scores < np.float32(threshold)] = 0
     return look_up(scores, map_)
 
 
-def parser():
-    parser = stage_parser(__doc__)
-    parser.add_argument("--oa-cam", type=Path, required=True, help="folder of OA-CAMs (cls.infer)")
-    parser.add_argument(
-        "--score-threshold", type=fraction, default=0.3, help="T_bg: lower scores, of background too, count as 0"
-    )
-    parser.add_argument("--conflict-threshold", type=fraction, default=0.9, help="two scores above it: ignore")
-    parser.add_argument(
-        "--attention-threshold", type=fraction, default=0.8, help="background with an OA-CAM above it: ignore"
-    )
-    parser.add_argument(
-        "--saliency-threshold",
-        type=whole_number(0, 255),
-        default=32,
-        help="background with this much saliency (0..255): ignore",
-    )
-    add_workers_argument(parser)
+def parser() -> ArgumentParser:
+    """Parser of the command's arguments."""
+    parser = label_parser(__doc__, oa_cam="folder of OA-CAMs (cls.infer)")
+    for name, kind, default, meaning in [
+        ("score", fraction, 0.3, "T_bg: lower scores, of background too, count as 0"),
+        ("conflict", fraction, 0.9, "two scores above it: ignore"),
+        ("attention", fraction, 0.8, "background with an OA-CAM above it: ignore"),
+        ("saliency", whole_number(0, 255), 32, "background with this much saliency (0..255): ignore"),
+    ]:
+        parser.add_argument(f"--{name}-threshold", type=kind, default=default, help=meaning)
     return parser
 
 
-def make_label(args, dataset, item):
+def make_label(args: Namespace, dataset: DataSet, item: Item) -> np.ndarray:
+    """The initial label of an image, from its saliency and the OA-CAMs of its classes."""
     saliency = dataset.saliency(item.id)
     oa_cams = read_maps(args.oa_cam, item, saliency.shape)
     thresholds = args.score_threshold, args.conflict_threshold, args.attention_threshold, args.saliency_threshold
     return extract_background(saliency, oa_cams, *thresholds)
 
 
-def run(args):
-    dataset = DataSet(args.data)
-    items = dataset.split(args.split, labelled=True)
-    require_maps(args.oa_cam, items)
-    return write_labels(args, partial(make_label, args, dataset), items)
-
+run = runner(make_label, maps=["oa_cam"])
 
 if __name__ == "__main__":
-    main(parser(), run)
+    main(parser(), run, reads=("images", "saliency"))

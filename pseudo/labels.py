@@ -1,27 +1,72 @@
-"""What the three label stages share: the 1 % rule, and their output folder, filled in parallel, image by image."""
+"""Run a label rule: its parser, its checks, and its output folder, filled in parallel, image by image.
 
-import functools
+A rule is one file of this package: a pure function on arrays, a parser with its few arguments, and
+`make_label(args, dataset, item)`. docs/own_rule.md shows a new one.
+"""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
-from common import distributed
-from common.files import is_complete, write_indexed
-from common.parallel import for_each
+from common.dataset import DataSet, Item
+from common.dataset import reads as selection_of
+from common.images import is_complete, write_indexed
+from common.maps import require_maps
+from stages import command, distributed
+from stages.parallel import add_workers_argument, for_each
+
+MakeLabel = Callable[[Namespace, DataSet, Item], np.ndarray]
 
 
-def ignore_if_almost_empty(label, share=0.01):
+def ignore_if_almost_empty(label: np.ndarray, share: float = 0.01) -> np.ndarray:
     """The 1 % rule: a label (H, W) with objects on less than `share` of all its pixels is 255 everywhere."""
     objects = np.count_nonzero((label > 0) & (label < 255))
     return np.full_like(label, 255) if objects / label.size < share else label
 
 
-def write_labels(args, make_label, items):
-    """Writes `make_label(item)`, a uint8 (H, W) label, to <out>/<id>.png for every image that does not have one yet."""
+def label_parser(doc: str, **folders: str) -> ArgumentParser:
+    """A parser for a rule: the arguments of every stage, --workers, and the folders that the rule reads.
+
+    `doc`, the module's docstring, is the head of its --help. `folders` says what each holds, by the argument's name:
+    `oa_cam="folder of OA-CAMs"` is `--oa-cam DIR`, required.
+    """
+    parser = command.stage_parser(doc)
+    for name, meaning in folders.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=Path, required=True, help=meaning)
+    add_workers_argument(parser)
+    return parser
+
+
+def runner(make_label: MakeLabel, maps: Sequence[str] = ()) -> Callable[[Namespace], str]:
+    """The `run(args)` of a rule: write <out>/<id>.png for every image of the split that has none yet.
+
+    `make_label(args, dataset, item)` gives the label of an image, uint8 (H, W): 0 background, 1 to C, 255 ignore. It
+    must be a function of a module, for worker processes to import. `maps` names the arguments that are folders of class
+    maps <id>_<class>.png: one without any map of the split's images is an InputError.
+    """
+    return partial(_write_labels, make_label, maps)
+
+
+def main(
+    parser: ArgumentParser, run: Callable[[Namespace], str], reads: Sequence[str] = ("images", "saliency")
+) -> None:
+    """Run a rule as a command. `reads` names the parts of the data set that count as its input, beside the list."""
+    command.main(parser, run, reads=selection_of(*reads))
+
+
+def _write_labels(make_label, maps, args):
+    dataset = DataSet(args.data)
+    items = dataset.split(args.split, labelled=True)
+    for name in maps:
+        require_maps(getattr(args, name), items)
     todo = [item for item in distributed.shard(items) if not is_complete(args.out / f"{item.id}.png")]
-    for _ in for_each(functools.partial(_write, args.out, make_label), todo, args.workers, args.out.name):
+    for _ in for_each(partial(_write, make_label, args, dataset), todo, args.workers, args.out.name):
         pass
     return f"{len(items)} labels"
 
 
-def _write(out, make_label, item):
-    write_indexed(out / f"{item.id}.png", make_label(item))
+def _write(make_label, args, dataset, item):
+    write_indexed(args.out / f"{item.id}.png", make_label(args, dataset, item))

@@ -4,21 +4,25 @@ Reads predictions of the training images, pseudo labels and saliency maps, write
 A complex image (two or more classes) is masked, a simple one keeps its prediction. The options are Table 4's rows.
 """
 
-import argparse
-from functools import partial
-from pathlib import Path
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 
 import cv2
 import numpy as np
 
-from common.arguments import whole_number
-from common.cli import main, stage_parser
-from common.parallel import add_workers_argument
-from data.layout import DataSet
-from pseudo.labels import ignore_if_almost_empty, write_labels
+from common.dataset import DataSet, Item
+from pseudo.labels import ignore_if_almost_empty, label_parser, main, runner
+from stages.arguments import whole_number
 
 
-def mask_non_salient(prediction, label, saliency=None, kernel_size=30, expansion=True, masking=True, dilation=True):
+def mask_non_salient(
+    prediction: np.ndarray,
+    label: np.ndarray,
+    saliency: np.ndarray | None = None,
+    kernel_size: int = 30,
+    expansion: bool = True,
+    masking: bool = True,
+    dilation: bool = True,
+) -> np.ndarray:
     """The masked label of one complex image (paper 3.3).
 
     prediction: uint8 (H, W), 0 to C. label: uint8 (H, W), the pseudo label, with 255 for ignore.
@@ -42,29 +46,26 @@ def mask_non_salient(prediction, label, saliency=None, kernel_size=30, expansion
     return ignore_if_almost_empty(expanded)
 
 
-def parser():
-    parser = stage_parser(__doc__)
-    parser.add_argument("--pred", type=Path, required=True, help="folder of first-round predictions (seg.predict)")
-    parser.add_argument("--label", type=Path, required=True, help="folder of pseudo labels (pseudo.pom)")
-    parser.add_argument(
-        "--kernel-size",
-        type=whole_number(1, 1000),
-        default=30,
-        help="r, side of the dilation's square in pixels (Fig. 6)",
+def parser() -> ArgumentParser:
+    """Parser of the command's arguments."""
+    parser = label_parser(
+        __doc__, pred="folder of first-round predictions (seg.predict)", label="folder of pseudo labels (pseudo.pom)"
     )
+    side = "r, side of the dilation's square in pixels (Fig. 6)"
+    parser.add_argument("--kernel-size", type=whole_number(1, 1000), default=30, help=side)
     for name, meaning in [
         ("expansion", "add the pseudo label's objects where the prediction is background"),
         ("masking", "ignore what lies outside the object mask"),
         ("dilation", "dilate the object mask"),
         ("saliency-mask", "count salient pixels as part of the object mask (published code; not in the paper)"),
     ]:
-        parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=True, help=meaning)
+        parser.add_argument(f"--{name}", action=BooleanOptionalAction, default=True, help=meaning)
     parser.add_argument("--all-images", action="store_true", help="mask simple images too (Table 4, 'NSRM all')")
-    add_workers_argument(parser)
     return parser
 
 
-def make_label(args, dataset, item):
+def make_label(args: Namespace, dataset: DataSet, item: Item) -> np.ndarray:
+    """The masked label of a complex image; of a simple one the prediction, but with --all-images."""
     prediction = dataset.checked_label(args.pred / f"{item.id}.png", item.id)
     if len(item.classes) < 2 and not args.all_images:
         return prediction
@@ -73,11 +74,7 @@ def make_label(args, dataset, item):
     return mask_non_salient(prediction, label, saliency, args.kernel_size, args.expansion, args.masking, args.dilation)
 
 
-def run(args):
-    dataset = DataSet(args.data)
-    items = dataset.split(args.split, labelled=True)
-    return write_labels(args, partial(make_label, args, dataset), items)
-
+run = runner(make_label)
 
 if __name__ == "__main__":
-    main(parser(), run)
+    main(parser(), run, reads=("images", "saliency"))

@@ -3,25 +3,23 @@
 Reads the initial labels and <cam>/<id>_<class>.png, writes the pseudo labels <out>/<id>.png.
 """
 
-from functools import partial
-from pathlib import Path
+from argparse import ArgumentParser, Namespace
 
 import numpy as np
 
-from common.arguments import fraction
-from common.cli import main, stage_parser
-from common.maps import attention_table, look_up, read_maps, require_maps
-from common.parallel import add_workers_argument
-from data.layout import DataSet
-from pseudo.labels import write_labels
+from common.dataset import DataSet, Item
+from common.maps import attention_table, look_up, read_maps
+from pseudo.labels import label_parser, main, runner
+from stages.arguments import fraction
 
 
-def class_threshold(cam, selected, background_threshold=0.3):
+def class_threshold(cam: np.ndarray, selected: np.ndarray, background_threshold: float = 0.3) -> float:
     """T_c of Eq. 5 and 6.
 
     cam: uint8 (H, W). selected: bool (H, W), where the label holds the class.
-    Returns the median attention over the selected pixels; if they carry none, the median of the upper half of all values
-    above T_bg, the paper's "top quartile"; NaN, above which there is nothing, if that half is empty.
+    Returns the median attention over the selected pixels. If they carry none: the median of those of all values above
+    T_bg that exceed their median (the paper's "top quartile"), NaN if there are none of these, which no attention
+    exceeds; 1 if nothing is above T_bg.
     """
     attention = attention_table(cam)
     counts = np.bincount(cam[selected], minlength=256)
@@ -36,13 +34,15 @@ def class_threshold(cam, selected, background_threshold=0.3):
 
 
 def _median(values, counts):
-    """The median of `counts[i]` pixels of `values[i]` each, `values` ascending; of an even number, between the middle two."""
+    """The median of `counts[i]` pixels of `values[i]` each, `values` ascending; the mean of the middle two if even."""
     total = counts.sum()
     below, above = np.searchsorted(counts.cumsum(), [(total - 1) // 2, total // 2], side="right")
     return (values[below] + values[above]) / 2
 
 
-def mine_potential_objects(label, cams, background_threshold=0.3):
+def mine_potential_objects(
+    label: np.ndarray, cams: dict[int, np.ndarray], background_threshold: float = 0.3
+) -> np.ndarray:
     """The pseudo label of one image (Eq. 7).
 
     label: uint8 (H, W), the initial label. cams: {0-based class: uint8 (H, W)}; a class without a CAM mines nothing.
@@ -60,26 +60,22 @@ def mine_potential_objects(label, cams, background_threshold=0.3):
     return pseudo
 
 
-def parser():
-    parser = stage_parser(__doc__)
-    parser.add_argument("--label", type=Path, required=True, help="folder of initial labels (pseudo.background)")
-    parser.add_argument("--cam", type=Path, required=True, help="folder of CAMs (cls.infer)")
+def parser() -> ArgumentParser:
+    """Parser of the command's arguments."""
+    parser = label_parser(
+        __doc__, label="folder of initial labels (pseudo.background)", cam="folder of CAMs (cls.infer)"
+    )
     parser.add_argument("--background-threshold", type=fraction, default=0.3, help="T_bg of Eq. 6")
-    add_workers_argument(parser)
     return parser
 
 
-def make_label(args, dataset, item):
+def make_label(args: Namespace, dataset: DataSet, item: Item) -> np.ndarray:
+    """The pseudo label of an image, from its initial label and the CAMs of its classes."""
     label = dataset.checked_label(args.label / f"{item.id}.png", item.id)
     return mine_potential_objects(label, read_maps(args.cam, item, label.shape), args.background_threshold)
 
 
-def run(args):
-    dataset = DataSet(args.data)
-    items = dataset.split(args.split, labelled=True)
-    require_maps(args.cam, items)
-    return write_labels(args, partial(make_label, args, dataset), items)
-
+run = runner(make_label, maps=["cam"])
 
 if __name__ == "__main__":
-    main(parser(), run)
+    main(parser(), run, reads=("images",))

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The benchmarks, on a machine that has nothing else to do: docs/bench/lines.jsonl and BENCHMARKS.md. About 20 minutes on 2 cores.
-# scripts/precision.sh, an hour more, is the comparison of the precisions' quality; its runs/precision/results.jsonl goes to
+# The benchmarks, on a machine that has nothing else to do: docs/bench/lines.jsonl and docs/benchmarks.md. About 20 minutes on 2 cores.
+# scripts/study/precision.sh, an hour more, is the comparison of the precisions' quality; its runs/precision/results.jsonl goes to
 # docs/bench/precision.jsonl.
 source "$(dirname "$0")/env.sh"
 lines=docs/bench/lines.jsonl
@@ -14,4 +14,4 @@ lines=docs/bench/lines.jsonl
 } | tee "$lines.partial"
 mv "$lines.partial" "$lines"
 [ ! -e runs/precision/results.jsonl ] || cp runs/precision/results.jsonl docs/bench/precision.jsonl
-python benchmarks/report.py
+python benchmarks/page.py

@@ -1,28 +1,26 @@
 # Sourced by every script: the repository's root, its Python environment, and where data and results lie.
-# From outside: PYTHON makes the environment (default python3) in the folder VENV (default .venv); with VENV= (empty)
-# nothing is made or installed, and PYTHON is taken as it is. DATA and RUN are folders, SETTINGS names a file of
-# scripts/settings/ (or is a path with a slash) and with it RUN. GPUS are the numbers of the GPUs to use, such as 1 or
-# 0,1,2,3. LAUNCH starts a stage that runs a network, LAUNCH_LABELS one that does not (scripts/slurm.sbatch).
+# docs/scripts.md lists the variables that it reads.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 DATA=${DATA:-data/toy}
-case $(basename "$DATA") in toy*) settings=toy ;; *) settings=voc12 ;; esac
+run=$(basename "$DATA")
+case $run in toy*) settings=toy ;; *) settings=voc12 ;; esac
+if [ -f "scripts/settings/$run.sh" ]; then
+    settings=$run
+    source "scripts/settings/$run.sh" # the data set's own: with whatever SETTINGS, its lists are these
+fi
 settings=${SETTINGS:-$settings}
 [[ $settings == */* ]] || settings=scripts/settings/$settings.sh
 if ! [ -f "$settings" ]; then
     echo "SETTINGS=$SETTINGS: expected a path with a slash or one of" $(basename -s .sh scripts/settings/*.sh) >&2
     exit 2
 fi
-run=$(basename "$DATA")
 if [ -n "${SETTINGS:-}" ]; then # voc12_code for data/voc12, mine_voc12_code for data/mine
     name=$(basename "$settings" .sh)
     [[ $name == "$run"* ]] && run=$name || run=${run}_$name
 fi
 RUN=${RUN:-runs/$run}
-if [ "$(basename "$DATA")" = voc12 ]; then # trained on train_aug, of which only train has ground truth
-    TRAIN=${TRAIN:-train_aug} EVAL_TRAIN=${EVAL_TRAIN:-train}
-fi
 TRAIN=${TRAIN:-train} VAL=${VAL:-val}
 export DATA RUN TRAIN VAL EVAL_TRAIN=${EVAL_TRAIN:-$TRAIN}
 

@@ -1,5 +1,5 @@
-# Sourced by run_all.sh and by the scripts of the tables and figures: the method as functions, with the hyperparameters of
-# SETTINGS, by default those of the toy data for data/toy*, else VOC's. What two scripts have in common lies in one folder and
+# Sourced by run_all.sh and by the scripts in paper/ and study/: the method as functions, with the hyperparameters of
+# SETTINGS, by default those of the data set's name, else VOC's. What two scripts have in common lies in one folder and
 # runs once.
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 source "$settings"
@@ -47,5 +47,5 @@ whole_method() {
 }
 
 table() { # name, title, then "--row NAME PAPER FOLDER" for each row: <run>/<name>.md
-    python -m seg.table --run "$RUN" --name "$1" --title "$2" "${@:3}"
+    python -m report.table --run "$RUN" --name "$1" --title "$2" "${@:3}"
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Predictions with CRF (paper 4.1) of ROUND=1 or 2, on the training images (<run>/pred1) or another SPLIT (<run>/pred1_val).
+# Predictions with CRF (paper 4.1) of ROUND=1 or 2, on the training images (<run>/pred1) or another SPLIT
+# (<run>/pred1_val).
 # Further arguments are passed on and win over those below.
 source "$(dirname "$0")/env.sh"
 ROUND=${ROUND:-1}

@@ -1,22 +1,35 @@
 """Images and labels for the segmentation network (paper 4.1; augmentation as published)."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import cv2
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from common.files import IGNORE_INDEX, InputError
+from common.dataset import DataSet, Item
+from common.images import IGNORE_INDEX
+from stages.files import InputError
 
 
 class TrainingCrops(Dataset):
-    """Randomly scaled, cropped and flipped images with their labels; asked for by (position, index), see ShuffledBatches.
+    """Randomly scaled, cropped and flipped images with their labels, indexed by (position, index), see ShuffledBatches.
 
-    {"image": uint8 (S, S, 3) RGB, "rectangle": int64 (4,), "label": uint8 (S, S), "index": of the image}, S = crop_size.
-    The rectangle is what common.preprocess.normalise wants: where the image lies. What lies beyond it is mean and 255.
-    Raises InputError if an image has no label.
+    {"image": uint8 (S, S, 3) RGB, "rectangle": int64 (4,), "label": uint8 (S, S), "index": of the image}, S =
+    crop_size. The rectangle (top, left, bottom, right) contains the image; outside of it is padding, which becomes the
+    mean in common.preprocess.normalise, and has the label 255. Raises InputError if an image of the list has no label.
     """
 
-    def __init__(self, dataset, items, labels, crop_size, scales, seed):
+    def __init__(
+        self,
+        dataset: DataSet,
+        items: list[Item],
+        labels: Path,
+        crop_size: int,
+        scales: Sequence[float],
+        seed: int,
+    ):
         self.dataset, self.items, self.labels = dataset, items, labels
         self.crop_size, self.scales, self.seed = crop_size, scales, seed
         for item in items:
@@ -25,20 +38,22 @@ class TrainingCrops(Dataset):
                     f"{self.label_path(item)}: no such file, expected a label for every image of the split"
                 )
 
-    def label_path(self, item):
+    def label_path(self, item: Item) -> Path:
+        """Path of an image's label."""
         return self.labels / f"{item.id}.png"
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.items)
 
-    def __getitem__(self, sample):
+    def __getitem__(self, sample: tuple[int, int]) -> dict[str, torch.Tensor | int]:
         position, index = sample
         item = self.items[index]
         image = self.dataset.image(item.id)
         label = self.dataset.checked_label(self.label_path(item), item.id)
         return {**self.augment(image, label, np.random.default_rng([self.seed, position])), "index": index}
 
-    def augment(self, image, label, rng):
+    def augment(self, image: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+        """Scale, crop, flip and pad an image uint8 (H, W, 3), bilinear, and its label uint8 (H, W), nearest."""
         scale = rng.choice(self.scales)
         height, width = (max(1, int(side * scale)) for side in label.shape)
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -69,18 +84,18 @@ class TrainingCrops(Dataset):
 class WholeImages(Dataset):
     """Whole images in their own size for seg.predict: (id, uint8 tensor (H, W, 3) RGB)."""
 
-    def __init__(self, dataset, items):
+    def __init__(self, dataset: DataSet, items: list[Item]):
         self.dataset, self.items = dataset, items
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.items)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple[str, torch.Tensor]:
         id = self.items[index].id
         return id, torch.from_numpy(self.dataset.image(id).copy())
 
     @staticmethod
-    def collate(samples):
-        """Samples of one size as a batch: tuple of ids, uint8 (B, H, W, 3)."""
+    def collate(samples: list[tuple[str, torch.Tensor]]) -> tuple[tuple[str, ...], torch.Tensor]:
+        """Collate samples of one size: (ids, uint8 (B, H, W, 3))."""
         ids, images = zip(*samples)
         return ids, torch.stack(images)

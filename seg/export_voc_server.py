@@ -1,30 +1,33 @@
-"""Packs test predictions into the archive that the PASCAL VOC evaluation server takes: --out results.tgz
+"""Pack test predictions into the archive that the PASCAL VOC evaluation server takes: --out results.tgz
 
-It holds results/VOC2012/Segmentation/comp6_test_cls/<id>.png; competition 6 is for methods that were trained on more
-than VOC's own data, as ImageNet's or COCO's weights are. The server takes no archive in which an image is missing, has
-another size, or has values beyond 20 (255 too), and does not always say which; so all that is checked first.
+It holds results/VOC2012/Segmentation/comp6_test_cls/<id>.png; competition 6 is for methods trained on more than VOC's
+own data, as with weights from ImageNet or COCO. The server refuses an archive in which an image is missing, has
+another size, or has values beyond 20 (255 too), and does not always name it, so all this is checked first.
 """
 
 import gzip
 import tarfile
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from common.cli import command_name, exit_on_input_error, stage_parser
-from common.files import FORMATS, IGNORE_INDEX, VOC_PALETTE, InputError, atomic
-from common.progress import progress_bar
-from data.layout import DataSet
+from common.dataset import DataSet, Item
+from common.images import FORMATS, IGNORE_INDEX, VOC_PALETTE
+from stages.command import command_name, exit_on_input_error, stage_parser
+from stages.files import InputError, atomic
+from stages.progress import progress_bar
 
 FOLDER = "results/VOC2012/Segmentation/comp6_test_cls"
 CLASSES = 20
 
 
-def checked_predictions(dataset, items, folder):
-    """{id: path} of the predictions, in the ids' order.
+def checked_predictions(dataset: DataSet, items: Iterable[Item], folder: Path) -> dict[str, Path]:
+    """Check the predictions of all `items`, and return {id: path} in the order of the ids.
 
-    Raises InputError naming the first files that are missing, or the first that the server would not take.
+    Raises InputError naming the first files that are missing, or the first that the server would refuse.
     """
     paths = {item.id: folder / f"{item.id}.png" for item in sorted(items)}
     missing = [path.name for path in paths.values() if not path.exists()]
@@ -38,8 +41,8 @@ def checked_predictions(dataset, items, folder):
     return paths
 
 
-def check(dataset, id, path):
-    """Raises InputError unless the file is an indexed PNG of the image's size, classes only, in the VOC palette."""
+def check(dataset: DataSet, id: str, path: Path) -> None:
+    """Check a prediction: an indexed PNG of the image's size, without 255, with the VOC palette. Raises InputError."""
     label = dataset.checked_label(path, id)
     if (label == IGNORE_INDEX).any():
         raise InputError(f"{path}: expected values 0 to {len(dataset.classes)}, found {IGNORE_INDEX}: no prediction")
@@ -50,8 +53,8 @@ def check(dataset, id, path):
         raise InputError(f"{path}: expected the VOC palette")
 
 
-def write_archive(path, predictions):
-    """Packs {id: path} into a .tgz that depends on the files' names and contents alone: no times, no owners."""
+def write_archive(path: Path, predictions: dict[str, Path]) -> None:
+    """Pack {id: path} into a .tgz that depends on the files' names and contents alone: no times, no owners."""
     with (
         open(path, "wb") as file,
         gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as compressed,
@@ -66,8 +69,8 @@ def write_archive(path, predictions):
             bar.update()
 
 
-def run(args):
-    """Returns what was done in a few words. Raises InputError, with --out untouched."""
+def run(args: Namespace) -> str:
+    """Check the predictions and write the archive; returns a summary. Raises InputError, with --out unchanged."""
     if not args.out.name.endswith((".tgz", ".tar.gz")):
         raise InputError(f"--out {args.out}: expected a name that ends in .tgz, which the server asks for")
     if args.out.exists() and not args.force:
@@ -85,13 +88,15 @@ def run(args):
     return f"{len(predictions)} predictions -> {args.out}, {args.out.stat().st_size / 1e6:.1f} MB"
 
 
-def parser():
+def parser() -> ArgumentParser:
+    """Parser of the command's arguments."""
     parser = stage_parser(__doc__)
     parser.add_argument("--pred", type=Path, required=True, help="folder of predictions <id>.png, from seg.predict")
     return parser
 
 
-def main():
+def main() -> None:
+    """Run the command. It writes one file, which has no record, so it is no stage."""
     with exit_on_input_error(command_name()):
         print(f"{command_name()}: {run(parser().parse_args())}")
 

@@ -1,25 +1,43 @@
-"""Predicts every image of a split with a trained DeepLab-v2, multi-scale, with or without dense CRF (paper 4.1).
+"""Predict every image of a split with a trained DeepLab-v2, multi-scale, with or without dense CRF (paper 4.1).
 
 Writes <out>/<id>.png, indexed, in the image's size: on training images the input of pseudo.nsrm, on others the result.
-The weights say which convention they want their images in, torchvision's or Caffe's (common.preprocess).
-A batch holds images of one size only, so nothing is padded. In another batch, float32 logits may round otherwise: by 3e-6
-of their standard deviation on a CPU, where no pixel of a prediction changed.
+Images are normalised by the convention that the weight file names, torchvision's or Caffe's (common.preprocess). A
+batch holds images of one size only, so nothing is padded. Float32 logits depend on the composition of a batch by
+rounding: on a CPU by 3e-6 of their standard deviation, which changed no pixel of a prediction.
 """
 
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from common import distributed
-from common.arguments import fraction, natural, positive_int, scale
-from common.cli import add_device_arguments, main, stage_parser
 from common.crf import DEFAULTS, choose_backend, dense_crf
-from common.files import InputError, is_complete, write_indexed
-from common.parallel import cores, for_each
-from data.layout import DataSet
+from common.dataset import DataSet, reads
+from common.images import is_complete, write_indexed
+from common.network_arguments import add_device_arguments
+from stages import distributed
+from stages.arguments import fraction, natural, positive_int, scale
+from stages.command import main, stage_parser
+from stages.files import InputError
+from stages.parallel import cores, for_each
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from seg.dataset import WholeImages
+    from seg.deeplab import MultiScale
+
+    # of a batch: ids, uint8 (B, H, W, 3) RGB on the CPU and on the device, logits float32 (B, C + 1, h, w)
+    Output = tuple[tuple[str, ...], torch.Tensor, torch.Tensor, torch.Tensor]
 
 
-def parser():
+def parser() -> ArgumentParser:
+    """Parser of the command's arguments."""
     parser = stage_parser(__doc__)
     parser.add_argument("--weights", type=Path, required=True, help="of seg.train, or a published DeepLab-v2")
     parser.add_argument("--backbone", choices=["resnet101", "vgg16"], help="checked against the weights, if given")
@@ -53,49 +71,54 @@ def parser():
         "and elsewhere pydensecrf if it is installed. The choice is recorded",
     )
     add_device_arguments(parser)
-    parser.set_defaults(workers=min(4, cores()) if cores() > 1 else 0)  # the CRF wants the cores
+    parser.set_defaults(workers=min(4, cores()) if cores() > 1 else 0)  # few, because the CRF needs the cores
     return parser
 
 
-def settle(args, recorded):
-    """The CRF's backend that auto stands for: what the folder was begun with, or else what this machine has."""
+def settle(args: Namespace, recorded: dict[str, Any] | None) -> dict[str, Any]:
+    """Choose the CRF's backend for --crf-backend auto: the recorded one, else the one that this machine has."""
     if not args.crf or args.crf_backend != "auto":
         return {}
     if recorded is not None and recorded.get("crf"):
-        return {"crf_backend": recorded.get("crf_backend", "pydensecrf")}  # earlier versions knew no other
+        return {"crf_backend": recorded.get("crf_backend", "pydensecrf")}  # the only one of earlier versions
     from common import device as devices
 
-    return {"crf_backend": choose_backend("auto", devices.pick(args.device).type)}
+    return {"crf_backend": choose_backend("auto", devices.select_device(args.device).type)}
 
 
-def load_network(args, classes):
-    """The multi-scale network of a weight file, ours or published, in eval mode.
+def load_network(args: Namespace, classes: int) -> MultiScale:
+    """Load the multi-scale network of a weight file, ours or published, in eval mode.
 
-    Raises InputError if it is not a DeepLab, or not one of so many foreground classes.
+    Raises InputError if the file is not a DeepLab, not the one that `args` name, or has not C = `classes`.
     """
     from common import checkpoint
+    from common.architecture import check_pyramid
     from seg.deeplab import MultiScale, build
-    from weights.convert import arch_of
+    from seg.pretrained import arch_of
 
     content = checkpoint.load(args.weights)
     arch = arch_of(content)
     if arch is None:
         raise InputError(f"{args.weights}: expected weights of seg.train or a published DeepLab-v2 with ResNet-101")
     if args.backbone and args.backbone != arch["backbone"]:
-        raise InputError(f"{args.weights}: expected a {args.backbone}, found a {arch['backbone']}")
-    network = build(**arch)
-    if arch["classes"] != classes:
-        raise InputError(f"{args.weights}: expected the data set's {classes} classes, found {arch['classes']}")
+        raise InputError(f"{args.weights}: expected a {args.backbone}, found a {arch['backbone']!s:.40}")
+    pyramid = (
+        content.get("pyramid", (0.5, 0.75)) if args.pyramid is None else args.pyramid
+    )  # published files have the published scales
+    with checkpoint.prefix_errors(args.weights):
+        network = build(**arch)
+        check_pyramid(pyramid)
+    if network.arch.classes != classes:
+        raise InputError(f"{args.weights}: expected the data set's {classes} classes, found {network.arch.classes}")
     checkpoint.load_into(network, content, args.weights)
-    pyramid = content.get("pyramid", (0.5, 0.75)) if args.pyramid is None else args.pyramid  # published: as published
     return MultiScale(network, pyramid).eval()
 
 
-def batches_of_one_size(sizes, batch_size):
-    """Yields lists of at most `batch_size` indices into `sizes`, an iterable of (H, W); the sizes in a list are equal.
+def batches_of_one_size(sizes: Iterable[tuple[int, int]], batch_size: int) -> Iterator[list[int]]:
+    """Yield lists of at most `batch_size` indices into `sizes`, an iterable of (H, W); the sizes in a list are equal.
 
-    Each index comes once. A list comes as soon as it is full, so `sizes` may be a generator that reads files; those
-    that are still short at the end, at most one a size, come last.
+    Each index comes once. A list is yielded as soon as it is full, so `sizes` may be a generator that reads files; the
+    incomplete lists, at most one a size, come last.
     """
     buckets = defaultdict(list)
     for index, size in enumerate(sizes):
@@ -105,8 +128,8 @@ def batches_of_one_size(sizes, batch_size):
     yield from buckets.values()
 
 
-def checked_size(dataset, id, smallest):
-    """The size of an image, (H, W). Raises InputError if a side has less than `smallest` pixels."""
+def checked_size(dataset: DataSet, id: str, smallest: int) -> tuple[int, int]:
+    """Read the size of an image, (H, W). Raises InputError if a side has less than `smallest` pixels."""
     height, width = dataset.image_size(id)
     if min(height, width) < smallest:
         raise InputError(
@@ -115,27 +138,26 @@ def checked_size(dataset, id, smallest):
     return height, width
 
 
-def network_outputs(args, network, images, batches, device):
-    """Yields (ids, uint8 (B, H, W, 3) RGB on the CPU and on the device, logits float32 (B, C + 1, h, w)), batch by batch.
-
-    `images`: WholeImages; `batches`: lists of indices into them, each of images of one size.
-    """
+def network_outputs(
+    args: Namespace, network: MultiScale, images: WholeImages, batches: Iterable[list[int]], device: torch.device
+) -> Iterator[Output]:
+    """Yield the Output of each of `batches`, lists of indices into `images`, each of images of one size."""
     import torch
 
     from common import device as devices
     from common.loading import make_loader
     from common.preprocess import normalise
 
-    network = devices.place(network, device)
+    network = devices.to_device(network, device)
     for ids, rgbs in make_loader(images, batches, args.workers, device, images.collate):
-        placed = rgbs.to(device, non_blocking=True)
+        on_device = rgbs.to(device, non_blocking=True)
         with torch.inference_mode(), devices.autocast(device, args.amp):
-            logits = network(normalise(placed, network.base.convention))
-        yield ids, rgbs, placed, logits.float()
+            logits = network(normalise(on_device, network.base.arch.convention))
+        yield ids, rgbs, on_device, logits.float()
 
 
-def labels_on_device(outputs, crf):
-    """Yields (id, uint8 (H, W)) for each image of `network_outputs`, from the logits to the label on their device.
+def labels_on_device(outputs: Iterable[Output], crf: dict[str, Any] | None) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield (id, label uint8 (H, W)) for each image of `network_outputs`, computed on the device of its logits.
 
     `crf`: dense_crf's parameters or None. While the caller uses one label, a GPU computes the next.
     """
@@ -144,7 +166,7 @@ def labels_on_device(outputs, crf):
     from common import device as devices
     from seg.deeplab import resize
 
-    def started():
+    def labels() -> Iterator[tuple[str, torch.Tensor]]:
         for ids, _, images, logits in outputs:
             for id, image, image_logits in zip(ids, images, logits):
                 with torch.inference_mode():
@@ -153,21 +175,21 @@ def labels_on_device(outputs, crf):
                         scores = dense_crf(image, scores.softmax(dim=0), **crf)
                 yield id, scores.argmax(0).byte()
 
-    for id, label in devices.one_behind(started()):
+    for id, label in devices.pipelined(labels()):
         yield id, label.numpy()
 
 
-def logits_on_cpu(outputs):
-    """Yields (id, uint8 (H, W, 3) RGB, logits float32 (h, w, C + 1)) for each image of `network_outputs`, on the CPU."""
+def logits_on_cpu(outputs: Iterable[Output]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Yield (id, uint8 (H, W, 3) RGB, logits float32 (h, w, C + 1)) for each image of `network_outputs`."""
     from common import device as devices
 
-    started = (((ids, rgbs), logits.permute(0, 2, 3, 1)) for ids, rgbs, _, logits in outputs)
-    for (ids, rgbs), logits in devices.one_behind(started):
+    batches = (((ids, rgbs), logits.permute(0, 2, 3, 1)) for ids, rgbs, _, logits in outputs)
+    for (ids, rgbs), logits in devices.pipelined(batches):
         yield from zip(ids, rgbs.numpy(), logits.numpy())
 
 
-def write_from_logits(out, crf, output):
-    """Logits to a label in the image's size: the part that wants the cores. `crf`: dense_crf's parameters or None."""
+def write_from_logits(out: Path, crf: dict[str, Any] | None, output: tuple[str, np.ndarray, np.ndarray]) -> None:
+    """Write the label of an item of `logits_on_cpu`, in the image's size. `crf`: dense_crf's parameters or None."""
     import cv2
     from scipy.special import softmax
 
@@ -179,17 +201,19 @@ def write_from_logits(out, crf, output):
     write_indexed(out / f"{id}.png", logits.argmax(0).astype("uint8"))
 
 
-def write_label(out, output):
+def write_label(out: Path, output: tuple[str, np.ndarray]) -> None:
+    """Write an item of `labels_on_device`."""
     id, label = output
     write_indexed(out / f"{id}.png", label)
 
 
-def run(args):
+def run(args: Namespace) -> str:
+    """Write the predictions that are missing; returns a summary."""
     from common import device as devices
     from seg.dataset import WholeImages
     from seg.deeplab import smallest_side
 
-    device = devices.pick(args.device, args.deterministic, args.tf32)
+    device = devices.select_device(args.device, args.deterministic, args.tf32)
     dataset = DataSet(args.data)
     items = dataset.split(args.split)
     network = load_network(args, len(dataset.classes))
@@ -200,7 +224,7 @@ def run(args):
     crf = {name: getattr(args, f"crf_{name}") for name in parameters} if args.crf else None
     smallest = smallest_side(network.scales)
     sizes = (checked_size(dataset, item.id, smallest) for item in share)
-    # those of an undisturbed run, of which one is done again if it lacks an image: rounding depends on the batch
+    # the batches of an uninterrupted run, without the complete ones: rounding depends on the composition of a batch
     batches = batches_of_one_size(sizes, args.inference_batch_size)
     batches = (batch for batch in batches if not all(done[index] for index in batch))
     outputs = network_outputs(args, network, images, batches, device)
@@ -214,4 +238,4 @@ def run(args):
 
 
 if __name__ == "__main__":
-    main(parser(), run, settle=settle)
+    main(parser(), run, reads=reads("images"), settle=settle)

@@ -1,9 +1,11 @@
 """What every command says to bad input: exit status 2, one line that names the file or the option, and nothing written.
 
-The cases are the tables in tests/bad_input/. A command runs in this process, on copies that a case may damage; some run
-in a process of their own as well. argparse shows its usage before its one line.
+Here each command meets arguments and files that it cannot use, in this process; some in a process of their own as
+well. What each kind of file may hold: tests/test_bad_files.py. What each type of argument takes:
+tests/stages/test_arguments.py. argparse shows its usage before its one line.
 """
 
+import argparse
 import importlib.util
 import json
 import os
@@ -12,47 +14,25 @@ import shlex
 import shutil
 import signal
 import sys
+import traceback
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from common import architecture, checkpoint
-from common.files import read_indexed, write_grey, write_indexed
+from common import checkpoint
+from common.images import read_indexed, write_grey, write_indexed
 
-HERE = Path(__file__).parent
-ACTIONS = runpy.run_path(HERE / "damage.py")  # what a case may do to the folder
-CASES = [case for path in sorted((HERE / "bad_input").glob("*.py")) for case in runpy.run_path(path)["CASES"]]
-NETWORK = "--channels 4 4 4 4 4 --depths 1 1 1 1 1 --workers 0 --device cpu"
-CLS = f"--data @tiny --split train --out @out --epochs 1 --batch-size 2 --input-size 32 --nodes 2 --init @cls.pth {NETWORK}"
-SEG = "--backbone vgg16 --fc-channels 4 --rates 1 --iterations 1 --batch-size 2 --crop-size 33 --init @seg.pth"
-LABELS = "--data @tiny --split train --out @out --workers 1"
-COMMANDS = {  # arguments with which the command works; @ stands for the test's folder
-    "data.prepare_toy": "--out @out --train 1 --val 1 --workers 1",
-    "data.prepare_voc12": "--devkit @VOCdevkit/VOC2012 --saliency @saliency_aug --sbd @sbd --out @out",
-    "data.check": "--data @tiny --workers 1",
-    "cls.train": CLS,
-    "cls.train_iam": f"{CLS} --attention @attention",
-    "cls.infer": "--data @tiny --split train --out @out --weights @cls.pth --input-size 32 --workers 0 --device cpu",
-    "pseudo.background": f"{LABELS} --oa-cam @maps",
-    "pseudo.pom": f"{LABELS} --label @label --cam @maps",
-    "pseudo.nsrm": f"{LABELS} --pred @label --label @label",
-    "seg.train": f"--data @tiny --split train --out @out --labels @label {SEG} {NETWORK}",
-    "seg.predict": "--data @tiny --split train --out @out --weights @seg.pth --workers 0 --device cpu",
-    "seg.evaluate": f"{LABELS} --pred @label",
-    "seg.export_voc_server": "--data @voc --split val --pred @run/pred1 --out @out.tgz",
-    "seg.table": "--run @run --name table3 --title T --row 1 67.7 pred1_val --row 2 '' pred2_val --plot N",
-    "seg.collect": "--runs @run --tables table3 --out @out.jsonl",
-    "seg.report": "--results @results.jsonl --out @out.md",
-    "seg.summary": "--run @run",
-    "seg.gallery": "--data @tiny --split train --run @run --out @out.png --count 2",
-    "weights.fetch": "vgg16 --out @vgg16.pth",
-    "weights.pretrain_toy": f"--out @out.pth --crops 4 --steps 1 --batch-size 2 {NETWORK}",
-}
-SCORES = {"mean_iou": 50.0, "ignored": 1.0, "false_negative": 2.0}
-LINE = {"table": "table3", "row": "baseline", "paper": 67.7, "seed": 1, "commit": None, "torch": "2", "machine": "M"}
+ACTIONS = runpy.run_path(Path(__file__).with_name("damage.py"))  # what a case may do to the folder
+
+TABLES = runpy.run_path(Path(__file__).parent / "bad_input/commands.py")
+COMMANDS, READS, DAMAGED, OTHERS = (TABLES[name] for name in ("COMMANDS", "READS", "DAMAGED", "OTHERS"))
+OUT_FILES = {"seg.export_voc_server": "tgz", "report.collect": "jsonl", "report.study": "md", "report.gallery": "png"}
+OUT_FILES |= {"weights.fetch": "pth"}
 
 
 @pytest.fixture(scope="session")
@@ -75,14 +55,13 @@ def weights():
 @pytest.fixture
 def place(tiny_data, tiny_devkit, tmp_path, weights, monkeypatch):
     """The test's folder, with what every command reads."""
-    for line in (tiny_data / "lists/train.txt").read_text().splitlines():
-        id, *classes = line.split()
-        for folder, size in (("maps", (8, 8)), ("attention", (4, 4))):
-            (tmp_path / folder).mkdir(exist_ok=True)
+    for folder, size in (("maps", (8, 8)), ("attention", (4, 4))):
+        (tmp_path / folder).mkdir()
+        for line in (tiny_data / "lists/train.txt").read_text().splitlines():
+            id, *classes = line.split()
             for cls in classes:
-                write_grey(
-                    tmp_path / folder / f"{id}_{cls}.png", np.arange(size[0] * size[1], dtype=np.uint8).reshape(size)
-                )
+                grey = np.arange(size[0] * size[1], dtype=np.uint8).reshape(size)
+                write_grey(tmp_path / folder / f"{id}_{cls}.png", grey)
     shutil.copytree(tiny_data / "SegmentationClass", tmp_path / "label")
     for name in ("label_initial", "label_pseudo", "label_masked", "pred1", "pred2"):
         (tmp_path / "run" / name).mkdir(parents=True)
@@ -101,19 +80,65 @@ def place(tiny_data, tiny_devkit, tmp_path, weights, monkeypatch):
 
 
 def put_records(place):
-    """The scores, the table and the records of stages of a run, and lines of seg.collect."""
+    """The scores, the table and the records of stages of a run, and lines of report.collect."""
+    scores = {"mean_iou": 50.0, "ignored": 1.0, "false_negative": 2.0}
     names = ["cam", "oa_cam", "label_initial", "label_pseudo", "pred1", "label_masked", "pred1_val", "pred2_val"]
     for name in names:
         (place / "run/scores" / name).mkdir(parents=True)
-        scores = SCORES | {"simple": SCORES, "complex": SCORES}
-        (place / "run/scores" / name / "scores.json").write_text(json.dumps(scores))
+        kinds = {"simple": scores, "complex": scores}
+        (place / "run/scores" / name / "scores.json").write_text(json.dumps(scores | kinds))
     record = json.dumps({"arguments": {"seed": 1}, "versions": {"torch": "2"}})
     for name in ("cls", "cam", "oa_cam", *names[2:]):
         (place / "run" / name).mkdir(exist_ok=True)
         (place / "run" / name / "stage.json").write_text(record)
     rows = [{"row": "baseline", "paper": "67.7", "folder": "pred1_val"}]
     (place / "run/table3.json").write_text(json.dumps(rows))
-    (place / "results.jsonl").write_text(json.dumps({"setting": "ablation"} | LINE | SCORES) + "\n")
+    line = {"setting": "ablation", "table": "table3", "row": "baseline", "paper": 67.7, "seed": 1}
+    line |= {"commit": None, "torch": "2", "machine": "M"}
+    (place / "results.jsonl").write_text(json.dumps(line | scores) + "\n")
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs a command in this process: (exit status, stdout, stderr)."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)  # one core: nothing in other processes
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def run(command, arguments):
+        monkeypatch.setattr(sys, "argv", [importlib.util.find_spec(command).origin, *arguments])
+        status = 0
+        try:
+            runpy.run_module(command, run_name="__main__")
+        except SystemExit as end:
+            status = end.code or 0
+        except Exception:
+            traceback.print_exc()
+            status = 1
+        return status, *capsys.readouterr()
+
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+class Parsed(BaseException):
+    """Stops a command where it parses its arguments."""
+
+
+def parser_of(command, run):
+    """The command's argparse.ArgumentParser."""
+
+    def stop(self, *_):
+        raise Parsed(self)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Parsed) as caught:
+        patch.setattr(argparse.ArgumentParser, "parse_args", stop)
+        run(command, [])
+    return caught.value.args[0]
+
+
+def arguments(place, command, more=""):
+    return [part.replace("@", f"{place}/") for part in shlex.split(f"{COMMANDS[command]} {more}")]
 
 
 def snapshot(place):
@@ -124,70 +149,89 @@ def snapshot(place):
             return path.readlink()
         return path.read_bytes() if path.is_file() and os.access(path, os.R_OK) else None
 
-    return {path: content(path) for path in sorted(place.rglob("*"))}
+    found = (path for path in sorted(place.rglob("*")) if path.name != ".fingerprints")  # remembered hashes
+    return {path: content(path) for path in found}
 
 
-def arguments(place, command, more=""):
-    return [part.replace("@", f"{place}/") for part in shlex.split(f"{COMMANDS[command]} {more}")]
+@contextmanager
+def damaged(place, damages):
+    """A block in which the files are as `damages`, of (action, path, …), leave them; afterwards they are as before."""
+    with TemporaryDirectory() as kept:
+        paths = [place / path for _, path, *_ in damages]
+        for number, path in enumerate(paths):
+            if path.exists():
+                (shutil.copytree if path.is_dir() else shutil.copy2)(path, f"{kept}/{number}")
+        for (action, _, *rest), path in zip(damages, paths):
+            ACTIONS[action](path, *rest)
+        yield
+        for number, path in enumerate(paths):
+            if os.path.lexists(path):
+                path.unlink() if path.is_symlink() else ACTIONS["remove"](path)
+            if os.path.exists(f"{kept}/{number}"):
+                (shutil.copytree if os.path.isdir(f"{kept}/{number}") else shutil.copy2)(f"{kept}/{number}", path)
 
 
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs a command in this process: (exit status, stdout, stderr)."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def run(command, arguments):
-        monkeypatch.setattr(sys, "argv", [importlib.util.find_spec(command).origin, *arguments])
-        status = 0
-        try:
-            runpy.run_module(command, run_name="__main__")
-        except SystemExit as end:
-            status = end.code or 0
-        return status, *capsys.readouterr()
-
-    yield run
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
-
-
-def refused(status, stderr, fragment):
-    """Asserts exit status 2 and one line on stderr with `fragment` in it, or argparse's usage and such a line."""
+def fault(status, stderr, fragment):
+    """What is wrong with a refusal: exit status 2 and one line with `fragment`, after argparse's usage or not."""
     *usage, last = stderr.splitlines() or [""]
-    assert status == 2 and fragment in last, stderr
-    assert not usage or (usage[0].startswith("usage: ") and ": error: " in last and "Traceback" not in stderr), stderr
+    if status != 2 or fragment not in last or "Traceback" in stderr:
+        return f"expected {fragment!r}, found exit status {status} and {stderr[-300:]!r}"
+    if usage and not (usage[0].startswith("usage: ") and ": error: " in last):
+        return f"expected one line, found {stderr!r}"
+    return None
 
 
-def prepared(place, damages):
-    """Does what a case asks for; returns the snapshot after it."""
-    for action, path, *rest in damages:
-        ACTIONS[action](place / path, *rest)
-    return snapshot(place)
+def cases_of(command, run):
+    """Yields (more arguments, what is done first, message): what arguments and files make possible, and OTHERS."""
+    options = {action.option_strings[0]: action for action in parser_of(command, run)._actions if action.option_strings}
+    given = shlex.split(COMMANDS[command])
+    inputs = [name for name, action in options.items() if action.type is Path and name in given and name != "--out"]
+    yield "--yeti", [], "unrecognized arguments: --yeti"
+    for name in inputs:
+        yield f"{name} @none", [], "/none"
+        yield f"{name} @absent", [("link", "absent")], "/absent"
+    if "--data" in inputs:
+        yield "--data @cls.pth", [], "/cls.pth"
+        yield "--data @mine", [], "mine/classes.txt"
+    if "--split" in options:
+        yield "--split ../lists/train", [], "--split: expected the name of a list"
+        yield "--split ''", [], "--split: expected the name of a list"
+        yield "--split none", [], "none.txt: cannot be read"
+    if "--device" in options:
+        for device, message in (("yeti", "yeti: expected"), ("cuda:99", "cuda:99: "), ("meta", "meta: expected")):
+            yield f"--device {device}", [], f"--device {message}"
+    if command in OUT_FILES:
+        ending = OUT_FILES[command]
+        yield f"--out @old.{ending}", [("write", f"old.{ending}/x")], f"old.{ending}"
+        if command != "seg.export_voc_server":  # makes the folder
+            yield f"--out @none/out.{ending}", [], "none: no such folder"
+    elif "--out" in options:
+        yield "--out @results.jsonl", [], "results.jsonl: expected a folder to write to"
+        yield "--out @results.jsonl/out", [], "results.jsonl/out: "
+        for force in ("", " --force"):
+            yield f"--out @mine{force}", [], "mine: exists, but stage.json is not there"
+        yield "--out @absent", [("link", "absent")], "/absent"
+        yield f"--out @{'a' * 300}", [], "a" * 300
+        for name in inputs:
+            folder = given[given.index(name) + 1]
+            if not folder.endswith(".pth"):
+                yield f"--out {folder}", [], f"{folder[1:]}: e"
+    for path in READS.get(command, "").split():
+        yield "", [("remove", path)], Path(path).name
+        yield "", [("folder", path)], Path(path).name
+    for path in f"{READS.get(command, '')} {DAMAGED.get(command, '')}".split():
+        yield "", [("write", path, b"\xff\xfe\x00\x81" * 9)], Path(path).name
+    yield from OTHERS.get(command, [])
 
 
-def cases(holds):
-    """The cases for which `holds(kind, id)`, as pytest wants them."""
-    chosen = []
-    for kind, name, command, damages, more, fragment in CASES:
-        damages = [damages] if isinstance(damages, tuple) else damages
-        id = f"{kind}: {name}, {command}"
-        if holds(kind, id):
-            chosen.append(pytest.param(command, damages, more, fragment, id=id))
-    return pytest.mark.parametrize("command, damages, more, fragment", chosen)
-
-
-@cases(lambda kind, _: kind == "numbers")
-def test_bad_numbers_are_refused_before_anything_is_read(tmp_path, run, command, damages, more, fragment):
-    status, _, stderr = run(command, arguments(tmp_path, command, more))
-    refused(status, stderr, fragment)
-    assert "usage: " in stderr and not snapshot(tmp_path)
-
-
-@cases(lambda kind, _: kind != "numbers")
-def test_bad_input(place, run, recwarn, command, damages, more, fragment):
-    before = prepared(place, damages)
-    status, _, stderr = run(command, arguments(place, command, more))
-    refused(status, stderr, fragment)
-    assert snapshot(place) == before
+@pytest.mark.parametrize("command", COMMANDS)
+def test_bad_arguments_and_files_are_refused_and_nothing_is_written(place, run, recwarn, command):
+    for more, damages, fragment in cases_of(command, run):
+        with damaged(place, damages):
+            before = snapshot(place)
+            status, _, stderr = run(command, arguments(place, command, more))
+            found = fault(status, stderr, fragment) or (snapshot(place) != before and "something was written")
+            assert not found, f"{command} {more:.60} {damages}: {found}"
     hidden = (RuntimeWarning, Image.DecompressionBombWarning)  # of runpy; and one that the command itself silences
     assert not [each for each in recwarn if not issubclass(each.category, hidden)], "they would stand on stderr"
 
@@ -199,60 +243,41 @@ def test_without_damage_the_command_works(place, run, command):
     assert status == 0, stderr
 
 
-IN_A_PROCESS = [
-    "lists: binary, data.check",
-    "images: larger than Pillow likes, seg.predict",
-    "weights: a sparse tensor, cls.infer",
-    "records: table binary, seg.collect",
-    "numbers: --kernel-size 0, pseudo.nsrm",
-    "folders: --out somebody's folder, data.prepare_toy",
-]
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
+@pytest.mark.parametrize("command, path, more, fragment", TABLES["LOCKED"])
+def test_what_may_not_be_read_or_written_is_named(place, run, command, path, more, fragment):
+    (place / path).chmod(0)
+    status, _, stderr = run(command, arguments(place, command, more))
+    (place / path).chmod(0o755)
+    assert not fault(status, stderr, fragment)
 
 
-@cases(lambda _, id: id in IN_A_PROCESS)
-def test_bad_input_in_a_process_of_its_own(place, run_command, command, damages, more, fragment):
-    before = prepared(place, damages)
-    result = run_command(command, *arguments(place, command, more))
-    refused(result.returncode, result.stderr, fragment)
-    assert snapshot(place) == before
+@pytest.mark.parametrize("command, more, damages, fragment", TABLES["IN_A_PROCESS"])
+def test_bad_input_in_a_process_of_its_own(place, run_command, command, more, damages, fragment):
+    with damaged(place, damages):
+        before = snapshot(place)
+        result = run_command(command, *arguments(place, command, more))
+        assert not fault(result.returncode, result.stderr, fragment) and snapshot(place) == before
 
 
-def test_the_tables_are_large_and_name_every_command():
-    names = [f"{kind}: {name}, {command}" for kind, name, command, *_ in CASES]
-    assert len(names) == len(set(names)) and len({case[:2] for case in CASES}) > 200
-    assert {command for _, _, command, *_ in CASES} == COMMANDS.keys()
-    assert set(IN_A_PROCESS) <= set(names)
+def test_every_number_and_name_is_checked_by_its_type(tmp_path, run):
+    expected = {}
+    for text, names in TABLES["OPTIONS"].items():
+        for name in names.split():
+            expected.setdefault(name, []).append(text)
+    for command in COMMANDS:
+        for action in parser_of(command, run)._actions:
+            if action.type in (None, Path) or action.choices and action.type is int:
+                continue
+            name = action.option_strings[0]
+            with pytest.raises(argparse.ArgumentTypeError) as error:
+                action.type("#")
+            assert str(error.value).removeprefix("expected ").removesuffix(", found '#'") in expected[name], command
 
 
-def test_architectures_are_those_of_the_networks():
-    import inspect
-
-    from cls import model
-    from seg import deeplab
-
-    for key, networks in (("network", model.NETWORKS), ("backbone", deeplab.NETWORKS)):
-        assert networks.keys() == architecture.SIZES[key].keys()
-        for name in networks:
-            parameters = inspect.signature(networks[name]).parameters.keys() - {"sizes"}
-            if name != "iam":
-                assert parameters == architecture.SIZES[key][name].keys()
-
-
-def table():
-    """The cases in Markdown, those of several commands or values in one row."""
-    rows = {}
-    for kind, name, command, _, _, fragment, *_ in CASES:
-        first, _, value = name.partition(" ")
-        key = (kind, first if kind == "numbers" else name, fragment)
-        values, commands = rows.setdefault(key, ({}, {}))
-        values[f"`{value}`"] = commands[command] = None
-    lines = ["| kind | case | command | message |", "|---|---|---|---|"]
-    for (kind, name, fragment), (values, commands) in rows.items():
-        case = f"`{name}` {' '.join(values)}" if kind == "numbers" else name
-        shown = f"{fragment[:60]}…" if len(fragment) > 60 else fragment.strip()
-        lines.append(f"| {kind} | {case} | {', '.join(commands)} | {shown.replace('|', ' ')} |")
-    return "\n".join(lines)
-
-
-if __name__ == "__main__":  # PYTHONPATH=. python tests/test_bad_input.py
-    print(table())
+def test_every_command_is_here():
+    root = Path(__file__).resolve().parents[1]
+    folders = ("cls", "data", "pseudo", "report", "seg", "weights")
+    files = [path for name in folders for path in (root / name).glob("*.py")]
+    commands = {f"{path.parent.name}.{path.stem}" for path in files if "__main__" in path.read_text()}
+    assert commands == COMMANDS.keys() and OTHERS.keys() | READS.keys() <= commands

@@ -14,8 +14,9 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 import trainings  # noqa: E402
 
 from cls.losses import classification_loss  # noqa: E402
-from cls.model import Classifier  # noqa: E402
+from cls.model import Classifier, ClassifierArch  # noqa: E402
 from common import device as devices  # noqa: E402
+from common import training  # noqa: E402
 from seg.deeplab import MultiScale, build, multi_scale_loss  # noqa: E402
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -23,7 +24,7 @@ THIN = {"channels": [8, 8, 16, 16, 16], "depths": [1, 1, 1, 1, 2]}
 
 
 def loss_and_gradient(network, loss_of, x, device):
-    network = devices.place(network, torch.device(device))
+    network = devices.to_device(network, torch.device(device))
     network.zero_grad()
     loss = loss_of(network(x.to(device, memory_format=torch.channels_last)))
     loss.backward()
@@ -36,7 +37,10 @@ def test_gpu_equals_cpu(kind):
     torch.manual_seed(0)
     x = torch.randn(2, 3, 65, 65)
     if kind == "classifier":
-        network, target = Classifier(4, **THIN, nodes=4), torch.tensor([[1.0, 0, 0, 1], [0, 1, 0, 0]])
+        network, target = (
+            Classifier(ClassifierArch(classes=4, **THIN, nodes=4)),
+            torch.tensor([[1.0, 0, 0, 1], [0, 1, 0, 0]]),
+        )
         losses = {
             device: (lambda maps, d=device: classification_loss(maps, target.to(d))) for device in ("cpu", "cuda")
         }
@@ -82,11 +86,12 @@ def test_no_step_waits_for_the_gpu(name, drawn, tmp_path):
 
 
 @needs_gpu
-def test_a_step_that_waits_for_the_gpu_is_found(drawn, tmp_path):
+def test_a_step_that_waits_for_the_gpu_is_found(drawn, tmp_path, monkeypatch):
     module, arguments = trainings.commands(drawn, "all", thin=True)["cls.train"]
     handed = trainings.set_up(module, (*arguments, "--workers", 0), tmp_path / "out")
-    step = handed["step"]
-    handed["step"] = lambda iteration, batch: step(iteration, batch) * torch.ones((), device="cuda").item()
+    step = training.Run.step
+    one = torch.ones((), device="cuda")
+    monkeypatch.setattr(training.Run, "step", lambda run, losses: one.item() and step(run, losses))
     assert len(trainings.synchronisations(handed, trainings.read_batches(handed), warm=1, steps=3)) == 3
 
 
@@ -95,14 +100,14 @@ def test_calls_that_wait_are_counted_after_the_warm_up(drawn, tmp_path, monkeypa
     modes, (module, arguments) = ["default"], trainings.commands(drawn, "all", thin=True)["cls.train"]
     monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", modes.append)
     handed = trainings.set_up(module, (*arguments, "--workers", 0), tmp_path / "out", "cpu")
-    step = handed["step"]
+    step = training.Run.step
 
-    def waiting_step(iteration, batch):
+    def waiting_step(run, losses):
         if modes[-1] == "warn":
             warnings.warn(f"{trainings.SYNCHRONISING} (somewhere)", stacklevel=1)
-        return step(iteration, batch)
+        step(run, losses)
 
-    handed["step"] = waiting_step
+    monkeypatch.setattr(training.Run, "step", waiting_step)
     found = trainings.synchronisations(handed, trainings.read_batches(handed, 2), warm=2, steps=3)
     assert len(found) == 3 and found[0].startswith("test_cuda.py:")
     assert modes[-1] == "default"
@@ -112,17 +117,19 @@ def test_calls_that_wait_are_counted_after_the_warm_up(drawn, tmp_path, monkeypa
 def test_trainings_are_measured_through_their_own_loop(name, drawn, tmp_path):
     module, arguments = trainings.commands(drawn, "all", thin=True)[name]
     handed = trainings.set_up(module, (*arguments, "--workers", 0, "--lr", 0.1), tmp_path / "out", "cpu")
-    before = [parameter.detach().clone() for parameter in handed["model"].parameters() if parameter.requires_grad]
-    assert trainings.milliseconds(handed, trainings.read_batches(handed, 2), warm=1, steps=2) > 0
-    after = [parameter for parameter in handed["model"].parameters() if parameter.requires_grad]
+    before = [parameter for parameter in handed.bare_model.parameters() if parameter.requires_grad]
+    batches = trainings.read_batches(handed, 2)
+    assert trainings.milliseconds(handed, batches, warm=1, steps=2) > 0
+    model = trainings.run(handed, batches, 1, 2, lambda: None, lambda: None)
+    after = [parameter for parameter in model.parameters() if parameter.requires_grad]
     assert all(not torch.equal(*pair) for pair in zip(before[-2:], after[-2:]))
     assert list((tmp_path / "out/tensorboard").iterdir()) and not (tmp_path / "out/training.pth").exists()
 
 
 def test_devices_that_are_not_there_are_refused():
-    from common.files import InputError
+    from stages.files import InputError
 
-    assert devices.pick("cpu") == torch.device("cpu")
+    assert devices.select_device("cpu") == torch.device("cpu")
     for name in ("cuda:99", "abacus"):
         with pytest.raises(InputError, match=name):
-            devices.pick(name)
+            devices.select_device(name)

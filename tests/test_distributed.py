@@ -97,7 +97,7 @@ def test_processes_drop_other_units(tmp_path):
     script = (
         "import torch; from common import checkpoint; checkpoint.seed_everything(3); before = torch.rand(1).item();"
     )
-    script += "checkpoint.seed_apart(3); print(before, torch.rand(1).item())"
+    script += "checkpoint.seed_by_rank(3); print(before, torch.rand(1).item())"
     numbers = []
     for rank in range(3):
         environment = os.environ | {"RANK": str(rank), "WORLD_SIZE": "3"}

@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 import disturbed  # noqa: E402
 import finished  # noqa: E402
 import gpu_runner  # noqa: E402
-import report  # noqa: E402
+import page  # noqa: E402
 import scaling  # noqa: E402
 from gpu_checks import Place  # noqa: E402
 from measurement import checked, measured  # noqa: E402
@@ -42,7 +42,7 @@ def test_what_a_cpu_can_show(tmp_path):
     sections = {"Prediction": 3, "Reading images": 4, "Labels": 1, "The paper's whole run, extrapolated": 7}
     for section, count in sections.items():
         assert sum(line["section"] == section for line in lines) == count, section
-    text = report.report([], [], lines)
+    text = page.report([], [], lines)
     assert "No GPU" not in text and text.count("\n### ") == len({line["section"] for line in lines})
 
 

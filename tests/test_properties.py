@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from common.files import InputError
+from common.dataset import DataSet
 from common.maps import attention_table, look_up
-from data.layout import DataSet
 from data.prepare_voc12 import read_ids
 from pseudo.background import extract_background
 from pseudo.nsrm import mask_non_salient
 from pseudo.pom import mine_potential_objects
+from stages.files import InputError
 
 settings.register_profile(
     "same",
@@ -44,10 +44,14 @@ CONTENTS = st.one_of(NEAR, WILD).map(lambda lines: "\n".join(lines).encode()) | 
 
 @pytest.fixture
 def data(tiny_data):
-    """The tiny data set (3 classes), of which every image is said to be there."""
-    data = DataSet(tiny_data)
-    data.image_path = lambda id: tiny_data / "classes.txt"
-    return data
+    """The tiny data set (3 classes), with images of the ids in GOOD and BAD."""
+    add_images(tiny_data, "a b c c.d d e e-f f g".split())
+    return DataSet(tiny_data)
+
+
+def add_images(root, ids):
+    for id in ids:
+        (root / "JPEGImages" / f"{id}.jpg").touch()
 
 
 def assert_safe(id):
@@ -89,6 +93,7 @@ def test_valid_lines_are_read_as_they_were_written(data, drawn, items):
     for id, classes in items.items():
         written = drawn.draw(st.permutations([*classes, *classes]))  # in any order, and twice
         lines.append(drawn.draw(GAPS).join([id, *map(str, written)]) + drawn.draw(ENDS))
+    add_images(data.root, items)
     (data.root / "lists/any.txt").write_text("".join(lines), newline="")
     assert data.split("any") == [(id, tuple(sorted(classes))) for id, classes in items.items()]
 

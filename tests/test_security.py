@@ -2,8 +2,8 @@
 
 Tested elsewhere: all addresses are https, redirections of SecureRedirects, links, devices and paths in archives, and
 checksums (tests/data/test_download.py, tests/weights/test_fetch.py), document types of annotations
-(tests/data/test_prepare_voc12.py), unusable ids of lists (tests/data/test_layout.py), and what the commands say to
-such input (tests/test_bad_input.py).
+(tests/data/test_prepare_voc12.py), unusable ids of lists (tests/common/test_dataset.py), and what readers and commands
+say to such input (tests/test_bad_files.py, tests/test_bad_input.py).
 """
 
 import io
@@ -20,11 +20,12 @@ import pytest
 import torch
 from PIL import ImageFile
 
-from common import checkpoint, files
-from common.files import InputError
+from common import checkpoint, images
+from common.dataset import DataSet
 from data import check, prepare_voc12
+from data import download as downloads
 from data.download import Archive, download, extract, fetch
-from data.layout import DataSet
+from stages.files import InputError
 from weights import fetch as weights
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,6 +37,7 @@ bomb = runpy.run_path(ROOT / "tests/damage.py")["bomb"]
 @pytest.fixture
 def redirecting(monkeypatch):
     """All of https redirects to `redirecting["to"]`; opening anything else fails the test."""
+    monkeypatch.setattr(downloads, "PAUSE", 0)
     answer = {"to": "http://example.org/evil", "contexts": []}
 
     def https_open(self, request):
@@ -184,15 +186,15 @@ def test_code_in_weights_is_not_executed(tmp_path, legacy, place):
 
 # Ids and paths
 
-IDS = ["../bait", "sub/bait", "{root}/bait", "..", ".", ".bait", "-bait", "--force", "a\\bait", "a\0bait", "~bait", "$HOME",
-       "a;bait", "a" * 201, "ａ", "a\u202ebait"]  # fmt: skip
+IDS = ["../bait", "sub/bait", "{root}/bait", "..", ".", ".bait", "-bait", "--force", "a\\bait", "a\0bait", "~bait",
+       "$HOME", "a;bait", "a" * 201, "ａ", "a\u202ebait"]  # fmt: skip
 
 
 @pytest.mark.parametrize("id", IDS)
 def test_no_id_is_used_as_a_path_unchecked(tiny_data, tmp_path, monkeypatch, id, capsys):
     id = id.format(root=tmp_path)
     opened = []
-    monkeypatch.setattr(files.Image, "open", lambda path, **_: opened.append(Path(path)) or pytest.fail("opened"))
+    monkeypatch.setattr(images.Image, "open", lambda path, **_: opened.append(Path(path)) or pytest.fail("opened"))
     monkeypatch.setattr(DataSet, "image_path", lambda self, id: opened.append(id))
     (tiny_data / "lists/evil.txt").write_text(f"{id} 0\n", encoding="utf-8")
     with pytest.raises(InputError, match="evil.txt line 1: expected an id"):
@@ -214,7 +216,7 @@ def test_no_split_is_a_path(tiny_data, name):
 
 # Images and XML
 
-READERS = {0: [files.read_rgb, files.read_grey, files.image_size], 3: [files.read_rgb, files.read_indexed]}
+READERS = {0: [images.read_rgb, images.read_grey, images.image_size], 3: [images.read_rgb, images.read_indexed]}
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
@@ -231,7 +233,7 @@ def test_a_decompression_bomb_is_refused_before_a_pixel_is_decoded(tmp_path, mon
 
 def test_the_largest_image_that_is_allowed_is_opened(tmp_path):
     bomb(tmp_path / "a.png", 8192)
-    assert files.image_size(tmp_path / "a.png") == (8192, 8192)
+    assert images.image_size(tmp_path / "a.png") == (8192, 8192)
 
 
 LAUGHS = "".join(f'<!ENTITY a{i} "{f"&a{i - 1};" * 10}">' for i in range(1, 10))

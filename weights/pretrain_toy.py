@@ -2,8 +2,8 @@
 
 The network learns to tell shape, texture and hue of single objects on varied backgrounds. The three are drawn
 independently, so that the trunk knows what objects are made of, but no class of the toy data. Input is RGB with
-ImageNet's mean and standard deviation. The file holds {"arch": {"channels", "depths", "batch_norm"}, "state_dict"};
-the parameters are those of common.vgg.vgg_features with the prefix "features.". TensorBoard scalars go beside the file.
+ImageNet's mean and standard deviation. Writes <out>/weights.pth, {"arch": a Trunk, "state_dict"}, whose
+parameters are those of common.vgg.vgg_features with the prefix "features.", and <out>/tensorboard.
 """
 
 import math
@@ -11,13 +11,14 @@ from functools import partial
 
 import numpy as np
 
-from common.arguments import positive_float, positive_int
-from common.cli import add_device_arguments, add_trunk_arguments, main, stage_parser
-from common.files import InputError
-from common.parallel import for_each
+from common.network_arguments import add_device_arguments, add_trunk_arguments
 from common.preprocess import normalise
-from common.progress import progress_bar
 from data.toy_drawing import SHAPES, TEXTURES, draw_background, draw_object, to_bytes, uniform
+from stages.arguments import positive_float, positive_int
+from stages.command import main, stage_parser
+from stages.files import InputError
+from stages.parallel import for_each
+from stages.progress import progress_bar
 
 CROP_SIZE = 64
 HUES = 8
@@ -45,20 +46,15 @@ def draw_crops(count, seed, workers):
     return np.stack(images), np.array(factors)
 
 
-def build(channels, depths, batch_norm):
+def build(trunk):
     """The trunk `features` and a linear classifier `head` on its global average, for all three factors at once."""
     from torch import nn
 
     from common.vgg import vgg_features
 
-    return nn.ModuleDict(
-        {
-            "features": vgg_features(channels, depths, batch_norm),
-            "head": nn.Sequential(
-                nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels[-1], sum(FACTORS.values()))
-            ),
-        }
-    )
+    features = vgg_features(trunk)  # first: the order decides which random numbers the layers get
+    head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(trunk.channels[-1], sum(FACTORS.values())))
+    return nn.ModuleDict({"features": features, "head": head})
 
 
 def forward(network, images, device, amp):
@@ -80,7 +76,7 @@ def train(network, images, factors, args, device):
     generator = torch.Generator().manual_seed(args.seed)
     network.train()
     with (
-        SummaryWriter(args.out.with_suffix(".tensorboard")) as log,
+        SummaryWriter(args.out / "tensorboard") as log,
         progress_bar("train", args.steps, unit="it") as bar,
     ):
         for step in range(args.steps):
@@ -132,31 +128,25 @@ def arguments():
     return parser
 
 
-def check(args):
-    """Raises InputError on arguments that cannot work."""
-    if args.out.suffix != ".pth":
-        raise InputError(f"{args.out}: expected a name that ends in .pth")
-
-
 def run(args):
-    check(args)
     held_out = -(-args.crops // 10)
     images, factors = draw_crops(args.crops + held_out, args.seed, args.workers)
 
     import torch  # here, so that --help and a finished stage do not wait for it
 
     from common import checkpoint, device
+    from common.architecture import Trunk
 
-    place = device.pick(args.device, args.deterministic, args.tf32)
+    place = device.select_device(args.device, args.deterministic, args.tf32)
     checkpoint.seed_everything(args.seed)
     images, factors = torch.from_numpy(images), torch.from_numpy(factors)
-    arch = {name: getattr(args, name) for name in ("channels", "depths", "batch_norm")}
-    network = device.place(build(**arch), place)
+    trunk = Trunk(channels=args.channels, depths=args.depths, batch_norm=args.batch_norm)
+    network = device.to_device(build(trunk), place)
     train(network, images[:-held_out], factors[:-held_out], args, place)
     accuracies = evaluate(network, images[-held_out:], factors[-held_out:], args, place)
     tensors = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
-    trunk = {name: tensor for name, tensor in tensors.items() if name.startswith("features.")}
-    checkpoint.save(args.out, arch=arch, state_dict=trunk)
+    features = {name: tensor for name, tensor in tensors.items() if name.startswith("features.")}
+    checkpoint.save(args.out / "weights.pth", arch=trunk.to_file(), state_dict=features)
     return "held-out accuracy " + ", ".join(f"{factor} {a:.0%}" for factor, a in zip(FACTORS, accuracies))
 
 

@@ -1,12 +1,13 @@
 # Sourced by method.sh: the toy run, for images of 96 x 128 pixels and a trunk an eighth as wide as VGG16.
-# Chosen on seed 0; scripts/ablation.sh reports other seeds.
+# Chosen on seed 0; scripts/study/ablation.sh reports other seeds.
 SEED=${SEED:-0}
-INIT=weights/toy.pth # one for all seeds, as ImageNet's weights are
+INIT=weights/toy/weights.pth # one for all seeds, as ImageNet's weights are
+[ ! -e weights/toy.pth ] || INIT=weights/toy.pth # where an earlier version put it
 TRUNK=(--channels 8 16 32 64 64 --depths 1 1 2 2 2 --batch-norm)
 STRIDE=(--output-stride 4) # the images are small
 CLS=(--init "$INIT" "${TRUNK[@]}" "${STRIDE[@]}" --epochs 8 --decay-epochs 4 6 --batch-size 10 --input-size 96 --nodes 16
-    --seed "$SEED" ${AMP:-}) # AMP: --amp or --no-amp, for scripts/precision.sh
-INFER=(--input-size 96 ${AMP:-})
+    --seed "$SEED" ${AMP:-}) # AMP: --amp or --no-amp, for scripts/study/precision.sh
+INFER=(${AMP:-})
 CROPS=(--iterations 480 --crop-size 97 --scales 0.75 1 1.25 1.5 --pyramid --rates 1 2 3 4 --seed "$SEED" ${AMP:-})
 SEG_VGG16=(--backbone vgg16 --init "$INIT" "${TRUNK[@]}" "${STRIDE[@]}" --fc-channels 0 --lr 3e-3 --no-freeze-bn "${CROPS[@]}")
 RESNET=(--backbone resnet101 --blocks 1 1 2 1 --width 16 --lr 5e-3 "${CROPS[@]}") # there are no toy weights for a ResNet:
@@ -25,5 +26,5 @@ prepare() {
 }
 
 pretrain() {
-    python -m weights.pretrain_toy --out "$INIT" "${TRUNK[@]}"
+    [ "$INIT" = weights/toy.pth ] || python -m weights.pretrain_toy --out "$(dirname "$INIT")" "${TRUNK[@]}"
 }

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from cls.attention import AttentionAccumulator
-from common.files import read_grey
-from data.layout import Item
+from common.dataset import Item
+from common.images import read_grey
 
 ITEMS = [Item("a", (1,)), Item("b", (0, 2))]
 

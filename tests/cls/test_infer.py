@@ -7,7 +7,7 @@ import torch
 from cls.infer import parser, run
 from cls.model import build
 from common import checkpoint
-from common.files import read_grey
+from common.images import read_grey
 
 ARCH = {"network": "classifier", "classes": 3, "channels": [4] * 5, "depths": [1] * 5, "nodes": 2}
 MAPS = ["a_simple_0", "b_simple_2", "c_complex_0", "c_complex_1", "d_complex_0", "d_complex_1", "d_complex_2"]

@@ -4,27 +4,27 @@ import pytest
 import torch
 from torchvision.models import vgg16
 
-from cls.model import Classifier, IntegralAttention, build, parameter_groups
+from cls.model import Classifier, ClassifierArch, IntegralAttention, build, parameter_groups
 from common import checkpoint
-from common.files import InputError
+from stages.files import InputError
 
 THIN = {"channels": [4, 4, 8, 8, 8], "depths": [1, 1, 1, 1, 2], "nodes": 3}
 
 
 @pytest.mark.parametrize("network", [Classifier, IntegralAttention])
 def test_output_stride_is_8(network):
-    assert network(5, **THIN)(torch.zeros(2, 3, 64, 96)).shape == (2, 5, 8, 12)
+    assert network(ClassifierArch(classes=5, **THIN))(torch.zeros(2, 3, 64, 96)).shape == (2, 5, 8, 12)
 
 
 @pytest.mark.parametrize("network", [Classifier, IntegralAttention])
 def test_output_stride_4_has_the_same_tensors(network):
-    wide = network(5, **THIN, output_stride=4)
+    wide = network(ClassifierArch(classes=5, **THIN, output_stride=4))
     assert wide(torch.zeros(2, 3, 64, 96)).shape == (2, 5, 16, 24)
-    assert wide.state_dict().keys() == network(5, **THIN).state_dict().keys()
+    assert wide.state_dict().keys() == network(ClassifierArch(classes=5, **THIN)).state_dict().keys()
 
 
 def test_the_control_stands_where_glore_does():
-    names = Classifier(5, **THIN, local_unit=True).state_dict().keys()
+    names = Classifier(ClassifierArch(classes=5, **THIN, local_unit=True)).state_dict().keys()
     assert "extra_convs_2.conv_state.weight" in names and "extra_convs_2.conv_proj.weight" not in names
 
 
@@ -43,7 +43,7 @@ def published_names(last):
 @pytest.mark.parametrize("network, last", [("classifier", "extra_convs_3.1"), ("iam", "extra_convs_3.0")])
 def test_published_checkpoints_load(network, last, tmp_path):
     torch.manual_seed(1)
-    source, target = build(network, classes=20), build(network, classes=20)
+    source, target = build(network=network, classes=20), build(network=network, classes=20)
     assert set(source.state_dict()) == published_names(last)
     published = {f"module.{name}": tensor for name, tensor in source.state_dict().items()}
     checkpoint.load_into(target, {"state_dict": published, "epoch": 14}, tmp_path)
@@ -53,7 +53,7 @@ def test_published_checkpoints_load(network, last, tmp_path):
 
 def test_trunk_equals_torchvision_up_to_the_changed_pools():
     torch.manual_seed(0)
-    reference, ours = vgg16().features, Classifier(20)
+    reference, ours = vgg16().features, Classifier(ClassifierArch(classes=20))
     checkpoint.load_trunk(ours, {f"features.{k}": v for k, v in reference.state_dict().items()}, "vgg16.pth")
     x = torch.randn(1, 3, 32, 32)
     torch.testing.assert_close(ours.features[:23](x), reference[:23](x))  # up to pool 4
@@ -63,12 +63,14 @@ def test_trunk_of_another_size_is_refused():
     with pytest.raises(
         InputError, match=r"vgg.pth: .*features.0.weight should be \(4, 3, 3, 3\), found \(64, 3, 3, 3\)"
     ):
-        checkpoint.load_trunk(Classifier(5, **THIN), {"features.0.weight": torch.zeros(64, 3, 3, 3)}, "vgg.pth")
+        checkpoint.load_trunk(
+            Classifier(ClassifierArch(classes=5, **THIN)), {"features.0.weight": torch.zeros(64, 3, 3, 3)}, "vgg.pth"
+        )
 
 
 def test_without_glore_nothing_reasons_globally():
     torch.manual_seed(0)
-    network = Classifier(2, **THIN, glore=False).eval()
+    network = Classifier(ClassifierArch(classes=2, **THIN, glore=False)).eval()
     assert not any(name.startswith("extra_convs_2") for name in network.state_dict())
 
 
@@ -80,12 +82,12 @@ def test_relu_stands_before_glore_in_the_iam_and_after_it_in_the_classifier():
         return seen[0] >= 0
 
     torch.manual_seed(0)
-    assert not rectified_before(Classifier(5, **THIN))
-    assert rectified_before(IntegralAttention(5, **THIN))
+    assert not rectified_before(Classifier(ClassifierArch(classes=5, **THIN)))
+    assert rectified_before(IntegralAttention(ClassifierArch(classes=5, **THIN)))
 
 
 def test_learning_rates():
-    network = Classifier(5, **THIN)
+    network = Classifier(ClassifierArch(classes=5, **THIN))
     names = {id(parameter): name for name, parameter in network.named_parameters()}
     groups = {group["scale"]: {names[id(p)] for p in group["params"]} for group in parameter_groups(network, 1e-3)}
     assert sum(len(group) for group in groups.values()) == len(names)
@@ -96,7 +98,7 @@ def test_learning_rates():
 
 def test_initialisation_outside_the_trunk():
     torch.manual_seed(0)
-    wide = Classifier(20, channels=[4, 4, 8, 8, 64], depths=[1] * 5, nodes=32)
+    wide = Classifier(ClassifierArch(classes=20, channels=(4, 4, 8, 8, 64), depths=(1,) * 5, nodes=32))
     for conv in (wide.extra_convs_1[2], wide.extra_convs_2.conv_state):
         expected = (2 / (conv.kernel_size[0] ** 2 * conv.out_channels)) ** 0.5
         assert conv.weight.std().item() == pytest.approx(expected, rel=0.05)
@@ -104,5 +106,5 @@ def test_initialisation_outside_the_trunk():
 
 
 def test_unknown_network_is_refused():
-    with pytest.raises(InputError, match="classifier or an iam"):
-        build("resnet", classes=3)
+    with pytest.raises(InputError, match="classifier or iam, found 'resnet'"):
+        build(network="resnet", classes=3)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from common.crf import DEFAULTS, choose_backend, dense_crf, likely_classes
-from common.files import InputError
+from stages.files import InputError
 
 ROUNDING = 1e-4  # of the probabilities, which is also far from the 0.01 that may differ
 PARAMETERS = {

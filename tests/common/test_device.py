@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from common import device as devices
-from common import distributed
-from common.files import InputError
+from stages import distributed
+from stages.files import InputError
 
 
 @pytest.fixture
 def gpus(monkeypatch):
-    """`gpus(count)` mocks so many GPUs; like the real one, its `set_device` wants an index. Returns those it was given."""
+    """`gpus(count)` mocks so many GPUs, whose `set_device` wants an index, too. Returns those it was given."""
     chosen = []
 
     def set_device(device):
@@ -43,7 +43,7 @@ def torchrun(monkeypatch):
 @pytest.mark.parametrize(("name", "index"), [("auto", 0), ("cuda", 0), ("cuda:0", 0), ("cuda:1", 1)])
 def test_a_gpu_has_an_index(gpus, name, index):
     chosen = gpus(2)
-    assert devices.pick(name) == torch.device("cuda", index) and chosen == [index]
+    assert devices.select_device(name) == torch.device("cuda", index) and chosen == [index]
 
 
 @pytest.mark.parametrize("name", ["auto", "cuda"])
@@ -51,7 +51,7 @@ def test_under_torchrun_each_process_has_its_gpu(gpus, torchrun, name):
     chosen = gpus(3)
     for rank in range(3):
         torchrun(rank, 3)
-        assert devices.pick(name) == torch.device("cuda", rank)
+        assert devices.select_device(name) == torch.device("cuda", rank)
     assert chosen == [0, 1, 2]
 
 
@@ -59,32 +59,32 @@ def test_under_torchrun_each_process_has_its_gpu(gpus, torchrun, name):
 def test_one_process_of_a_machine_may_be_torchruns(gpus, torchrun, name):
     gpus(1)
     torchrun(0, 1)
-    assert devices.pick(name) == torch.device("cuda", 0)
+    assert devices.select_device(name) == torch.device("cuda", 0)
 
 
 def test_one_gpu_for_all_processes_is_refused(gpus, torchrun):
     gpus(2)
     torchrun(1, 2)
     with pytest.raises(InputError, match="--device cuda:0: expected cuda or auto, a GPU for each process"):
-        devices.pick("cuda:0")
+        devices.select_device("cuda:0")
 
 
 def test_more_processes_than_gpus_are_refused(gpus, torchrun):
     gpus(1)
     torchrun(1, 2)
     with pytest.raises(InputError, match="--device cuda:1: this machine has 1 CUDA devices"):
-        devices.pick("auto")
+        devices.select_device("auto")
 
 
 def test_without_a_gpu_auto_is_the_cpu(gpus):
-    assert gpus(0) == [] and devices.pick("auto") == torch.device("cpu")
+    assert gpus(0) == [] and devices.select_device("auto") == torch.device("cpu")
     with pytest.raises(InputError, match="--device cuda:0: this machine has 0 CUDA devices"):
-        devices.pick("cuda")
+        devices.select_device("cuda")
 
 
 def test_tf32_is_switched(monkeypatch):
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
-    devices.pick("cpu", tf32=False)
+    devices.select_device("cpu", tf32=False)
     assert not torch.backends.cudnn.allow_tf32
-    devices.pick("cpu")
+    devices.select_device("cpu")
     assert torch.backends.cudnn.allow_tf32

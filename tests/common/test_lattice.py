@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from common.files import InputError
 from common.lattice import (
     Lattice,
     barycentric_weights,
@@ -16,6 +15,7 @@ from common.lattice import (
     number_vertices,
     vertex_keys,
 )
+from stages.files import InputError
 
 
 @pytest.fixture(params=[1, 2, 5])

@@ -3,8 +3,8 @@ import pytest
 import torch
 from torchvision.transforms.functional import normalize, to_tensor
 
-from common.files import InputError
 from common.preprocess import normalise
+from stages.files import InputError
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The order of the images: whole epochs, resumable anywhere, the same whatever the start; and the loop of a training."""
+"""The order of the images: whole epochs, resumable anywhere, the same whatever the start; the loop of a training."""
 
 import math
 import os
@@ -8,72 +8,104 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from torch.utils.data import default_collate
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from common import interruption
-from common.files import InputError
-from common.training import ShuffledBatches, iterate
-
-
-class Loader:
-    """Batches of one number each, of images named by their index."""
-
-    def __init__(self, *batches):
-        self.batches = batches
-        self.dataset = SimpleNamespace(items=[SimpleNamespace(id=f"image{index}") for index in range(9)])
-
-    def __iter__(self):
-        return iter([{"image": torch.tensor([[x]]), "index": torch.tensor([i])} for i, x in enumerate(self.batches)])
+from common.training import Run, ShuffledBatches
+from stages import interruption
+from stages.files import InputError
 
 
-def train(out, loader, step=None, total=None, start=0, **more):
-    """Runs `iterate` with the loss w x, w = 1 at the start, lr = 1. Returns the model."""
+class Numbers:
+    """Images of one number each; the sample at position p is the p-th, named image<p>."""
+
+    def __init__(self, *values):
+        self.values = values
+        self.items = [SimpleNamespace(id=f"image{index}") for index in range(len(values))]
+
+    def __len__(self):
+        return len(self.values)
+
+    def __getitem__(self, sample):
+        position, _ = sample
+        return {"image": torch.tensor([self.values[position]]), "index": position}
+
+
+class State:
+    """What must survive beside the weights: how many steps it has seen."""
+
+    steps = 0
+
+    def state_dict(self):
+        return {"steps": self.steps}
+
+    def load_state_dict(self, state):
+        self.steps = state["steps"]
+
+
+def train(out, images, losses=None, state=None, **more):
+    """Runs a training with the loss w x, w = 1 at the start, lr = 1, a step an image. Returns the model."""
+    args = {"out": out, "save_minutes": 10, "save_every": None, "deterministic": False, "seed": 0, "batch_size": 1}
+    args = Namespace(**args | {"workers": 0, "amp": False} | more)
     model = torch.nn.Linear(1, 1, bias=False)
     torch.nn.init.ones_(model.weight)
-    args = Namespace(**{"out": out, "save_minutes": 10, "save_every": None, "deterministic": False} | more)
     optimizer = torch.optim.SGD(model.parameters(), 1.0)
-    step = step or (lambda iteration, batch: model(batch["image"]).sum())
-    iterate(args, model, optimizer, loader, step, total or len(loader.batches), start)
+    losses = losses or (lambda iteration, output: {"first": output.sum()})
+    state = state or State()
+    with Run(args, model, optimizer, images, torch.device("cpu"), epochs=1, state={"state": state}) as run:
+        for iteration, batch in run:
+            state.steps += 1
+            run.step(losses(iteration, run.model(batch["image"])))
     return model
 
 
-def test_a_process_may_go_on_with_an_empty_share(tmp_path):
-    class Empty(Loader):
-        dataset = {(0, 0): {"image": torch.ones(3), "index": 0}}
-        collate_fn = staticmethod(default_collate)
-
-        def __init__(self):
-            pass
-
-        def __iter__(self):
-            return iter([None, {"image": torch.ones(2, 3), "index": torch.tensor([0, 0])}])
-
-    layer, sizes = torch.nn.Linear(3, 1), []
-
-    def step(iteration, batch):
-        sizes.append(len(batch["image"]))
-        return layer(batch["image"]).sum()
-
-    train(tmp_path, Empty(), step, total=12, start=10)
-    assert sizes == [0, 2]
-
-
 def test_every_step_counts(tmp_path):
-    assert train(tmp_path, Loader(0.5, 0.25, 2.0)).weight.item() == 1 - 0.5 - 0.25 - 2
+    assert train(tmp_path, Numbers(0.5, 0.25, 2.0)).weight.item() == 1 - 0.5 - 0.25 - 2
 
 
-def test_a_loss_that_is_not_finite_stops_and_names_its_own_images(tmp_path):
-    with pytest.raises(InputError, match="the loss is nan at iteration 11, images image1:"):
-        train(tmp_path, Loader(1.0, math.nan, 1.0, 1.0), total=14, start=10)
-    with pytest.raises(InputError, match="the loss is -inf at iteration 3, images image3:"):  # the last
-        train(tmp_path, Loader(1.0, 1.0, 1.0, math.inf))
+def test_losses_are_added_up_and_logged_by_name(tmp_path):
+    def losses(iteration, output):
+        return {"one": output.sum(), "two": 3 * output.sum()}
+
+    assert train(tmp_path, Numbers(0.5, 0.25), losses).weight.item() == 1 - 4 * 0.75
+    log = EventAccumulator(str(tmp_path / "tensorboard"))
+    log.Reload()
+    assert [event.value for event in log.Scalars("loss/two")] == [1.5, 0.25 * 3 * (1 - 4 * 0.5)]
+    assert {"loss/one", "lr", "waiting for data"} < set(log.Tags()["scalars"])
+
+
+def test_an_empty_share_is_a_batch_of_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("common.training.distributed.shard", lambda batch: batch if batch[0][0] else [])
+    sizes = []
+
+    def losses(iteration, output):
+        sizes.append(len(output))
+        return {"first": output.sum()}
+
+    assert train(tmp_path, Numbers(5.0, 0.25), losses).weight.item() == 1 - 0.25
+    assert sizes == [0, 1]
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_itself_and_its_own_images(tmp_path):
+    with pytest.raises(InputError, match="the first loss is nan at iteration 1, images image1:"):
+        train(tmp_path, Numbers(1.0, math.nan, 1.0, 1.0))
+    with pytest.raises(InputError, match="the first loss is -inf at iteration 3, images image3:"):  # the last
+        train(tmp_path, Numbers(1.0, 1.0, 1.0, math.inf))
+    with pytest.raises(InputError, match="the second loss is nan at iteration 2, images image2:"):
+        train(
+            tmp_path,
+            Numbers(1.0, 1.0, 1.0),
+            lambda iteration, output: {
+                "first": output.sum(),
+                "second": output.sum() * (math.nan if iteration == 2 else 1),
+            },
+        )
 
 
 def test_what_is_not_finite_is_never_saved(tmp_path):
     """The loss of a step is looked at one step late, but always before a checkpoint."""
     for save_every in (1, 2, 3):
         with pytest.raises(InputError, match="at iteration 1, images image1:"):
-            train(tmp_path, Loader(1.0, math.nan, 1.0, 1.0), save_every=save_every)
+            train(tmp_path, Numbers(1.0, math.nan, 1.0, 1.0), save_every=save_every)
         saved = tmp_path / "training.pth"
         assert saved.exists() == (save_every == 1)
         if saved.exists():
@@ -82,19 +114,32 @@ def test_what_is_not_finite_is_never_saved(tmp_path):
             saved.unlink()
 
 
+def test_a_training_goes_on_with_its_state(tmp_path):
+    def losses(iteration, output):
+        if iteration == 3:
+            raise KeyboardInterrupt
+        return {"first": output.sum()}
+
+    images, state = Numbers(0.5, 0.25, 2.0, 0.125), State()
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, images, losses, save_every=2)
+    assert train(tmp_path, images, state=state).weight.item() == 1 - 0.5 - 0.25 - 2 - 0.125
+    assert state.steps == 4
+
+
 def test_a_signal_stops_with_a_checkpoint_of_what_was_done(tmp_path):
     interruption.listen()
     seen = []
 
-    def step(iteration, batch):
+    def losses(iteration, output):
         seen.append(iteration)
         if iteration == 1:
             os.kill(os.getpid(), signal.SIGTERM)
-        return batch["image"].sum() + torch.zeros((), requires_grad=True)
+        return {"first": output.sum()}
 
     try:
         with pytest.raises(interruption.Interrupted):
-            train(tmp_path, Loader(*[1.0] * 9), step)
+            train(tmp_path, Numbers(*[1.0] * 9), losses)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)

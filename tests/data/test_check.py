@@ -1,40 +1,20 @@
-"""data.check: what it counts, each fault it names, and the example of README, "Your own data"."""
+"""data.check: what it counts, each fault it names, and the example of docs/data.md."""
 
+import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from common.files import write_grey, write_indexed
+from common.images import write_grey, write_indexed
 from data import check
 
-# README, "Your own data", word for word.
-SNIPPET = r"""
-import csv
-from pathlib import Path
-from PIL import Image, ImageOps
-
-photos, maps, out = Path("photos"), Path("maps"), Path("data/mine")
-with open("tags.csv", newline="") as file:
-    tags = {row["file"]: row["tags"].split(";") for row in csv.DictReader(file)}
-classes = sorted({tag for own in tags.values() for tag in own})
-
-for folder in ("JPEGImages", "saliency", "lists"):
-    (out / folder).mkdir(parents=True, exist_ok=True)
-(out / "classes.txt").write_text("".join(f"{name}\n" for name in classes))
-lines = []
-for file, own in sorted(tags.items()):
-    id = Path(file).stem  # letters, digits, "_", "-" and "." only
-    image = ImageOps.exif_transpose(Image.open(photos / file)).convert("RGB")
-    image.save(out / "JPEGImages" / f"{id}.jpg", quality=95)
-    saliency = Image.open(maps / f"{id}.png").convert("L").resize(image.size)
-    saliency.save(out / "saliency" / f"{id}.png")
-    lines.append(" ".join([id, *(str(classes.index(tag)) for tag in own)]))
-(out / "lists" / "train.txt").write_text("".join(f"{line}\n" for line in lines))
-"""
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+(SNIPPET,) = (block for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if "tags.csv" in block)
 
 
 @pytest.fixture

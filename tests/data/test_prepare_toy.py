@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from data.layout import DataSet
+from common.dataset import DataSet
 from data.prepare_toy import Recipe, draw_example
 
 ROOT = Path(__file__).resolve().parents[2]

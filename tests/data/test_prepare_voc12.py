@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.files import InputError, write_grey, write_indexed
+from common.dataset import DataSet
+from common.images import write_grey, write_indexed
 from data import prepare_voc12
-from data.layout import DataSet
+from stages.files import InputError
 
 XML = "<annotation><object><name>dog</name></object></annotation>"
 BOMB = f'<!DOCTYPE a [<!ENTITY b "{"x" * 99}"><!ENTITY c "&b;&b;&b;">]>' + XML.replace("dog", "&c;")

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from common.files import read_indexed, write_grey, write_indexed
+from common.images import read_indexed, write_grey, write_indexed
 from common.maps import normalise, resize_map
 from pseudo.background import extract_background
 from pseudo.nsrm import mask_non_salient
@@ -205,9 +205,11 @@ def test_bad_input_is_named(run_command, tiny_data, maps):
     common = ("--data", tiny_data, "--split", "train", "--workers", 1)
     out = maps / "out"
     (maps / "empty").mkdir()
-    fails(
-        run_command("pseudo.background", *common, "--oa-cam", maps / "empty", "--out", out), "empty", "<id>_<class>.png"
-    )
+    for name, *inputs in (
+        ("pseudo.background", "--oa-cam", maps / "empty"),
+        ("pseudo.pom", "--label", tiny_data / "SegmentationClass", "--cam", maps / "empty"),
+    ):
+        fails(run_command(name, *common, *inputs, "--out", out), "empty", "<id>_<class>.png")
     fails(
         run_command("pseudo.pom", *common, "--label", maps / "empty", "--cam", maps / "cam", "--out", out),
         "a_simple.png",

@@ -1,4 +1,4 @@
-"""The label functions against the same equations written pixel by pixel in floating point, on random maps, bit for bit."""
+"""The label functions against the equations written pixel by pixel in floating point, on random maps, bit by bit."""
 
 import numpy as np
 import pytest

@@ -1,6 +1,7 @@
 """What the scripts are told from outside: settings, folders, the environment, GPUs. No stage is run."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -41,9 +42,9 @@ def taken(**variables):
 
 def test_settings_follow_the_data():
     *paths, cls, seg, said = taken()
-    assert paths == ["data/toy", "runs/toy", "train"] and "weights/toy.pth" in cls and said == ""
+    assert paths == ["data/toy", "runs/toy", "train"] and "weights/toy/weights.pth" in cls and said == ""
     *paths, cls, seg, said = taken(DATA="data/toy3", RUN="elsewhere")
-    assert paths == ["data/toy3", "elsewhere", "train"] and "weights/toy.pth" in seg and said == ""
+    assert paths == ["data/toy3", "elsewhere", "train"] and "weights/toy/weights.pth" in seg and said == ""
     *paths, cls, seg, said = taken(DATA="data/voc12")
     assert paths == ["data/voc12", "runs/voc12", "train_aug"] and "--epochs" not in cls and "--iterations" not in seg
 
@@ -155,9 +156,8 @@ def test_jobs_share_the_gpus_they_are_given(tmp_path):
     script = tmp_path / "show.sh"
     script.write_text('#!/bin/bash\nsource scripts/env.sh\necho "gpu $CUDA_VISIBLE_DEVICES, $LAUNCH, $DATA"\n')
     script.chmod(0o755)
-    start = (
-        f"source scripts/env.sh; source scripts/jobs.sh; for SLOT in 0 1 2; do (job {tmp_path} $SLOT {script}); done"
-    )
+    jobs = f"for SLOT in 0 1 2; do (job {tmp_path} $SLOT {script}); done"
+    start = f"source scripts/env.sh; source scripts/study/jobs.sh; {jobs}"
 
     def logs(**variables):
         bash("-c", start, **variables)
@@ -188,3 +188,25 @@ def test_slurm_example(tmp_path):
     assert lines[0] == "32 voc12"
     assert lines[1].startswith("srun python -m torch.distributed.run --nnodes 2 ") and "first:29500" in lines[1]
     assert lines[1].endswith("--nproc-per-node 4 -m") and lines[2].endswith("--nproc-per-node 1 -m")
+
+
+def test_the_page_lists_every_variable():
+    """Those that a script takes from outside: it has a default for them."""
+    page = (ROOT / "docs" / "scripts.md").read_text()
+    scripts = [path for path in (*ROOT.glob("scripts/**/*.s*"), ROOT / "run_all.sh") if path.is_file()]
+    read = {name for path in scripts for name in re.findall(r"\$\{([A-Z_]+):?-", path.read_text())}
+    assert len(read) > 20 and read <= set(re.findall(r"`([A-Z_]+)`", page))
+
+
+def test_a_data_set_is_its_settings_file(clone):
+    """Settings for another data set are one more file, which names its lists."""
+    own = clone / "scripts" / "settings" / "coco.sh"
+    own.write_text("TRAIN=${TRAIN:-train2014} VAL=${VAL:-val2014} CLS=() SEG=()\n")
+    show = 'source scripts/method.sh; echo "$settings $TRAIN $VAL $EVAL_TRAIN"'
+
+    def told(**variables):
+        return bash("-c", show, root=clone, DATA="data/coco", **variables).stdout
+
+    assert told() == "scripts/settings/coco.sh train2014 val2014 train2014\n"
+    assert told(SETTINGS="voc12") == "scripts/settings/voc12.sh train2014 val2014 train2014\n"
+    assert told(TRAIN="mine") == "scripts/settings/coco.sh mine val2014 mine\n"

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.files import InputError, write_indexed
-from data.layout import DataSet
+from common.dataset import DataSet
+from common.images import write_indexed
 from seg.dataset import TrainingCrops, WholeImages
+from stages.files import InputError
 
 
 def crops(tiny_data, crop_size=40, scales=(0.5, 1, 1.5), seed=0):

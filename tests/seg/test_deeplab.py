@@ -9,12 +9,15 @@ from PIL import Image
 from torch import nn
 from torchvision.models.vgg import cfgs, make_layers
 
-from common.files import InputError
 from seg.deeplab import ASPP, MultiScale, build, freeze_batch_norm, multi_scale_loss, parameter_groups, poly_lr
+from stages.files import InputError
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 RESNET = {"backbone": "resnet101", "classes": 3, "depths": [1, 1, 1, 1], "width": 4}
 VGG = {"backbone": "vgg16", "classes": 3, "channels": [4, 4, 8, 8, 8], "fc_channels": 16}
+
+
+RATES = (6, 12, 18, 24)
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +38,7 @@ def test_logits_are_at_stride_8_with_a_channel_for_the_background(arch):
 
 
 def test_aspp_of_resnet_sums_four_dilated_convolutions():
-    aspp = ASPP(5, 3)
+    aspp = ASPP(5, 3, RATES)
     features = torch.randn(1, 5, 30, 30)
     state = aspp.state_dict()
     assert list(state) == [f"c{i}.{kind}" for i in range(4) for kind in ("weight", "bias")]
@@ -49,7 +52,7 @@ def test_aspp_of_resnet_sums_four_dilated_convolutions():
 
 
 def test_aspp_of_vgg_sums_four_fc6_fc7_fc8():
-    aspp = ASPP(5, 3, fc_channels=6).eval()
+    aspp = ASPP(5, 3, RATES, fc_channels=6).eval()
     features = torch.randn(1, 5, 30, 30)
     state = aspp.state_dict()
     expected = 0
@@ -66,15 +69,15 @@ def test_aspp_of_vgg_sums_four_fc6_fc7_fc8():
     assert not torch.equal(aspp.train()(features), aspp(features))
 
 
-@pytest.mark.parametrize("fc_channels", [None, 64])
+@pytest.mark.parametrize("fc_channels", [0, 64])
 def test_layers_of_logits_start_small(fc_channels):
-    for classifier in ASPP(64, 21, fc_channels=fc_channels).classifiers():
+    for classifier in ASPP(64, 21, RATES, fc_channels=fc_channels).classifiers():
         assert classifier.weight.std().item() == pytest.approx(0.01, rel=0.1)
         assert not classifier.bias.any()
 
 
 def test_vgg_trunk_is_torchvisions_with_stride_1_and_dilation_at_the_end():
-    network = build("vgg16", classes=1, rates=[12], fc_channels=8).eval()
+    network = build(backbone="vgg16", classes=1, rates=[12], fc_channels=8).eval()
     theirs = make_layers(cfgs["D"])
     theirs.load_state_dict(network.features.state_dict())  # the same names
     theirs[23] = theirs[30] = nn.MaxPool2d(3, stride=1, padding=1)
@@ -93,7 +96,7 @@ def test_an_arch_rebuilds_the_network(arch):
     second.load_state_dict(first.state_dict())
     x = images(33, 33)
     assert torch.equal(first.eval()(x), second.eval()(x))
-    assert second.convention == "caffe"
+    assert second.arch.convention == "caffe"
 
 
 @pytest.mark.parametrize(

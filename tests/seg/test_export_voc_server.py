@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.files import VOC_PALETTE, InputError, read_indexed, write_indexed
+from common.images import VOC_PALETTE, read_indexed, write_indexed
 from seg.export_voc_server import parser, run
+from stages.files import InputError
 
 IDS = ["2008_000006", "2008_000002", "2008_000004"]  # the list is not sorted, the archive is
 

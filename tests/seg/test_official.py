@@ -1,4 +1,4 @@
-"""The authors' model on VOC val, as scripts/eval_official.sh runs it, with a small network in its published form."""
+"""The authors' model on VOC val, by scripts/paper/eval_official.sh, with a small network in its published form."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from common.files import read_indexed
+from common.images import read_indexed
 from seg.deeplab import build
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,7 +24,7 @@ def run_script(tiny_data, tmp_path):
     environment = {**os.environ, **{name: str(path) for name, path in paths.items()}}
 
     def run(*arguments):
-        command = [str(ROOT / "scripts" / "eval_official.sh"), *arguments]
+        command = [str(ROOT / "scripts" / "paper" / "eval_official.sh"), *arguments]
         return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
 
     return run
@@ -32,7 +32,7 @@ def run_script(tiny_data, tmp_path):
 
 def test_from_the_published_file_to_scores(run_script, tmp_path):
     torch.manual_seed(0)
-    network = build("resnet101", classes=20, convention="caffe", depths=[1, 1, 1, 1], width=4)
+    network = build(backbone="resnet101", classes=20, convention="caffe", depths=[1, 1, 1, 1], width=4)
     torch.save({f"base.{name}": tensor for name, tensor in network.state_dict().items()}, tmp_path / "official.pth")
     result = run_script("--device", "cpu", "--workers", "0")
     assert result.returncode == 0, result.stderr

@@ -10,9 +10,9 @@ from PIL import Image
 
 from common import checkpoint
 from common.crf import DEFAULTS
-from common.files import InputError, read_indexed
+from common.dataset import DataSet
+from common.images import read_indexed
 from common.preprocess import normalise
-from data.layout import DataSet
 from seg.dataset import WholeImages
 from seg.deeplab import MultiScale, build
 from seg.predict import (
@@ -26,6 +26,7 @@ from seg.predict import (
     settle,
     write_from_logits,
 )
+from stages.files import InputError
 
 ARCH = {
     "backbone": "vgg16",
@@ -62,7 +63,7 @@ class EighthPixel(torch.nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.batches, self.base = [], Namespace(convention="torchvision")
+        self.batches, self.base = [], Namespace(arch=Namespace(convention="torchvision"))
 
     def forward(self, images):
         self.batches.append(len(images))
@@ -210,7 +211,7 @@ def published(path, classes=3):
     Each layer passes its first channel on. The stem takes the network input's last plane; class 1 wins where that is
     above 30: the red of an image in BGR minus the mean, while of torchvision's normalised RGB nothing ever is.
     """
-    network = build("resnet101", classes=classes, convention="caffe", depths=[1, 1, 1, 1], width=1)
+    network = build(backbone="resnet101", classes=classes, convention="caffe", depths=[1, 1, 1, 1], width=1)
     state = network.state_dict()
     for name, tensor in state.items():
         tensor.zero_()
@@ -239,7 +240,7 @@ def test_a_published_file_is_predicted_in_its_own_convention(run_command, tiny_d
 def test_published_network_is_multi_scale_and_whole(tmp_path):
     options = ["--data", ".", "--split", "val", "--out", ".", "--weights", str(published(tmp_path / "official.pth"))]
     network = load_network(parser().parse_args(options), 3)
-    assert network.scales == (0.5, 0.75) and network.base.convention == "caffe" and not network.training
+    assert network.scales == (0.5, 0.75) and network.base.arch.convention == "caffe" and not network.training
     for name, tensor in torch.load(tmp_path / "official.pth").items():
         assert torch.equal(network.state_dict()[name.removeprefix("module.")], tensor), name
     assert load_network(parser().parse_args([*options, "--pyramid"]), 3).scales == ()

@@ -4,11 +4,14 @@ from torch import nn
 from torchvision.models.resnet import Bottleneck
 from torchvision.models.resnet import ResNet as TorchvisionResNet
 
-from common.files import InputError
+from seg.pretrained import from_torchvision_resnet
 from seg.resnet import ResNet
-from weights.convert import from_torchvision_resnet
 
 DEPTHS = (1, 2, 2, 1)
+
+
+def trunk(depths=(3, 4, 23, 3), width=64, convention="torchvision", **arguments):
+    return ResNet(depths, width, convention, **arguments)
 
 
 def torchvision_resnet(depths, **arguments):
@@ -35,7 +38,7 @@ def torchvision_features(network, x):
 
 def assert_same_features(theirs, size=(64, 97), **arguments):
     with torch.device("meta"):
-        ours = ResNet(**arguments).eval()
+        ours = trunk(**arguments).eval()
     ours.load_state_dict(from_torchvision_resnet(theirs.state_dict()), assign=True)
     x = torch.randn(1, 3, *size, dtype=torch.float64)
     with torch.inference_mode():
@@ -68,14 +71,14 @@ def test_caffe_strides_on_the_first_convolution_and_pools_with_ceil():
 
 @pytest.mark.parametrize("convention, sizes", [("caffe", (41, 21, 31)), ("torchvision", (41, 20, 30))])
 def test_sizes_at_output_stride_8(convention, sizes):
-    network = ResNet((1, 1, 1, 1), width=2, convention=convention).eval()
+    network = trunk((1, 1, 1, 1), width=2, convention=convention).eval()
     with torch.no_grad():
         assert tuple(network(torch.zeros(1, 3, size, size)).shape[2] for size in (321, 160, 240)) == sizes
     assert network.out_channels == 64
 
 
 def test_parameters_have_the_published_names():
-    names = set(ResNet(width=2).state_dict())
+    names = set(trunk(width=2).state_dict())
     assert {
         "layer1.conv1.conv.weight",
         "layer1.conv1.bn.running_mean",
@@ -87,8 +90,3 @@ def test_parameters_have_the_published_names():
     } <= names
     units = 1 + 4 + 3 * (3 + 4 + 23 + 3)  # the stem, four shortcuts, three convolutions a block
     assert len(names) == units * 6  # a convolution's weight and batch norm's five
-
-
-def test_an_unknown_convention_is_refused():
-    with pytest.raises(InputError, match="torchvision or caffe"):
-        ResNet((1, 1, 1, 1), width=2, convention="keras")

@@ -1,6 +1,7 @@
 """Stands in for `python -m` in scripts/torture.sh: runs a stage, but first kills it a few times at random moments.
 
-python tests/torture/launch.py MODULE ARGUMENTS. From outside: TORTURE_LOG, a file of JSON lines to add to; TORTURE_KILLS, how
+python tests/torture/launch.py MODULE ARGUMENTS. From outside: TORTURE_LOG, a file of JSON lines to add to;
+TORTURE_KILLS, how
 often to kill (0: the stage runs undisturbed, and its duration is noted); TORTURE_CALM, the log of an undisturbed run.
 """
 
@@ -36,7 +37,7 @@ def members(session):
 
 
 def kill_once(arguments, number, delay):
-    """Starts the stage and sends it a signal after `delay` seconds. Returns what happened, a dictionary, or None if it was done."""
+    """Starts the stage and sends it a signal after `delay` seconds. Returns a dictionary, or None if it was done."""
     process = start(arguments)
     try:
         process.wait(delay)

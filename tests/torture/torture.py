@@ -1,7 +1,9 @@
 """The checks of scripts/torture.sh that follow its two runs, one undisturbed and one killed all the time.
 
-python tests/torture/torture.py FOLDER: FOLDER/calm and FOLDER/killed, each with run/, data/ and log.jsonl. Compares them, then
-gives stages too small a disk and too little memory. Prints what RELIABILITY.md shows, ends with status 1 at a difference.
+python tests/torture/torture.py FOLDER: FOLDER/calm and FOLDER/killed, each with run/, data/ and log.jsonl. Compares
+them, then
+gives stages too small a disk and too little memory. Prints what docs/reliability.md shows, ends with status 1 at a
+difference.
 """
 
 import json
@@ -11,20 +13,21 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from common.stage import machine  # noqa: E402
+from stages.record import machine  # noqa: E402
 
-NOT_COMPARED = {"tensorboard", "log.jsonl"}  # there are times in them
+NOT_COMPARED = {"tensorboard", "log.jsonl", ".fingerprints"}  # there are times in them
 FIRST_LIMIT = 400  # MiB of address space, enough for what a stage imports before it begins
 DISK = ("data.prepare_toy", "cls.train", "cls.infer", "pseudo.background", "seg.train", "seg.predict")
 MEMORY = ("cls.train", "cls.infer", "seg.train", "seg.predict")
 
 
 def content(folder):
-    """{relative path: bytes} of all files below a folder, hidden ones too; of a stage's record what has to be the same."""
+    """{relative path: bytes} of all files below a folder, hidden ones too; of a record what has to be the same."""
     found = {}
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder)
@@ -82,7 +85,7 @@ def finishes(line, out, what):
 
 
 def full_disk(folder, lines):
-    """Runs stages into a file system with room for a few small files, then makes room and runs them again. {stage: passed}"""
+    """Runs stages into a file system with room for a few small files, makes room, runs them again. {stage: passed}"""
     disk, passed = folder / "disk", {}
     for line in lines:
         disk.mkdir()
@@ -111,7 +114,7 @@ def little_memory(folder, lines):
                 capture_output=True,
                 text=True,
                 env=os.environ | {"OMP_NUM_THREADS": "1"},
-                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
+                preexec_fn=partial(resource.setrlimit, resource.RLIMIT_AS, (limit, limit)),
             )
             if result.returncode == 0:
                 break

@@ -1,4 +1,4 @@
-"""weights.pretrain_toy: a file whose trunk fits, independent factors, and a stage that behaves like one."""
+"""weights.pretrain_toy: a folder whose trunk fits, independent factors, and a stage that behaves like one."""
 
 import subprocess
 import sys
@@ -7,7 +7,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from cls.model import build as build_classifier
+from common.architecture import Trunk
+from common.checkpoint import load, load_trunk
 from common.vgg import vgg_features
+from seg.deeplab import build as build_deeplab
+from seg.pretrained import load_init
 from weights.pretrain_toy import draw_crops
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,31 +25,54 @@ def pretrain(out, *options):
 
 
 def test_writes_a_trunk_that_loads_and_skips_the_second_time(tmp_path):
-    out = tmp_path / "toy.pth"
+    out = tmp_path / "toy"
     first = pretrain(out, "--steps", "2")
     assert first.returncode == 0, first.stderr
     for factor in ("shape", "texture", "hue"):
         assert factor in first.stdout
-    content = torch.load(out, weights_only=True)
-    assert content["arch"] == {"channels": [4, 4, 8, 8, 8], "depths": [1, 1, 1, 1, 1], "batch_norm": True}
+    assert sorted(path.name for path in out.iterdir()) == ["stage.json", "tensorboard", "weights.pth"]
+    content = torch.load(out / "weights.pth", weights_only=True)
+    sizes = {"channels": [4, 4, 8, 8, 8], "depths": [1, 1, 1, 1, 1], "batch_norm": True}
+    assert content["arch"] == {**sizes, "output_stride": 8}
     trunk = {name.removeprefix("features."): tensor for name, tensor in content["state_dict"].items()}
     assert all(name.startswith("features.") for name in content["state_dict"])
-    vgg_features(**content["arch"]).load_state_dict(trunk)  # strict
-    before = out.stat().st_mtime_ns
+    vgg_features(Trunk(**content["arch"])).load_state_dict(trunk)  # strict
+    before = (out / "weights.pth").stat().st_mtime_ns
     second = pretrain(out, "--steps", "2")
     assert second.returncode == 0 and "nothing to do" in second.stdout
-    assert out.stat().st_mtime_ns == before
+    assert (out / "weights.pth").stat().st_mtime_ns == before
+    assert_it_starts_both_networks(out / "weights.pth", sizes)
+    old = tmp_path / "toy.pth"  # as earlier versions wrote it: a file, whose arch has no output stride
+    torch.save({**content, "arch": sizes}, old)
+    assert_it_starts_both_networks(old, sizes)
+
+
+def assert_it_starts_both_networks(path, sizes):
+    wanted = torch.load(path, weights_only=True)["state_dict"]
+    classifier = build_classifier(network="classifier", classes=3, nodes=2, **sizes)
+    load_trunk(classifier, load(path), path)
+    deeplab = build_deeplab(backbone="vgg16", classes=3, fc_channels=0, **sizes)
+    assert all(name.startswith("aspp.") for name in load_init(deeplab, path))
+    for network in (classifier, deeplab):
+        state = network.state_dict()
+        assert all(torch.equal(state[name], tensor) for name, tensor in wanted.items())
+
+
+def test_what_it_writes_stays_out_of_git():
+    for name in ("toy/weights.pth", "toy/stage.json", "toy/tensorboard/events", "toy.pth", "vgg16.pth.sha256"):
+        found = subprocess.run(["git", "check-ignore", f"weights/{name}"], cwd=ROOT, capture_output=True)
+        assert found.returncode in (0, 128), name  # 128: the code lies outside of git
 
 
 def test_a_loss_that_is_not_finite_is_an_error_and_leaves_nothing(tmp_path):
-    result = pretrain(tmp_path / "toy.pth", "--steps", "8", "--lr", "1e30", "--no-batch-norm")
+    result = pretrain(tmp_path / "toy", "--steps", "8", "--lr", "1e30", "--no-batch-norm")
     assert result.returncode == 2 and "the loss is" in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1, result.stderr
     assert not list(tmp_path.iterdir())
 
 
 def test_bad_arguments_are_named(tmp_path):
-    result = pretrain(tmp_path / "toy.pth", "--steps", "0")
+    result = pretrain(tmp_path / "toy", "--steps", "0")
     assert result.returncode == 2 and "--steps: expected" in result.stderr.splitlines()[-1]
     assert not list(tmp_path.iterdir())
 
@@ -52,7 +80,7 @@ def test_bad_arguments_are_named(tmp_path):
 def test_crops_follow_from_the_seed_and_their_factors_are_independent():
     images, factors = draw_crops(200, 0, 1)
     again, _ = draw_crops(4, 0, 1)
-    assert images.shape == (200, 3, 64, 64) and images.dtype == np.uint8
+    assert images.shape == (200, 64, 64, 3) and images.dtype == np.uint8
     assert np.array_equal(images[:4], again)
     assert [len(set(column)) for column in factors.T] == [8, 7, 8]
     assert np.abs(np.corrcoef(factors.T) - np.eye(3)).max() < 0.25

@@ -1,0 +1,22 @@
+"""Description of the classification networks (paper 3.1)."""
+
+from dataclasses import dataclass
+
+from common.architecture import Trunk, count, count_or_none, flag, names, one_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierArch(Trunk):
+    """Classifier or integral attention model of C `classes`; the defaults are the paper's (3.1, 4.1).
+
+    `glore=False` is the paper's baseline, `local_unit` a control. `input_size` is the side of the training images.
+    Weight files of earlier versions lack `class_names` and `input_size`.
+    """
+
+    network: str = one_of("classifier", "iam")
+    classes: int = count()
+    class_names: tuple[str, ...] = names()
+    nodes: int = count(64)
+    glore: bool = flag(True)
+    local_unit: bool = flag(False)
+    input_size: int | None = count_or_none()

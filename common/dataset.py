@@ -1,0 +1,175 @@
+"""The one layout of every data set, and the only code that knows it.
+
+classes.txt                 C foreground class names, one a line
+JPEGImages/<id>.jpg
+SegmentationClass/<id>.png  indexed PNG, 0 background, 1..C, 255 ignore; for scores only
+saliency/<id>.png           8-bit grey, same size as the image
+lists/<split>.txt           "<id> <class> <class> …", 0-based foreground classes; a test split has ids alone
+"""
+
+import argparse
+import os
+import re
+from collections.abc import Callable
+from itertools import combinations
+from pathlib import Path
+from typing import NamedTuple
+
+from common.images import image_size, read_grey, read_indexed, read_rgb
+from stages.files import InputError
+from stages.fingerprints import Selection
+
+PARTS = {  # of a data set, which a stage declares to read: (folder, ending)
+    "images": ("JPEGImages", ".jpg"),
+    "saliency": ("saliency", ".png"),
+    "ground_truth": ("SegmentationClass", ".png"),
+}
+SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")  # leaves room for "_<class>.png" in a file's name
+
+CLASS = re.compile("[0-9]{1,3}")
+
+
+class Item(NamedTuple):
+    """One line of a list: an image and its image-level labels."""
+
+    id: str
+    classes: tuple  # 0-based foreground classes, ascending; empty where the list has none
+
+
+class DataSet:
+    """A data set folder.
+
+    Attributes: `root` (Path), `classes` (list of C foreground class names).
+    Raises InputError if `classes.txt` is missing or unusable.
+    """
+
+    def __init__(self, root):
+        self.root = Path(root)
+        path = self.root / "classes.txt"
+        self.classes = [line for _, line in numbered_lines(path)]
+        if not 1 <= len(self.classes) <= 254:
+            raise InputError(f"{path}: expected 1 to 254 class names, one a line, found {len(self.classes)}")
+        if len(set(self.classes)) < len(self.classes):
+            raise InputError(f"{path}: expected every class name once")
+
+    def image_path(self, id):
+        return self.root / "JPEGImages" / f"{id}.jpg"
+
+    def saliency_path(self, id):
+        return self.root / "saliency" / f"{id}.png"
+
+    def ground_truth_path(self, id):
+        return self.root / "SegmentationClass" / f"{id}.png"
+
+    def split(self, name, labelled=False):
+        """The images of lists/<name>.txt as a list of Item, in the list's order.
+
+        Raises InputError on an empty list, an unusable id, a class that does not exist, an image named twice, an image
+        that is missing, or, if `labelled`, an image without a class.
+        """
+        if not SAFE_ID.fullmatch(name):
+            raise InputError(f"--split: expected the name of a list <name>.txt, no path, found {name!r:.40}")
+        path = self.root / "lists" / f"{name}.txt"
+        items, seen, images = [], set(), self._names("JPEGImages")
+        for number, line in numbered_lines(path):
+            item = self.parse_line(line, f"{path} line {number}")
+            if item.id in seen:
+                raise InputError(f"{path} line {number}: {item.id} stands in the list twice")
+            if labelled and not item.classes:
+                raise InputError(f"{path} line {number}: expected at least one class of {item.id}")
+            if f"{item.id}.jpg" not in images:
+                raise InputError(f"{self.image_path(item.id)}: no such file, but {path} line {number} names it")
+            seen.add(item.id)
+            items.append(item)
+        if not items:
+            raise InputError(f"{path}: expected at least one image, the list is empty")
+        return items
+
+    def files(self, name, items, parts):
+        """Paths below `root`: list and classes of the split `name`, and what is there of the `parts` of its `items`."""
+        found = ["classes.txt", f"lists/{name}.txt"]
+        for folder, suffix in (PARTS[part] for part in parts):
+            there = self._names(folder)
+            found += [f"{folder}/{item.id}{suffix}" for item in items if f"{item.id}{suffix}" in there]
+        return found
+
+    def _names(self, folder):
+        """What is in a folder below `root`, broken links left out; nothing if there is no such folder."""
+        path = self.root / folder
+        try:  # one scan, because a question for each of 100 000 files takes seconds
+            with os.scandir(path) as entries:
+                return {entry.name for entry in entries if not entry.is_symlink() or os.path.exists(entry.path)}
+        except (FileNotFoundError, NotADirectoryError):
+            return set()
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+
+    def parse_line(self, line, where):
+        """One line of a list as an Item; `where` says in an InputError which it is."""
+        id, *classes = line.split()
+        if not SAFE_ID.fullmatch(id):
+            raise InputError(f"{where}: expected an id of letters, digits, '_', '-' and '.', found {id!r:.40}")
+        for text in classes:
+            if not (CLASS.fullmatch(text) and int(text) < len(self.classes)):
+                raise InputError(f"{where}: expected classes from 0 to {len(self.classes) - 1}, found {text!r:.40}")
+        return Item(id, tuple(sorted({int(text) for text in classes})))
+
+    def image(self, id):
+        """uint8 (H, W, 3), RGB."""
+        return read_rgb(self.image_path(id))
+
+    def image_size(self, id):
+        """(H, W), without decoding the image."""
+        return image_size(self.image_path(id))
+
+    def saliency(self, id):
+        """uint8 (H, W), 0 to 255, of the image's size."""
+        return self._same_size(read_grey(self.saliency_path(id)), self.saliency_path(id), id)
+
+    def ground_truth(self, id):
+        """uint8 (H, W): 0 background, 1 to C, 255 ignore, of the image's size."""
+        return self.checked_label(self.ground_truth_path(id), id)
+
+    def checked_label(self, path, id):
+        """Reads a label or a prediction for image `id`: indexed, of the image's size, no class beyond C."""
+        label = self._same_size(read_indexed(path), path, id)
+        beyond = label[(label > len(self.classes)) & (label != 255)]
+        if beyond.size:
+            raise InputError(f"{path}: expected values 0 to {len(self.classes)} and 255, found {beyond[0]}")
+        return label
+
+    def _same_size(self, array, path, id):
+        size = self.image_size(id)
+        if array.shape != size:
+            raise InputError(
+                f"{path}: expected the image's size {size[1]}x{size[0]}, found {array.shape[1]}x{array.shape[0]}"
+            )
+        return array
+
+
+def reads(*parts: str) -> Callable[[argparse.Namespace], dict[str, Selection]]:
+    """What a stage reads of --data and --split, for stages.command.main: these PARTS, the list and the classes.
+
+    Another part that is added later is no change for it. Records of earlier versions counted whatever was there.
+    """
+
+    def select(args):
+        dataset = DataSet(args.data)
+        items = dataset.split(args.split)
+        others = [part for part in PARTS if part not in parts]
+        more = [each for count in range(len(others), -1, -1) for each in combinations(others, count)]
+        earlier = (dataset.files(args.split, items, (*parts, *each)) for each in more)
+        return {"data": Selection(list(parts), dataset.files(args.split, items, parts), earlier)}
+
+    return select
+
+
+def numbered_lines(path):
+    """(number, text) of the lines of a text file that are not blank, counted from 1."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: expected UTF-8 text") from None

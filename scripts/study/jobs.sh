@@ -1,0 +1,29 @@
+# Sourced by the studies: scripts of several runs at once, each on a core of its own, which is faster than one after the
+# other on all cores. JOBS: how many at once (default: as many as there are cores). On the CPU, unless GPUS names GPUs:
+# then job i takes number i mod n of them.
+CORES=$(python -c "import os; print(*sorted(os.sched_getaffinity(0)))")
+JOBS=${JOBS:-$(wc -w <<<"$CORES")}
+export CORES
+[ -n "${GPUS:-}" ] || export CUDA_VISIBLE_DEVICES=
+
+job() { # folder, seed, script: DATA is <folder>/toy<seed>, RUN is <folder>/seed<seed>
+    local cores=($CORES) start=$SECONDS
+    local gpus=($(tr , " " <<<"${GPUS:-}")) name=$(basename "$3" .sh)
+    if [ ${#gpus[@]} -gt 0 ]; then
+        export GPUS=${gpus[SLOT % ${#gpus[@]}]} LAUNCH="python -m"
+    fi
+    export SEED=$2 DATA=$1/toy$2 RUN=$1/seed$2 OMP_NUM_THREADS=1
+    mkdir -p "$RUN"
+    if taskset -c "${cores[SLOT % ${#cores[@]}]}" "$3" >"$RUN/$name.log" 2>&1; then
+        echo "$RUN: $name, $((SECONDS - start)) s"
+    else
+        echo "$RUN: $name failed; the end of $RUN/$name.log:" >&2
+        tail -n 5 "$RUN/$name.log" >&2
+        return 1
+    fi
+}
+export -f job
+
+run_jobs() { # on standard input, lines "folder seed script [TOY_ARGS …]"
+    xargs -P "$JOBS" -L 1 --process-slot-var=SLOT bash -c 'TOY_ARGS=${*:4} job "$1" "$2" "$3"' _
+}

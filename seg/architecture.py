@@ -1,0 +1,36 @@
+"""Descriptions of DeepLab-v2 with its two backbones (paper 4.1)."""
+
+from dataclasses import dataclass
+
+from common.architecture import Architecture, Trunk, count, counts, names, one_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepLabArch(Architecture):
+    """DeepLab-v2 with either backbone: C foreground `classes`, and the dilations `rates` of the ASPP.
+
+    `convention` is that of the weights: the normalisation of the input (see common.preprocess) and, in a ResNet, the
+    place of the strides.
+    """
+
+    classes: int = count()
+    class_names: tuple[str, ...] = names()
+    convention: str = one_of("torchvision", "caffe")
+    rates: tuple[int, ...] = counts(6, 12, 18, 24)  # (12,) is DeepLab-LargeFOV
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepLabResNetArch(DeepLabArch):
+    """ResNet with `depths` bottlenecks in its stages and a stem of `width` channels; by default ResNet-101."""
+
+    backbone: str = one_of("resnet101")
+    depths: tuple[int, ...] = counts(3, 4, 23, 3)
+    width: int = count(64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepLabVGGArch(DeepLabArch, Trunk):
+    """VGG, by default VGG16; with `fc_channels=0` the ASPP has no fc6 and fc7."""
+
+    backbone: str = one_of("vgg16")
+    fc_channels: int = count(1024, low=0)

@@ -1,0 +1,143 @@
+"""What every command shares: its arguments, and how it starts, ends and fails."""
+
+import argparse
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+
+from stages import distributed, interruption
+from stages.errors import one_line
+from stages.files import InputError
+from stages.fingerprints import Selection
+from stages.record import Stage, read_arguments
+
+
+class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Keeps the description's lines, and names the default of every argument that has one."""
+
+    def _get_help_string(self, action):
+        return action.help if action.default is None else super()._get_help_string(action)
+
+
+def command_name():
+    """The running command as it was called: "cls.train"."""
+    program = Path(sys.argv[0]).resolve()
+    return f"{program.parent.name}.{program.stem}"
+
+
+def stage_parser(doc, data=True):
+    """A parser for one stage. `doc`, the module's docstring, is the head of its --help.
+
+    Arguments of type Path that the stage adds are its inputs (see stages.record).
+    """
+    parser = argparse.ArgumentParser(f"python -m {command_name()}", description=doc, formatter_class=HelpFormatter)
+    if data:
+        parser.add_argument("--data", type=Path, required=True, help="data set folder (layout: docs/data.md)")
+        parser.add_argument("--split", required=True, help="which list of the data set: lists/<split>.txt")
+    parser.add_argument("--out", type=Path, required=True, help="what to write")
+    parser.add_argument("--force", action="store_true", help="redo the stage, deleting what --out holds")
+    return parser
+
+
+@contextmanager
+def exit_on_input_error(command):
+    """Turns an InputError, a full disk, want of memory and a killed worker into one line on stderr and exit status 2.
+
+    An interruption ends with 128 + the signal's number. One of several processes ends at once, with its traceback if
+    need be: the others wait for it, and torchrun ends them when it has ended.
+    """
+    try:
+        with _workers_killed():
+            yield
+    except Exception as error:
+        message = one_line(error)
+        if message is None and distributed.WORLD_SIZE == 1:
+            raise
+        if message is None:
+            traceback.print_exc()
+            distributed.end(1)
+        print(f"{command}: error: {' '.join(message.splitlines())}", file=sys.stderr)
+        distributed.end(2)
+    except (interruption.Interrupted, KeyboardInterrupt) as error:
+        interruption.ignore()
+        where = getattr(error, "where", "")
+        print(f"{command}: interrupted{where}; the same command goes on where it stopped", file=sys.stderr)
+        distributed.end(128 + getattr(error, "signal", signal.SIGINT))
+
+
+@contextmanager
+def _workers_killed():
+    """Raises Interrupted instead of the error of worker processes that a signal asking to stop has ended."""
+    try:
+        yield
+    except RuntimeError:
+        time.sleep(0.2 if distributed.WORLD_SIZE == 1 else 2)  # for the signal to come here as well
+        interruption.check()
+        raise
+
+
+@contextmanager
+def _usable_paths(out):
+    """Turns what the system says of a path in the arguments, as that its name is too long, into an InputError."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{error.filename or out}: {error.strerror}") from None
+
+
+def main(
+    parser: argparse.ArgumentParser,
+    run: Callable[[argparse.Namespace], str],
+    reads: Callable[[argparse.Namespace], dict[str, Selection]] | None = None,
+    one_process: bool = False,
+    settle: Callable[[argparse.Namespace, dict | None], dict] | None = None,
+) -> None:
+    """Parses the command line, opens the stage's folder and calls `run(args)`, which returns a summary of a few words.
+
+    `reads(args)` says of input folders which files the stage reads, {argument: Selection}; of others all files count.
+    `settle(args, recorded)` gets the arguments of the record that is there, or None, and returns those that this
+    machine decides, {name: value}: they are recorded as if they had been given. Under torchrun, every process runs the
+    stage, and the first one keeps its record; a stage for `one_process` refuses.
+    Exit status: 0 done or already done, 2 bad input (one line on stderr), 130 or 143 interrupted.
+    """
+    args = parser.parse_args()
+    command = command_name()
+    start = time.perf_counter()
+    interruption.listen()
+    with exit_on_input_error(command), distributed.process_group():
+        if one_process and distributed.WORLD_SIZE > 1:
+            raise InputError("runs in one process: start it without torchrun")
+        stage = None  # the first process's alone
+
+        def begin():
+            nonlocal stage
+            with _usable_paths(args.out):
+                settled = settle(args, read_arguments(args.out)) if settle else {}
+                vars(args).update(settled)
+                defaults = {name: parser.get_default(name) for name in vars(args)} | settled
+                stage = Stage(command, args, reads(args) if reads else None, defaults)
+                return stage.begin(), settled
+
+        try:
+            needed, settled = distributed.on_first(begin)
+            vars(args).update(settled)
+            if not needed:
+                if distributed.IS_FIRST:
+                    print(f"{command}: {args.out} is finished, nothing to do")
+                return
+            summary = run(args)
+            distributed.barrier()
+            if stage:
+                stage.finish(summary)
+                print(f"{command}: {summary} -> {args.out} in {time.perf_counter() - start:.1f} s", flush=True)
+        except InputError:
+            if stage and stage.lock is not None and distributed.WORLD_SIZE == 1:  # others may still be writing
+                stage.withdraw_if_empty()
+            raise
+        finally:
+            if stage:
+                stage.release()

@@ -1,0 +1,61 @@
+"""Files that are complete or absent, and the error that names what cannot be used."""
+
+import json
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class InputError(Exception):
+    """Input that cannot be used. The message is one line: the file, what was expected, what was found."""
+
+
+@contextmanager
+def atomic(path, sync=False):
+    """Yield a temporary name beside `path`; what is written there replaces `path` at the end, unless there is an error.
+
+    With `sync` it is on the disk before: the file is whole even if the machine itself stops.
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        if sync:
+            sync_file(partial)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def sync_file(path):
+    """Waits until a file's content is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_json(path, content):
+    with atomic(path, sync=True) as partial:
+        partial.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def read_json(path):
+    """Raises InputError if the file is missing or is not JSON."""
+    try:
+        return json.loads(Path(path).read_text())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: expected JSON ({error})") from None
+
+
+def check_output(path, *inputs):
+    """Raises InputError unless a file can be written at `path`: in a folder that is there, over none of `inputs`."""
+    if not path.parent.is_dir():
+        raise InputError(f"{path.parent}: no such folder")
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise InputError(f"{path}: expected a file that can be written")
+    if path.resolve() in {each.resolve() for each in inputs}:
+        raise InputError(f"{path}: expected another file to write than those to read")

@@ -1,0 +1,87 @@
+"""One function over many images, on all cores."""
+
+import os
+import signal
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+
+from stages import distributed, interruption
+from stages.arguments import natural
+from stages.errors import WorkerKilled
+from stages.progress import progress_bar
+
+
+def cores():
+    """How many cores this process may use: those of its affinity, which batch systems and taskset narrow.
+
+    The processes that torchrun starts on a machine share them.
+    """
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, count // distributed.LOCAL_WORLD_SIZE)
+
+
+def add_workers_argument(parser):
+    parser.add_argument("--workers", type=natural, default=cores(), help="processes")
+
+
+def for_each(function, items, workers, description, total=None):
+    """Calls `function(item)` for every item, in `workers` processes, and yields the results in the items' order.
+
+    `items` may be a generator that works for each item, such as a network at inference: it runs here, at most a few
+    items ahead of the processes, so memory stays flat. An exception in a process is raised here, and an interruption
+    between two items.
+    """
+    total = len(items) if total is None else total
+    with interruption.deferred(), progress_bar(description, total) as bar:
+        for result in _results(function, items, workers):
+            bar.update()
+            yield result
+            interruption.check()
+
+
+def _results(function, items, workers):
+    if workers <= 1:
+        yield from map(function, items)
+        return
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker)
+    processes = pool._processes  # {pid: process}; the pool drops it as it shuts down
+    pending = deque()
+    try:
+        for chunk in _chunks(items, workers):
+            pending.append(pool.submit(_apply, function, chunk))
+            if len(pending) > 4 * workers:
+                yield from pending.popleft().result()
+        while pending:
+            yield from pending.popleft().result()
+    except BrokenProcessPool:
+        pool.shutdown()  # waits until all have ended, so that all exit codes are known
+        for process in processes.values():
+            if (process.exitcode or 0) < 0 and -process.exitcode != signal.SIGTERM:  # by which the pool ends the others
+                raise WorkerKilled(process.pid, -process.exitcode) from None
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _chunks(items, workers):
+    """What is sent to a process at once: a few items of a list, each item of a generator as soon as it is there."""
+    if not isinstance(items, Sequence):
+        return ([item] for item in items)
+    size = min(8, 1 + len(items) // (8 * workers))  # so that all processes finish at about the same time
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _apply(function, chunk):
+    return [function(item) for item in chunk]
+
+
+def _start_worker():
+    """The processes are the parallelism; threads of OpenCV and PyTorch would only fight over the cores."""
+    import cv2
+
+    interruption.start_worker()
+    cv2.setNumThreads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # for a PyTorch that is imported later, as for the CRF: most never need it

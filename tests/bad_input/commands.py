@@ -1,0 +1,196 @@
+"""What tests/test_bad_input.py gives to each command: arguments that work, files to damage, what is refused."""
+
+NETWORK = "--channels 4 4 4 4 4 --depths 1 1 1 1 1 --workers 0 --device cpu"
+TRAIN, LABELS = "--data @tiny --split train --out @out", "--data @tiny --split train --out @out --workers 1"
+CLS = f"{TRAIN} --epochs 1 --batch-size 2 --input-size 32 --nodes 2 --init @cls.pth {NETWORK}"
+SEG = f"{TRAIN} --backbone vgg16 --fc-channels 4 --rates 1 --iterations 1 --batch-size 2 --crop-size 33 {NETWORK}"
+COMMANDS = {  # arguments with which the command works; @ stands for the test's folder
+    "data.prepare_toy": "--out @out --train 1 --val 1 --workers 1",
+    "data.prepare_voc12": "--devkit @VOCdevkit/VOC2012 --saliency @saliency_aug --sbd @sbd --out @out",
+    "data.check": "--data @tiny --workers 1",
+    "cls.train": CLS,
+    "cls.train_iam": f"{CLS} --attention @attention",
+    "cls.infer": f"{TRAIN} --weights @cls.pth --input-size 32 --workers 0 --device cpu",
+    "pseudo.background": f"{LABELS} --oa-cam @maps",
+    "pseudo.pom": f"{LABELS} --label @label --cam @maps",
+    "pseudo.nsrm": f"{LABELS} --pred @label --label @label --all-images",
+    "seg.train": f"{SEG} --labels @label --init @seg.pth",
+    "seg.predict": f"{TRAIN} --weights @seg.pth --workers 0 --device cpu",
+    "seg.evaluate": f"{LABELS} --pred @label",
+    "seg.export_voc_server": "--data @voc --split val --pred @run/pred1 --out @out.tgz",
+    "report.table": "--run @run --name table3 --title T --row 1 67.7 pred1_val --row 2 '' pred2_val --plot N",
+    "report.collect": "--runs @run --tables table3 --out @out.jsonl",
+    "report.study": "--results @results.jsonl --out @out.md",
+    "report.summary": "--run @run",
+    "report.labels": "--run @run",
+    "report.gallery": "--data @tiny --split train --run @run --out @out.png --count 2",
+    "weights.fetch": "vgg16 --out @vgg16.pth",
+    "weights.pretrain_toy": f"--out @out --crops 4 --steps 1 --batch-size 2 {NETWORK}",
+}
+LIST, NAMES, IMAGE = "tiny/lists/train.txt", "tiny/classes.txt", "tiny/JPEGImages/a_simple.jpg"
+SALIENCY, TRUTH = "tiny/saliency/a_simple.png", "tiny/SegmentationClass/a_simple.png"
+LABEL, MAP, SCORES = "label/a_simple.png", "maps/a_simple_0.png", "run/scores/pred1_val/scores.json"
+VOC = "VOCdevkit/VOC2012"
+READS = {  # the files of which each command reads every one: it meets them missing, and with bytes that mean nothing
+    "data.prepare_voc12": f"{VOC}/ImageSets/Segmentation/train.txt {VOC}/JPEGImages/2007_000001.jpg sbd/train.txt "
+    f"{VOC}/SegmentationClass/2007_000001.png {VOC}/Annotations/2007_000001.xml saliency_aug/2007_000001.png",
+    "data.check": NAMES,
+    "cls.train": f"{NAMES} {LIST} {IMAGE} cls.pth",
+    "cls.train_iam": f"{NAMES} {LIST} {IMAGE} cls.pth",
+    "cls.infer": f"{NAMES} {LIST} {IMAGE} cls.pth",
+    "pseudo.background": f"{NAMES} {LIST} {IMAGE} {SALIENCY}",
+    "pseudo.pom": f"{NAMES} {LIST} {IMAGE} {LABEL}",
+    "pseudo.nsrm": f"{NAMES} {LIST} {IMAGE} {SALIENCY} {LABEL}",
+    "seg.train": f"{NAMES} {LIST} {IMAGE} {LABEL} seg.pth",
+    "seg.predict": f"{NAMES} {LIST} {IMAGE} seg.pth",
+    "seg.evaluate": f"{NAMES} {LIST} {IMAGE} {TRUTH} {LABEL}",
+    "seg.export_voc_server": "voc/classes.txt voc/lists/val.txt voc/JPEGImages/b_simple.jpg run/pred1/b_simple.png",
+    "report.collect": "run/cls/stage.json",
+    "report.study": "results.jsonl",
+    "report.summary": SCORES,
+    "report.gallery": f"{NAMES} {LIST} tiny/JPEGImages/c_complex.jpg tiny/saliency/c_complex.png "
+    "tiny/SegmentationClass/c_complex.png run/pred2/c_complex.png",
+}
+DAMAGED = {  # files that may be missing, but that mean something if they are there: with bytes that mean nothing
+    "data.check": LIST,
+    "cls.train_iam": "attention/a_simple_0.png",
+    "pseudo.background": MAP,
+    "pseudo.pom": MAP,
+    "report.table": SCORES,
+    "report.collect": f"{SCORES} run/table3.json",
+    "weights.fetch": "vgg16.pth",
+}
+OTHERS = {  # command: [(more arguments, what is done first, message)], what only this command can meet
+    "data.prepare_toy": [
+        ("--salient-radius 9 5", [], "--salient-radius: expected two ascending numbers"),
+        ("--salient-radius nan 9", [], "argument --salient-radius: "),
+    ],
+    "data.prepare_voc12": [
+        ("--download @downloads", [("remove", "sbd")], "sbd: no such file"),
+        (f"--saliency-sha256 {'0' * 64}", [], "--saliency-sha256: "),
+        (f"--saliency-sha256 {'0' * 64} --download @downloads", [], "--saliency-sha256: "),
+        ("--devkit @mine", [], "mine/ImageSets/Segmentation"),
+        ("--sbd @mine", [], "--sbd"),
+        ("--saliency @mine", [], "2007_000001.png: no such file"),
+        ("--labels-from yeti", [], "argument --labels-from: "),
+    ],
+    "data.check": [
+        ("", [("remove", "tiny/lists")], "lists: expected at least one list"),
+        ("--data '@two\nlines'", [], "lines"),
+    ],
+    "cls.train": [("--output-stride 5", [], "argument --output-stride: ")],
+    "cls.train_iam": [
+        ("--attention @mine", [], "mine: expected maps named <id>_<class>.png"),
+        ("", [("image", "attention/a_simple_0.png", "L", (5, 4))], "a_simple_0.png: expected 4x4"),
+    ],
+    "cls.infer": [
+        ("", [("write", LIST, "a_simple\n")], "line 1: expected at least one class of a_simple"),
+        ("--weights @seg.pth", [], "seg.pth: expected weights of cls.train"),
+    ],
+    "pseudo.background": [("--oa-cam @mine", [], "mine: expected maps named <id>_<class>.png")],
+    "pseudo.pom": [
+        ("", [("link", "maps")], "/maps"),
+        ("--out @label --force", [], "label: e"),
+        ("--out @old", [("write", "old/stage.json", "[]")], "old/stage.json: expected the record of a stage"),
+        ("--out @runs/new/out", [("remove", LABEL)], "a_simple.png: no such file"),
+        ("--out @attention", [("remove", LABEL), ("folder", "attention")], "a_simple.png: no such file"),
+        (
+            "--out @mine",
+            [("remove", LABEL), ("folder", "attention"), ("link", "mine", "attention")],
+            "a_simple.png: no such file",
+        ),
+        ("--data '@two\nlines'", [], "lines"),
+    ],
+    "seg.train": [
+        ("--crop-size 15", [], "--crop-size: expected at least 16, found 15"),
+        ("--backbone yeti", [], "argument --backbone: "),
+        ("--convention yeti", [], "argument --convention: "),
+        ("--convention caffe", [], "seg.pth: expected weights of the caffe convention"),
+        ("", [("remove", LABEL)], "a_simple.png: no such file"),
+    ],
+    "seg.predict": [
+        ("--backbone resnet101", [], "seg.pth: expected a resnet101, found a vgg16"),
+        ("--weights @cls.pth", [], "cls.pth: expected weights of seg.train"),
+        ("", [("image", IMAGE, "RGB", (64, 15))], "a_simple.jpg: expected at least 16 pixels a side, found 64x15"),
+        (
+            "",
+            [("write", NAMES, "disc\nsquare\n"), ("write", LIST, "a_simple 0\n")],
+            "expected the data set's 2 classes",
+        ),
+    ],
+    "seg.evaluate": [
+        ("--pred @mine", [], "a_simple.png: no such file"),
+        ("--out @old", [("write", "old/stage.json", '{"command": "cls.train"}')], "/old"),
+        ("", [("write", LIST, "a_simple 0\n"), ("label", TRUTH, 255)], "expected ground truth with at least one pixel"),
+    ],
+    "seg.export_voc_server": [
+        ("--pred @mine", [], "mine: expected 2 predictions, 2 are missing"),
+        ("--out @results.zip", [], "expected a name that ends in .tgz"),
+        ("", [("write", "out.tgz", "mine")], "out.tgz: exists already"),
+        ("", [("write", "voc/classes.txt", "a\nb\nc\n")], "classes.txt: expected VOC's 20 classes"),
+        ("", [("label", "run/pred1/b_simple.png", 255, (64, 48))], "b_simple.png: expected values 0 to 20, found 255"),
+    ],
+    "report.table": [
+        ("--row baseline '' pred1_val", [], "--row: expected numbers as names"),
+        ("", [("write", "run/table3.md/x")], "table3.md: expected a file that can be written"),
+    ],
+    "report.collect": [
+        ("--out @run/table3.json", [], "table3.json: expected another file to write"),
+        ("", [("write", "run/cls/stage.json", "{}")], "run: expected stage.json of finished stages in cls and"),
+    ],
+    "report.study": [("--out @results.jsonl", [], "results.jsonl: expected another file to write")],
+    "report.summary": [
+        ("--run @mine", [], "scores.json: cannot be read"),
+        ("", [("write", "run/summary.json/x")], "summary.json: expected a file that can be written"),
+    ],
+    "report.gallery": [
+        ("--count 3", [], "argument --count: "),
+        ("--before none", [], "none: no such folder"),
+        ("--out @tiny/saliency/a_simple.png", [], "a_simple.png: expected a file outside of"),
+        ("--out @run/pred1/a_simple.png", [], "a_simple.png: expected a file outside of"),
+        ("", [("remove", "tiny/saliency")], "saliency"),
+    ],
+    "weights.fetch": [
+        ("--out @weights", [], "weights: expected a name that ends in .pth"),
+        ("", [("write", "vgg16.pth", "mine")], "vgg16.pth: expected SHA-256 397923af"),
+    ],
+    "weights.pretrain_toy": [("--steps 8 --lr 1e30", [], "the loss is")],
+}
+LOCKED = [  # command, the folder without permission, arguments, message
+    ("cls.train", "tiny", "", "/tiny"),
+    ("pseudo.nsrm", "tiny/JPEGImages", "", "JPEGImages"),
+    ("cls.infer", "cls.pth", "", "/cls.pth"),
+    ("pseudo.pom", "mine", "--out @mine/out", "/mine"),
+    ("report.study", "mine", "--out @mine/out", "/mine"),
+]
+IN_A_PROCESS = [
+    ("data.check", "", [("write", LIST, b"\xff\xfe\x00")], "train.txt: expected UTF-8 text"),
+    ("seg.predict", "", [("bomb", IMAGE, 12000)], "a_simple.jpg: expected at most 67108864 pixels"),
+    ("report.collect", "", [("write", "run/table3.json", b"\x00\xff")], "table3.json: expected JSON"),
+    ("pseudo.nsrm", "--kernel-size 0", [], "argument --kernel-size: "),
+    ("data.prepare_toy", "--out @mine", [], "mine: exists, but stage.json is not there"),
+]
+
+OPTIONS = {  # what an option of this name takes, in each command that has it
+    "a whole number from 0 to 4294967295": "--seed",
+    "a whole number from 1 to 1000000000": "--batch-size --blocks --channels --crf-bilateral-srgb --crf-bilateral-sxy "
+    "--crf-gaussian-sxy --crop-size --crops --depths --epochs --iterations --nodes --rates --save-every --steps "
+    "--width",
+    "a whole number from 0 to 1000000000": "--crf-bilateral-weight --crf-gaussian-weight --crf-iterations "
+    "--decay-epochs --fc-channels --workers",
+    "a whole number from 8 to 8192": "--input-size",
+    "a whole number from 0 to 255": "--saliency-threshold",
+    "a whole number from 1 to 1000": "--kernel-size",
+    "a whole number from 1 to 9999": "--train --val",
+    "a whole number from 32 to 4096": "--height --width",
+    "a whole number from 2 to 6": "--max-classes",
+    "an even number from 2 to 1000": "--count",
+    "a number from 0": "--weight-decay",
+    "a number above 0": "--lr --save-minutes --salient-radius --non-salient-radius --non-salient-blend",
+    "a number from 0 to 1": "--attention-threshold --background-threshold --complex-share --conflict-threshold "
+    "--crf-min-probability --extra-instance --map-thresholds --saliency-leak --saliency-missing --saliency-noise "
+    "--score-threshold",
+    "a number from 0.01 to 10": "--pyramid --scales",
+    "a name of letters, digits, '_', '-' and '.', no path": "--name --setting --tables --val",
+    "64 hexadecimal digits": "--sha256 --saliency-sha256",
+}

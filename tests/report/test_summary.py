@@ -1,0 +1,59 @@
+"""report.summary and report.labels: the rows of a run, those of further label rules among them."""
+
+import json
+
+import pytest
+
+METHOD = ["cam", "oa_cam", "label_initial", "label_pseudo", "pred1", "label_masked", "pred1_val", "pred2_val"]
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run whose scores are 1.5, 2.5, … in the method's order; a rule has 90, a variant of NSRM's labels 80."""
+    values = {name: number + 0.5 for number, name in enumerate(METHOD, 1)}
+    for name, value in (values | {"label_otsu": 90, "label_masked_kernel5": 80}).items():
+        (tmp_path / "scores" / name).mkdir(parents=True)
+        (tmp_path / name).mkdir()
+        scores = {"mean_iou": value, "ignored": None, "false_negative": 2.0}
+        (tmp_path / "scores" / name / "scores.json").write_text(json.dumps(scores))
+    return tmp_path
+
+
+def without_rule(run):
+    (run / "scores" / "label_otsu").rename(run / "away")
+    (run / "label_otsu").rename(run / "away_too")
+
+
+def test_rows_of_the_method(run_command, run):
+    without_rule(run)
+    result = run_command("report.summary", "--run", run)
+    assert result.returncode == 0, result.stderr
+    train = {"cam": 1.5, "oa_cam": 2.5, "label_initial": 3.5, "label_pseudo": 4.5, "pred1": 5.5, "label_masked": 6.5}
+    text = (run / "summary.json").read_text()
+    assert text == json.dumps({"train": train, "val": {"round1": 7.5, "round2": 8.5}}, indent=2) + "\n"
+    assert result.stdout.splitlines()[3] == "train  initial label (BE)        3.50          –              2.00"
+    assert len(result.stdout.splitlines()) == 9
+
+
+def test_a_further_rule_follows_the_method(run_command, run):
+    result = run_command("report.summary", "--run", run)
+    assert result.returncode == 0, result.stderr
+    summary = json.loads((run / "summary.json").read_text())
+    assert list(summary["train"]) == [*METHOD[:6], "label_otsu"] and summary["train"]["label_otsu"] == 90
+    assert list(summary["val"]) == ["round1", "round2"]
+    assert result.stdout.splitlines()[7] == "train  label_otsu               90.00          –              2.00"
+
+
+def test_a_score_of_the_method_that_is_missing(run_command, run):
+    (run / "scores" / "label_masked" / "scores.json").unlink()
+    result = run_command("report.summary", "--run", run)
+    assert result.returncode == 2 and "label_masked/scores.json: cannot be read" in result.stderr
+    assert not (run / "summary.json").exists()
+
+
+def test_the_folders_of_further_rules(run_command, run):
+    (run / "label_notes.txt").touch()
+    (run / "label_pseudonym").mkdir()  # is no variant of label_pseudo
+    assert run_command("report.labels", "--run", run).stdout.split() == ["label_otsu", "label_pseudonym"]
+    result = run_command("report.labels", "--run", run / "none")
+    assert result.returncode == 2 and "none: no such folder" in result.stderr

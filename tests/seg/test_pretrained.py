@@ -1,0 +1,246 @@
+import functools
+
+import pytest
+import torch
+from torchvision.models.resnet import Bottleneck, ResNet
+from torchvision.models.vgg import VGG, make_layers
+
+from common import checkpoint
+from seg.deeplab import MultiScale, build
+from seg.pretrained import arch_of, convention_of, load_init, unused_tensors
+from stages.files import InputError
+
+RESNET = {"backbone": "resnet101", "classes": 3, "depths": [1, 2, 1, 1]}  # torchvision's has no other width
+THIN = {**RESNET, "width": 4}
+VGG16 = {"backbone": "vgg16", "classes": 3, "channels": [4, 4, 4, 4, 8], "depths": [1, 1, 1, 1, 1], "fc_channels": 16}
+UNITS = 64  # of fc6 and fc7, in place of 4096
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "weights.pth"
+
+
+@functools.cache
+def torchvision_resnet(depths=(1, 2, 1, 1)):
+    return ResNet(Bottleneck, depths, num_classes=5).state_dict()
+
+
+def torchvision_vgg(batch_norm=False):
+    network = VGG(make_layers([4, "M", 4, "M", 4, "M", 4, "M", 8, "M"], batch_norm), init_weights=False)
+    network.classifier = torch.nn.Sequential(
+        torch.nn.Linear(8 * 7 * 7, UNITS),
+        torch.nn.ReLU(),
+        torch.nn.Dropout(),
+        torch.nn.Linear(UNITS, UNITS),
+        torch.nn.ReLU(),
+        torch.nn.Dropout(),
+        torch.nn.Linear(UNITS, 10),
+    )
+    return network.state_dict()
+
+
+def filled(model):
+    """The model with numbers that no initialisation gives, so that what was loaded shows."""
+    for tensor in model.state_dict().values():
+        tensor.fill_(7)
+    return model
+
+
+def untouched(model):
+    return [n for n, t in model.state_dict().items() if (t == 7).all() and not n.endswith("num_batches_tracked")]
+
+
+def aspp_names(model):
+    return [name for name in model.state_dict() if name.startswith("aspp.")]
+
+
+# What loads
+
+
+@pytest.mark.parametrize("wrap", [lambda model: model, MultiScale], ids=["network", "multi-scale"])
+def test_torchvision_resnet_fills_the_trunk(path, wrap):
+    state = torchvision_resnet()
+    torch.save(state, path)
+    network = filled(build(**RESNET))
+    assert load_init(wrap(network), path) == aspp_names(network) == untouched(network)
+    ours = network.state_dict()
+    assert torch.equal(ours["layer1.conv1.bn.weight"], state["bn1.weight"])
+    assert torch.equal(ours["layer3.block2.conv3x3.conv.weight"], state["layer2.1.conv2.weight"])
+    assert torch.equal(ours["layer5.block1.shortcut.bn.running_var"], state["layer4.0.downsample.1.running_var"])
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_torchvision_vgg_fills_the_trunk_and_decimated_fc6_and_fc7(path, batch_norm):
+    state = torchvision_vgg(batch_norm)
+    torch.save(state, path)
+    network = filled(build(**VGG16, batch_norm=batch_norm))
+    classifiers = [name for name in aspp_names(network) if "fc8" in name]
+    assert load_init(network, path) == classifiers == untouched(network)
+    ours = network.state_dict()
+    for name in state:
+        if name.startswith("features."):
+            assert torch.equal(ours[name], state[name]), name
+    window = state["classifier.0.weight"].view(UNITS, 8, 7, 7)
+    for branch in ("aspp.c0", "aspp.c3"):
+        assert torch.equal(ours[f"{branch}.fc6.weight"][5, 2, 1, 2], window[20, 2, 3, 6])
+        assert torch.equal(ours[f"{branch}.fc6.weight"], window[::4, :, ::3, ::3])
+        assert torch.equal(ours[f"{branch}.fc6.bias"], state["classifier.0.bias"][::4])
+        assert torch.equal(ours[f"{branch}.fc7.weight"][:, :, 0, 0], state["classifier.3.weight"][::4, ::4])
+        assert torch.equal(ours[f"{branch}.fc7.bias"], state["classifier.3.bias"][::4])
+
+
+def test_decimation_follows_the_width_of_fc6(path):
+    state = torchvision_vgg()
+    torch.save(state, path)
+    network = build(**{**VGG16, "fc_channels": 32, "rates": [12]})
+    load_init(network, path)
+    assert torch.equal(network.aspp.c0.fc6.bias, state["classifier.0.bias"][::2])
+    wide = filled(build(**{**VGG16, "fc_channels": 128}))  # more than there are units
+    assert load_init(wide, path) == aspp_names(wide) == untouched(wide)
+
+
+@pytest.mark.parametrize("prefix", ["", "base.", "module.", "module.base."])
+def test_published_names_load_completely(path, prefix):
+    source = build(**THIN, convention="caffe")
+    torch.save({prefix + name: tensor for name, tensor in source.state_dict().items()}, path)
+    network = filled(build(**THIN, convention="caffe"))
+    assert load_init(MultiScale(network), path) == []
+    for name, tensor in source.state_dict().items():
+        assert torch.equal(network.state_dict()[name], tensor), name
+
+
+def test_published_trunk_without_aspp_or_with_fc_or_without_counters(path):
+    """COCO's weights are a DeepLab-v1's, with another classifier; old PyTorch did not count batches."""
+    state = build(**THIN, convention="caffe").state_dict()
+    state = {n: t for n, t in state.items() if not n.startswith("aspp.") and not n.endswith("num_batches_tracked")}
+    torch.save({**state, "fc.weight": torch.zeros(91, 128, 1, 1), "fc.bias": torch.zeros(91)}, path)
+    network = filled(build(**THIN, convention="caffe"))
+    assert load_init(network, path) == aspp_names(network) == untouched(network)
+    assert unused_tensors(path) == ["fc.weight", "fc.bias"]
+
+
+def test_leftovers_that_are_no_head_are_refused(path):
+    state = build(**THIN, convention="caffe").state_dict()
+    for name in ("layer3.block2.shortcut.conv.weight", "layer6.fc.weight", "aspp.c4.weight", "head.weight"):
+        torch.save({**state, name: torch.zeros(1)}, path)
+        with pytest.raises(InputError, match=f"{name} has no place"):
+            load_init(build(**THIN, convention="caffe"), path)
+
+
+def test_the_classifiers_of_imagenet_are_named(path):
+    torch.save(torchvision_resnet(), path)
+    assert unused_tensors(path) == ["fc.weight", "fc.bias"]
+    torch.save(torchvision_vgg(), path)
+    assert unused_tensors(path) == ["classifier.6.weight", "classifier.6.bias"]
+    checkpoint.save(path, arch=VGG16, state_dict=build(**VGG16).state_dict())
+    assert unused_tensors(path) == []
+
+
+# What a file says about its network
+
+
+@pytest.mark.parametrize("prefix", ["", "base.", "module.", "module.base."])
+def test_published_names_tell_the_network(path, prefix):
+    arch = {"backbone": "resnet101", "classes": 5, "convention": "caffe", "depths": [1, 2, 11, 1], "width": 4}
+    state = build(**arch).state_dict()
+    content = {prefix + name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
+    assert arch_of(content) == arch
+    checkpoint.load_into(build(**arch_of(content)), content, path)
+
+
+def test_the_authors_model_is_the_papers_network():
+    with torch.device("meta"):
+        content = MultiScale(build(backbone="resnet101", classes=20, convention="caffe")).state_dict()
+    arch = arch_of(content)
+    assert (arch["classes"], arch["depths"], arch["width"]) == (20, [3, 4, 23, 3], 64)
+
+
+def test_our_own_files_say_what_they_are():
+    assert arch_of({"arch": VGG16, "state_dict": build(**VGG16).state_dict()}) == VGG16
+
+
+def test_what_is_no_deeplab_has_no_arch():
+    trunk = {name: t for name, t in build(**THIN).state_dict().items() if not name.startswith("aspp.")}
+    for content in ({}, trunk, torchvision_resnet(), torchvision_vgg(), {"arch": {"channels": [4]}, "state_dict": {}}):
+        assert arch_of(content) is None
+
+
+def test_layers_of_another_number_of_classes_are_left_out_whole(path):
+    for arch, layer in ((THIN, ""), (VGG16, "fc8.")):
+        checkpoint.save(path, arch={**arch, "classes": 6}, state_dict=build(**{**arch, "classes": 6}).state_dict())
+        network = filled(build(**arch))
+        expected = [f"aspp.c{i}.{layer}{kind}" for i in range(4) for kind in ("weight", "bias")]
+        assert load_init(network, path) == expected == untouched(network)
+
+
+def test_our_own_trunk_alone(path):
+    state = {name: t for name, t in build(**VGG16).state_dict().items() if name.startswith("features.")}
+    checkpoint.save(path, arch={"channels": VGG16["channels"]}, state_dict=state)
+    network = filled(build(**VGG16))
+    assert load_init(network, path) == aspp_names(network) == untouched(network)
+
+
+# What does not
+
+
+@pytest.mark.parametrize("convention", ["torchvision", "caffe"])
+@pytest.mark.parametrize("arch", [THIN, VGG16], ids=["resnet", "vgg16"])
+def test_our_own_files_carry_their_convention(path, arch, convention):
+    other = "caffe" if convention == "torchvision" else "torchvision"
+    arch = {**arch, "convention": convention}
+    checkpoint.save(path, arch=arch, state_dict=build(**arch).state_dict())
+    assert convention_of(checkpoint.load(path)) == convention
+    assert load_init(build(**arch), path) == []
+    with pytest.raises(InputError, match=f"{path}: expected .* {other} convention, found {convention}"):
+        load_init(MultiScale(build(**{**arch, "convention": other})), path)
+
+
+@pytest.mark.parametrize("state, arch", [(torchvision_resnet(), THIN), (torchvision_vgg(), VGG16)])
+def test_torchvision_weights_do_not_enter_a_caffe_network(path, state, arch):
+    torch.save(state, path)
+    assert convention_of(state) == "torchvision"
+    with pytest.raises(InputError, match="expected .* caffe convention, found torchvision"):
+        load_init(build(**arch, convention="caffe"), path)
+
+
+def test_published_weights_do_not_enter_a_torchvision_network(path):
+    state = build(**THIN).state_dict()
+    torch.save(state, path)
+    assert convention_of(state) == "caffe"
+    with pytest.raises(InputError, match="expected .* torchvision convention, found caffe"):
+        load_init(build(**THIN), path)
+
+
+@pytest.mark.parametrize(
+    "state, arch, reason",
+    [
+        (torchvision_resnet((1, 1, 1, 1)), RESNET, r"layer3\.block2\.reduce\.conv\.weight is missing"),
+        (torchvision_resnet((1, 2, 2, 1)), RESNET, r"layer4\.block2\.reduce\.conv\.weight has no place"),
+        (torchvision_resnet(), {**RESNET, "width": 32}, r"should be \(32, 3, 7, 7\), found \(64, 3, 7, 7\)"),
+        (torchvision_resnet(), VGG16, "has no place"),
+        (torchvision_vgg(), THIN, "has no place"),
+        (torchvision_vgg(), {**VGG16, "batch_norm": True}, "another architecture"),
+        ({**torchvision_vgg(), "extra_convs_3.1.weight": torch.zeros(1)}, VGG16, "extra_convs_3.1.weight has no place"),
+        ({"weight": torch.zeros(1)}, THIN, "expected weights of torchvision's ResNet or VGG16"),
+        ({}, VGG16, "expected weights of torchvision's ResNet or VGG16"),
+    ],
+)
+def test_weights_of_another_architecture_are_refused_and_change_nothing(path, state, arch, reason):
+    torch.save(state, path)
+    network = filled(build(**arch))
+    with pytest.raises(InputError, match=reason) as error:
+        load_init(network, path)
+    assert str(error.value).startswith(f"{path}: expected") and "\n" not in str(error.value)
+    assert untouched(network) == [n for n in network.state_dict() if not n.endswith("num_batches_tracked")]
+
+
+def test_a_file_that_is_no_weight_file_is_refused(path):
+    path.write_text("no weights")
+    with pytest.raises(InputError, match=str(path)):
+        load_init(build(**VGG16), path)

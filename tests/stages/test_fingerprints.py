@@ -1,0 +1,172 @@
+"""stages.fingerprints: each version of a file is read once, and only what a stage declares to read counts."""
+
+import json
+import os
+
+import pytest
+
+from stages import fingerprints
+from stages.command import main, stage_parser
+from stages.files import InputError
+from stages.fingerprints import MEMORY, Memory, Selection, fingerprint
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A folder with two images and the truth of one."""
+    root = tmp_path / "data"
+    root.mkdir()
+    for name in ("a.jpg", "b.jpg", "a.png"):
+        (root / name).write_text(name)
+    return root
+
+
+@pytest.fixture
+def hashed(monkeypatch):
+    """The names of the files that are read, in a list that grows."""
+    names, sha256 = [], fingerprints.sha256
+    monkeypatch.setattr(fingerprints, "sha256", lambda path: names.append(os.path.basename(path)) or sha256(path))
+    return names
+
+
+def images(root, *instead):
+    """The fingerprint of the images in the folder `root`, remembered there or else in the folder `instead`."""
+    chosen = Selection(["images"], ["a.jpg", "b.jpg"])
+    return fingerprint("--data", root, selection=chosen, memory=Memory(root, [root, *instead]))
+
+
+def test_each_version_of_a_file_is_read_once(data, hashed):
+    first = images(data)
+    assert first["reads"] == ["images"] and sorted(hashed) == ["a.jpg", "b.jpg"]
+    assert images(data) == first and len(hashed) == 2
+    (data / "b.jpg").write_text("other")
+    assert images(data)["sha256"] != first["sha256"] and hashed[2:] == ["b.jpg"]
+    (data / "b.jpg").write_text("b.jpg")
+    assert images(data)["sha256"] == first["sha256"]
+    assert set(json.loads((data / MEMORY).read_text())) == {"a.jpg", "b.jpg"}
+
+
+def test_memory_moves_with_the_data_set(data, hashed, tmp_path):
+    images(data)
+    assert images(data.rename(tmp_path / "moved")) and len(hashed) == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '"a"', '{"a.jpg": 7}', '{"a.jpg": [5]}', "[" * 10**5, b"\xff\xfe", b"\0" * 9]
+)
+def test_damaged_memory_is_ignored(data, text):
+    before = images(data)["sha256"]
+    (data / MEMORY).write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert images(data)["sha256"] == before
+    assert len(json.loads((data / MEMORY).read_text())["a.jpg"]) == 3
+
+
+@pytest.fixture
+def read_only(data, monkeypatch):
+    """The data folder, where nothing can be written, by root neither."""
+    write = fingerprints.atomic
+
+    def atomic(path, **options):
+        if path.parent == data:
+            raise PermissionError(13, "Permission denied", str(path))
+        return write(path, **options)
+
+    monkeypatch.setattr(fingerprints, "atomic", atomic)
+    return data
+
+
+def test_memory_of_a_read_only_data_set_lies_in_the_runs_folder(read_only, hashed, tmp_path):
+    run = tmp_path / "run"
+    memory = Memory(read_only, [read_only, run])
+    chosen = Selection(["images"], ["a.jpg", "b.jpg"])
+    first = fingerprint("--data", read_only, selection=chosen, memory=memory)
+    run.mkdir()  # as stages.record.Stage.begin does
+    memory.save()
+    assert set(json.loads((run / MEMORY).read_text())) == {"../data/a.jpg", "../data/b.jpg"}
+    assert images(read_only, run) == first and len(hashed) == 2
+    assert not (read_only / MEMORY).exists()
+
+
+def test_nothing_can_be_kept_anywhere(read_only, tmp_path):
+    assert images(read_only, tmp_path / "none" / "run")["sha256"]
+
+
+def test_what_was_read_before_an_error_is_kept(data, hashed):
+    (data / "b.jpg").unlink()
+    (data / "b.jpg").mkdir()
+    with pytest.raises(InputError, match="--data .*cannot be read.*b.jpg"):
+        images(data)
+    assert "a.jpg" in json.loads((data / MEMORY).read_text())
+
+
+@pytest.fixture
+def stage(data, tmp_path, monkeypatch, capsys):
+    """`stage(parts)` runs a stage that reads those endings of the data set's files. Returns (status, all it says)."""
+
+    def stage(*endings, out="out", more=()):
+        parser = stage_parser("Reads.")
+
+        def reads(args):
+            files = sorted(path.name for ending in endings for path in data.glob(f"*{ending}"))
+            return {"data": Selection(list(endings), files, earlier=[sorted(path.name for path in data.glob("*.*g"))])}
+
+        def run(args):
+            (args.out / "made.txt").write_text("made")
+            return "made"
+
+        monkeypatch.setattr(
+            "sys.argv", ["words/read.py", "--data", str(data), "--split", "all", "--out", str(tmp_path / out), *more]
+        )
+        status = 0
+        try:
+            main(parser, run, reads=reads)
+        except SystemExit as exit:
+            status = exit.code
+        return status, "".join(capsys.readouterr())
+
+    return stage
+
+
+def test_what_a_stage_does_not_read_is_no_change(stage, data):
+    assert stage(".jpg")[0] == 0
+    (data / "a.png").write_text("changed")
+    (data / "b.png").write_text("new")
+    assert "nothing to do" in stage(".jpg")[1]
+    (data / "b.jpg").write_text("changed")
+    status, said = stage(".jpg")
+    assert status == 2 and "--data had another content" in said
+    assert stage(".jpg", more=["--force"])[0] == 0
+    assert "nothing to do" in stage(".jpg")[1]
+
+
+def test_record_without_parts_counts_everything_until_it_is_made_anew(stage, data, tmp_path):
+    def record(change=None):
+        path = tmp_path / "out" / "stage.json"
+        found = json.loads(path.read_text())
+        if change:
+            found["inputs"]["data"] = change
+            path.write_text(json.dumps(found))
+        return found["inputs"]["data"]
+
+    stage(".jpg")
+    everything = fingerprint("--data", data, selection=Selection([], ["a.jpg", "a.png", "b.jpg"]))
+    del everything["reads"]
+    record(everything)
+    assert "nothing to do" in stage(".jpg")[1] and record() == everything
+    os.utime(data / "a.png", (0, 0))
+    assert "nothing to do" in stage(".jpg")[1] and record()["sha256"] == everything["sha256"]
+    assert stage(".jpg", more=["--force"])[0] == 0
+    assert record()["reads"] == [".jpg"]
+
+
+def test_a_second_stage_reads_nothing_again(stage, hashed, tmp_path):
+    stage(".jpg", out="run/one")
+    stage(".jpg", ".png", out="run/two")
+    assert sorted(hashed) == ["a.jpg", "a.png", "b.jpg"]
+    assert not (tmp_path / "run" / MEMORY).exists()
+
+
+def test_a_read_only_data_set_is_read_once_for_a_run(stage, read_only, hashed, tmp_path):
+    stage(".jpg", out="run/one")
+    stage(".jpg", out="run/two")
+    assert len(hashed) == 2 and (tmp_path / "run" / MEMORY).exists()

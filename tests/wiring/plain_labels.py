@@ -1,0 +1,100 @@
+"""The label stages and the scores a second time, plainly, with NumPy, Pillow and OpenCV alone (paper 3.2, 3.3, 4.2)."""
+
+import cv2
+import numpy as np
+from PIL import Image
+
+
+def read(path):
+    return np.array(Image.open(path))
+
+
+def read_maps(folder, id, classes, size):
+    """{class: uint8 (H, W)}, bicubic on the 8-bit values, without those that have no file."""
+    paths = {cls: folder / f"{id}_{cls}.png" for cls in classes}
+    resized = lambda map_: cv2.resize(map_, size[::-1], interpolation=cv2.INTER_CUBIC)  # noqa: E731
+    return {cls: resized(read(path)) for cls, path in paths.items() if path.exists()}
+
+
+def spread(map_):
+    low, high = float(map_.min()), float(map_.max())
+    return (map_ - low) / (high - low + 1e-8)
+
+
+def one_percent(label):
+    return label if ((label > 0) & (label < 255)).mean() >= 0.01 else np.full_like(label, 255)
+
+
+def background(saliency, oa_cams, score=0.3, conflict=0.9, attention=0.8, conspicuous=32):
+    """BE: the strongest of saliency's complement and the OA-CAMs, 255 where it is not clear."""
+    classes = np.array([0] + [cls + 1 for cls in sorted(oa_cams)], np.uint8)
+    shares = [spread(oa_cams[cls]) for cls in sorted(oa_cams)]
+    scores = np.stack([1 - saliency.astype(np.float32) / 255, *shares]).astype(np.float32)
+    scores[scores < np.float32(score)] = 0
+    label = classes[scores.argmax(0)]
+    label[(scores > np.float32(conflict)).sum(0) > 1] = 255
+    strongest = 255 * np.any([share > attention for share in shares], axis=0)
+    label[(label == 0) & (np.maximum(saliency, strongest) >= conspicuous)] = 255
+    return one_percent(label)
+
+
+def mining(label, cams, t_bg=0.3):
+    """POM, Eq. 5-7."""
+    mined = label.copy()
+    for cls, cam in cams.items():
+        attention = spread(cam)
+        inside = attention[label == cls + 1]
+        if inside.sum() > 0:
+            threshold = np.median(inside)
+        else:
+            values = attention[attention > t_bg]
+            upper = values[values > np.median(values)] if len(values) else values
+            threshold = np.median(upper) if len(upper) else 1 if not len(values) else np.inf
+        mined[(label == 0) & (attention > threshold)] = 255
+    return mined
+
+
+def masking(prediction, label, saliency, kernel=30, expand=True, mask=True, dilate=True):
+    """NSRM of one complex image; without `saliency`, as the paper."""
+    label_is_object = (label != 0) & (label != 255)
+    expanded = np.where((prediction == 0) & label_is_object & expand, label, prediction)
+    kept = (expanded != 0) | (saliency != 0 if saliency is not None else False)
+    if dilate:
+        kept = cv2.dilate(kept.astype(np.uint8), np.ones((kernel, kernel), np.uint8)) > 0
+    return one_percent(np.where(kept | (not mask), expanded, 255).astype(np.uint8))
+
+
+def from_maps(maps, size, threshold):
+    """The class of the strongest map above the threshold, else 0."""
+    label, best = np.zeros(size, np.uint8), np.full(size, threshold)
+    for cls in sorted(maps):
+        share = spread(maps[cls])
+        label[share > best] = cls + 1
+        best = np.maximum(best, share)
+    return label
+
+
+def percent(value):
+    return round(100 * float(value), 2)
+
+
+def scores(truths, labels, names):
+    """What scores.json says of two lists of labels, in percent."""
+    truth, label = (np.concatenate([each.ravel() for each in images]) for images in (truths, labels))
+    truth, label = truth[truth != 255], label[truth != 255]
+    missed = ((truth > 0) & (label == 0)).sum() / (truth > 0).sum()
+    ignored = (label == 255).mean()
+    truth, label = truth[label != 255], label[label != 255]
+    count = range(len(names) + 1)
+    iou = [((truth == c) & (label == c)).sum() / max(1, ((truth == c) | (label == c)).sum()) for c in count]
+    recall = [(label[truth == c] == c).mean() if c in truth else None for c in count]
+    present = [c for c in count if c in truth]
+    return {
+        "mean_iou": percent(np.mean([iou[c] for c in present])),
+        "pixel_accuracy": percent((truth == label).mean()),
+        "mean_accuracy": percent(np.mean([recall[c] for c in present])),
+        "fw_iou": percent(sum((truth == c).mean() * iou[c] for c in present)),
+        "ignored": percent(ignored),
+        "false_negative": percent(missed),
+        "class_iou": {name: percent(iou[c]) for c, name in enumerate(["background", *names])},
+    }

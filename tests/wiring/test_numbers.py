@@ -1,0 +1,112 @@
+"""The paper's hyperparameters: the commands' defaults, the stages' scripts and VOC's settings have the same ones."""
+
+import re
+
+import pytest
+
+from tests.wiring.scripts import ROOT, calls_of, defaults_of, parsed
+
+TRUNK = {"channels": [64, 128, 256, 512, 512], "depths": [2, 2, 3, 3, 3], "batch_norm": False, "output_stride": 8}
+RUNNING = {"device": "auto", "amp": None, "tf32": True, "seed": 0, "deterministic": False}
+CLASSIFICATION = TRUNK | RUNNING | {
+    "init": None, "epochs": 14, "batch_size": 5, "lr": 1e-3, "weight_decay": 5e-4, "decay_epochs": [5, 10],
+    "input_size": 256, "nodes": 64, "glore": True, "local_unit": False,
+}  # fmt: skip
+PAPER = {
+    "cls.train": CLASSIFICATION,
+    "cls.train_iam": CLASSIFICATION,
+    "cls.infer": RUNNING,
+    "pseudo.background": {
+        "score_threshold": 0.3, "conflict_threshold": 0.9, "attention_threshold": 0.8, "saliency_threshold": 32,
+    },
+    "pseudo.pom": {"background_threshold": 0.3},
+    "pseudo.nsrm": {
+        "kernel_size": 30, "expansion": True, "masking": True, "dilation": True, "saliency_mask": True,
+        "all_images": False,
+    },
+    "seg.train": TRUNK | RUNNING | {
+        "backbone": "resnet101", "convention": "torchvision", "init": None, "iterations": 10000, "batch_size": 10,
+        "lr": 2.5e-4, "weight_decay": 1e-4, "crop_size": 321, "scales": [0.5, 0.75, 1, 1.25, 1.5],
+        "pyramid": [0.5, 0.75], "rates": [6, 12, 18, 24], "freeze_bn": None, "blocks": [3, 4, 23, 3], "width": 64,
+        "fc_channels": 1024,
+    },
+    "seg.predict": RUNNING | {
+        "backbone": None, "pyramid": None, "crf": False, "crf_iterations": 10, "crf_gaussian_sxy": 1,
+        "crf_gaussian_weight": 3, "crf_bilateral_sxy": 67, "crf_bilateral_srgb": 3, "crf_bilateral_weight": 4,
+        "crf_min_probability": 0, "crf_backend": "auto",
+    },
+    "seg.evaluate": {"map_thresholds": None},
+    "data.prepare_toy": {  # ours, as the next
+        "train": 600, "val": 200, "height": 96, "width": 128, "complex_share": 0.5, "max_classes": 3,
+        "extra_instance": 0.6, "salient_radius": (17, 24), "non_salient_radius": (9, 15),
+        "non_salient_blend": (0.4, 0.75), "saliency_missing": 0.5, "saliency_noise": 0.5, "saliency_leak": 0.15,
+    },
+    "weights.pretrain_toy": RUNNING | {
+        "channels": [16, 32, 64, 96, 96], "depths": [1, 1, 2, 2, 2], "batch_norm": True, "crops": 5000, "steps": 900,
+        "batch_size": 32, "lr": 0.05,
+    },
+}  # fmt: skip
+SCRIPTS = {
+    "cls_train": ["cls.train"],
+    "cls_train_iam": ["cls.train_iam"],
+    "cls_infer": ["cls.infer", "cls.infer"],
+    "pseudo_background": ["pseudo.background"],
+    "pseudo_pom": ["pseudo.pom"],
+    "pseudo_nsrm": ["pseudo.nsrm"],
+    "seg_train": ["seg.train"],
+    "seg_predict": ["seg.predict"],
+}
+
+
+def only(names, values):
+    return {name: values[name] for name in names}
+
+
+@pytest.mark.parametrize("module", PAPER)
+def test_defaults(module):
+    assert only(PAPER[module], defaults_of(module)) == PAPER[module]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_scripts(script, tmp_path):
+    """Started alone they have the paper's numbers, which further arguments replace."""
+    for further in ([], ["--out", "elsewhere", "--force"]):
+        calls = calls_of(tmp_path, script, *further, DATA="data/mine")
+        assert [module for module, _ in calls] == SCRIPTS[script]
+        for module, arguments in calls:
+            found = parsed(module, arguments)
+            assert only(PAPER[module], found) == PAPER[module] | ({"crf": True} if module == "seg.predict" else {})
+            assert found.get("input_size") in (None, 256)
+            assert (str(found["out"]) == "elsewhere") == found["force"] == bool(further)
+
+
+ROWS = {  # of the table "paper, published code, here": the last cell, "as the code" resolved
+    "classifier and IAM: epochs": "14",
+    "batch, learning rate, weight decay": "5, 1e-3, 5e-4 biases ×2, head ×10, its biases ×20",
+    "learning rate ÷ 10": "at epochs 5 and 10",
+    "SGD": "with Nesterov",
+    "input": "256×256 colour jitter no flip",
+    "attention accumulation": "from the second epoch probability ≥ 0.1",
+    "BE thresholds": "0.3, 0.9, 0.8, 32",
+    "T_bg of POM, Eq. 6": "0.3",
+    "kernel of NSRM": "30",
+    "segmentation: iterations, batch": "10 000 of 10",
+    "learning rate, schedule": "2.5e-4, polynomial 0.9 updated every 10 iterations",
+    "weight decay": "1e-4",
+    "learning rate of ASPP": "weights ×10; biases ×20, no decay",
+    "batch norm": "frozen",
+    "multi-scale": "1, 0.5, 0.75, maximum; four losses",
+    "crops": "scales 0.5 to 1.5, 321×321, flip",
+    "CRF": "10 iterations, (1, 3), (67, 3, 4)",
+}
+
+
+def test_the_documents_have_the_same_numbers():
+    pages = [path.read_text() for path in (ROOT / "README.md", *ROOT.glob("docs/**/*.md"))]
+    tables = (re.search(r"\| paper \| published code \| here \|\n(.*?)\n\n", page, re.DOTALL) for page in pages)
+    lines = next(table for table in tables if table)[1].splitlines()
+    rows = {name: cells for line in lines for name, *cells in [[cell.strip() for cell in line.split("|")[1:-1]]]}
+    for name, words in ROWS.items():
+        paper, code, here = rows[name]
+        said = {"as the code": f"{paper} {code}", "as the paper": paper, "the same": f"{paper} {code}"}.get(here, here)
+        assert set(re.findall(r"[\w.×÷-]+", words)) <= set(re.findall(r"[\w.×÷-]+", said)), name
