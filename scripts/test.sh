@@ -4,4 +4,4 @@
 source "$(dirname "$0")/env.sh"
 python -m ruff check .
 python -m ruff format --check .
-OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile "$@"
+OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile --no-loadscope-reorder "$@"

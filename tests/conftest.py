@@ -26,6 +26,15 @@ TINY_IMAGES = {  # id: ((height, width), 0-based classes in ascending order)
 }
 
 
+SLOWEST = ("test_scripts", "test_distributed", "test_pipeline", "test_torture", "test_gpu_check", "test_predict")
+
+
+def pytest_collection_modifyitems(items):
+    """Put the slowest files first: a file is one process's work, and at the end no core shall wait for another."""
+    places = {name: place for place, name in enumerate(SLOWEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(SLOWEST)))
+
+
 @pytest.fixture(scope="session")
 def run_command():
     """`run_command("cls.train", "--out", path, …)` runs `python -m cls.train --out path …` in the repository root.
