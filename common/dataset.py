@@ -10,10 +10,12 @@ lists/<split>.txt           "<id> <class> <class> …", 0-based foreground class
 import argparse
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
 
 from common.images import image_size, read_grey, read_indexed, read_rgb
 from stages.files import InputError
@@ -43,7 +45,7 @@ class DataSet:
     Raises InputError if `classes.txt` is missing or unusable.
     """
 
-    def __init__(self, root):
+    def __init__(self, root: Path | str):
         self.root = Path(root)
         path = self.root / "classes.txt"
         self.classes = [line for _, line in numbered_lines(path)]
@@ -52,16 +54,16 @@ class DataSet:
         if len(set(self.classes)) < len(self.classes):
             raise InputError(f"{path}: expected every class name once")
 
-    def image_path(self, id):
+    def image_path(self, id: str) -> Path:
         return self.root / "JPEGImages" / f"{id}.jpg"
 
-    def saliency_path(self, id):
+    def saliency_path(self, id: str) -> Path:
         return self.root / "saliency" / f"{id}.png"
 
-    def ground_truth_path(self, id):
+    def ground_truth_path(self, id: str) -> Path:
         return self.root / "SegmentationClass" / f"{id}.png"
 
-    def split(self, name, labelled=False):
+    def split(self, name: str, labelled: bool = False) -> list[Item]:
         """The images of lists/<name>.txt as a list of Item, in the list's order.
 
         Raises InputError on an empty list, an unusable id, a class that does not exist, an image named twice, an image
@@ -85,7 +87,7 @@ class DataSet:
             raise InputError(f"{path}: expected at least one image, the list is empty")
         return items
 
-    def files(self, name, items, parts):
+    def files(self, name: str, items: list[Item], parts: Iterable[str]) -> list[str]:
         """Paths below `root`: list and classes of the split `name`, and what is there of the `parts` of its `items`."""
         found = ["classes.txt", f"lists/{name}.txt"]
         for folder, suffix in (PARTS[part] for part in parts):
@@ -104,7 +106,7 @@ class DataSet:
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror})") from None
 
-    def parse_line(self, line, where):
+    def parse_line(self, line: str, where: str) -> Item:
         """One line of a list as an Item; `where` says in an InputError which it is."""
         id, *classes = line.split()
         if not SAFE_ID.fullmatch(id):
@@ -114,23 +116,23 @@ class DataSet:
                 raise InputError(f"{where}: expected classes from 0 to {len(self.classes) - 1}, found {text!r:.40}")
         return Item(id, tuple(sorted({int(text) for text in classes})))
 
-    def image(self, id):
+    def image(self, id: str) -> np.ndarray:
         """uint8 (H, W, 3), RGB."""
         return read_rgb(self.image_path(id))
 
-    def image_size(self, id):
+    def image_size(self, id: str) -> tuple[int, int]:
         """(H, W), without decoding the image."""
         return image_size(self.image_path(id))
 
-    def saliency(self, id):
+    def saliency(self, id: str) -> np.ndarray:
         """uint8 (H, W), 0 to 255, of the image's size."""
         return self._same_size(read_grey(self.saliency_path(id)), self.saliency_path(id), id)
 
-    def ground_truth(self, id):
+    def ground_truth(self, id: str) -> np.ndarray:
         """uint8 (H, W): 0 background, 1 to C, 255 ignore, of the image's size."""
         return self.checked_label(self.ground_truth_path(id), id)
 
-    def checked_label(self, path, id):
+    def checked_label(self, path: Path, id: str) -> np.ndarray:
         """Reads a label or a prediction for image `id`: indexed, of the image's size, no class beyond C."""
         label = self._same_size(read_indexed(path), path, id)
         beyond = label[(label > len(self.classes)) & (label != 255)]
@@ -164,7 +166,7 @@ def reads(*parts: str) -> Callable[[argparse.Namespace], dict[str, Selection]]:
     return select
 
 
-def numbered_lines(path):
+def numbered_lines(path: Path) -> list[tuple[int, str]]:
     """(number, text) of the lines of a text file that are not blank, counted from 1."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
