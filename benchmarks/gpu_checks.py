@@ -68,7 +68,7 @@ def step_times(place, _):
         sides, memory = {}, {}
         for mode, options in trainings.MODES.items():
             with set_up(place, name, *options) as handed:
-                times, gigabytes = time_steps(place, handed, both=mode == "bfloat16")
+                times, gigabytes = time_steps(place, handed, long=mode == "bfloat16")
             sides |= {f"{mode}{addition}": value for addition, value in times.items()}
             memory[mode] = gigabytes
             del handed
@@ -77,9 +77,9 @@ def step_times(place, _):
             yield measured("Peak memory of a training", name, "GiB", memory)
 
 
-def time_steps(place, handed, both):
-    """({addition to the name: ms}, peak memory in GiB) of a training; `both`: also without cudnn.benchmark."""
-    warm, steps = (1, 2) if place.thin else (12, 30)
+def time_steps(place, handed, long):
+    """({addition to the name: ms}, peak memory in GiB) of a training; `long`: over more steps, to extrapolate."""
+    warm, steps = (1, 2) if place.thin else (12, 30) if long else (8, 10)
     batches = trainings.read_batches(handed)
     cuda = place.device.type == "cuda"
     if cuda:
@@ -87,7 +87,7 @@ def time_steps(place, handed, both):
         torch.cuda.reset_peak_memory_stats()
     times = {"": trainings.milliseconds(handed, batches, warm, steps)}
     peak = torch.cuda.max_memory_allocated() / 2**30 if cuda else 0
-    if both and cuda:
+    if cuda:
         times[" without cudnn.benchmark"] = trainings.milliseconds(handed, batches, warm, steps, benchmark=False)
     return times, peak
 

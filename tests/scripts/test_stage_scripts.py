@@ -1,4 +1,4 @@
-"""Each stage's script: started alone, its numbers are the command's defaults; arguments of its own win over them."""
+"""Each stage's script: started alone, its numbers are the command's defaults."""
 
 import importlib
 import os
@@ -21,9 +21,9 @@ STAGES = {  # script: command
 }
 
 
-def arguments_of(script, *more):
+def arguments_of(script):
     """The arguments that the script gives to its command, the last call's."""
-    shown = ["bash", f"scripts/{script}.sh", *more]
+    shown = ["bash", f"scripts/{script}.sh"]
     environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     environment |= {"VENV": "", "PYTHON": sys.executable, "LAUNCH": "echo", "LAUNCH_LABELS": "echo"}
     result = subprocess.run(shown, cwd=ROOT, env=environment, capture_output=True, text=True)
@@ -42,11 +42,3 @@ def test_numbers_are_the_defaults(script):
     assert {name: value for name, value in found.items() if name not in required} == {
         name: parser.get_default(name) for name in found if name not in required
     } | crf
-
-
-@pytest.mark.parametrize("script", STAGES)
-def test_arguments_win(script):
-    parser = importlib.import_module(STAGES[script]).parser()
-    own = ["--out", "elsewhere", "--workers", "3", "--force"]
-    found = parser.parse_args(arguments_of(script, *own))
-    assert (str(found.out), found.workers, found.force) == ("elsewhere", 3, True)
