@@ -1,6 +1,7 @@
 """Network, optimiser, learning rates and weight file of both trainings of the classification stage."""
 
 from argparse import Namespace
+from collections.abc import Callable
 
 import torch
 
@@ -10,10 +11,16 @@ from common import device as devices
 from stages import distributed
 
 
-def start(args: Namespace, network: str, classes: list[str]) -> tuple[Classifier, torch.optim.SGD, torch.device]:
+def start(
+    args: Namespace,
+    network: str,
+    classes: list[str],
+    build: Callable[..., Classifier] = build,
+) -> tuple[Classifier, torch.optim.SGD, torch.device]:
     """Build the `network`, "classifier" or "iam", with its initial weights on its device, and its optimiser.
 
-    Raises InputError if the device or the weights that `args` name cannot be used.
+    `build` makes it of the fields of its description; another one may add heads for training alone. Raises InputError
+    if the device or the weights that `args` name cannot be used.
     """
     checkpoint.seed_everything(args.seed)
     device = devices.select_device(args.device, args.deterministic, args.tf32)
@@ -52,6 +59,7 @@ def set_learning_rates(optimizer: torch.optim.SGD, args: Namespace, epoch: int) 
 
 
 def save(args: Namespace, model: Classifier) -> None:
-    """Write <out>/weights.pth in the first process."""
+    """Write <out>/weights.pth in the first process, without heads that exist in training only."""
     if distributed.IS_FIRST:
-        checkpoint.save(args.out / "weights.pth", arch=model.arch.to_file(), state_dict=model.state_dict())
+        tensors = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith("heads.")}
+        checkpoint.save(args.out / "weights.pth", arch=model.arch.to_file(), state_dict=tensors)

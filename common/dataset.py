@@ -4,6 +4,7 @@ classes.txt                 C foreground class names, one a line
 JPEGImages/<id>.jpg
 SegmentationClass/<id>.png  indexed PNG, 0 background, 1..C, 255 ignore; for scores only
 saliency/<id>.png           8-bit grey, same size as the image
+context/<id>.png            indexed PNG, 0 none, 1..C background that is the context of a class; toy data, for measuring
 lists/<split>.txt           "<id> <class> <class> …", 0-based foreground classes; a test split has ids alone
 """
 
@@ -25,6 +26,7 @@ PARTS = {  # of a data set, which a stage declares to read: (folder, ending)
     "images": ("JPEGImages", ".jpg"),
     "saliency": ("saliency", ".png"),
     "ground_truth": ("SegmentationClass", ".png"),
+    "context": ("context", ".png"),
 }
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")  # leaves room for "_<class>.png" in a file's name
 
@@ -62,6 +64,9 @@ class DataSet:
 
     def ground_truth_path(self, id: str) -> Path:
         return self.root / "SegmentationClass" / f"{id}.png"
+
+    def context_path(self, id: str) -> Path:
+        return self.root / "context" / f"{id}.png"
 
     def split(self, name: str, labelled: bool = False) -> list[Item]:
         """The images of lists/<name>.txt as a list of Item, in the list's order.
@@ -132,6 +137,18 @@ class DataSet:
         """uint8 (H, W): 0 background, 1 to C, 255 ignore, of the image's size."""
         return self.checked_label(self.ground_truth_path(id), id)
 
+    def context(self, id: str) -> np.ndarray:
+        """uint8 (H, W): 0 none, 1 to C where the background is the context of a class, of the image's size.
+
+        Raises InputError where the data set has no context, or the mask is none.
+        """
+        path = self.context_path(id)
+        mask = self._same_size(read_indexed(path), path, id)
+        beyond = mask[mask > len(self.classes)]
+        if beyond.size:
+            raise InputError(f"{path}: expected values 0 to {len(self.classes)}, found {beyond[0]}")
+        return mask
+
     def checked_label(self, path: Path, id: str) -> np.ndarray:
         """Reads a label or a prediction for image `id`: indexed, of the image's size, no class beyond C."""
         label = self._same_size(read_indexed(path), path, id)
@@ -152,13 +169,14 @@ class DataSet:
 def reads(*parts: str) -> Callable[[argparse.Namespace], dict[str, Selection]]:
     """What a stage reads of --data and --split, for stages.command.main: these PARTS, the list and the classes.
 
-    Another part that is added later is no change for it. Records of earlier versions counted whatever was there.
+    Another part that is added later is no change for it. Records of earlier versions counted whatever was there, but
+    no context, which is younger than they are.
     """
 
     def select(args):
         dataset = DataSet(args.data)
         items = dataset.split(args.split)
-        others = [part for part in PARTS if part not in parts]
+        others = [part for part in PARTS if part not in (*parts, "context")]
         more = [each for count in range(len(others), -1, -1) for each in combinations(others, count)]
         earlier = (dataset.files(args.split, items, (*parts, *each)) for each in more)
         return {"data": Selection(list(parts), dataset.files(args.split, items, parts), earlier)}

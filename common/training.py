@@ -140,15 +140,16 @@ class Run:
             yield self.done, {name: value.to(self.device, non_blocking=True) for name, value in batch.items()}
             before = time.perf_counter()
 
-    def step(self, losses: dict[str, torch.Tensor]) -> None:
+    def step(self, losses: dict[str, torch.Tensor], watched: dict[str, torch.Tensor] | None = None) -> None:
         """Add up the losses {name: scalar, this process's part}, compute gradients, and step the optimiser.
 
-        Raises InputError naming a loss that is not finite, and Interrupted after a signal and a checkpoint.
+        `watched` {name: scalar, this process's part} is logged beside the losses, every LOG_EVERY iterations. Raises
+        InputError naming a loss that is not finite, and Interrupted after a signal and a checkpoint.
         """
         (sum(losses.values()) * distributed.WORLD_SIZE).backward()  # gradients are averaged over the processes
         self.optimizer.step()
         due = time.perf_counter() - self.saved > 60 * self.args.save_minutes
-        before, self.report = self.report, Report(self.done, self.batch, losses, interruption.requested(), due)
+        before, self.report = self.report, Report(self.done, self.batch, losses, interruption.requested(), due, watched)
         stop, due = self._read(before) if before else (None, False)
         self.done += 1
         every = self.args.save_every
@@ -172,7 +173,7 @@ class Run:
         shown = {name: f"{value:.4f}" for name, value in report.losses.items()}
         self.bar.set_postfix(**shown, lr=f"{lr:.2e}", waiting=f"{waiting:.0%}", refresh=False)
         if self.log and (log or report.iteration % LOG_EVERY == 0):
-            numbers = {f"loss/{name}": value for name, value in report.losses.items()}
+            numbers = {f"loss/{name}": value for name, value in report.losses.items()} | report.watched
             for name, value in (numbers | {"lr": lr, "waiting for data": waiting}).items():
                 self.log.add_scalar(name, value, report.iteration)
         return found
@@ -191,20 +192,25 @@ class Report:
         losses: dict[str, torch.Tensor],
         signal: int | None,
         due: bool,
+        watched: dict[str, torch.Tensor] | None = None,
     ):
-        self.iteration, self.batch, self.signal, self.names = iteration, batch, signal, list(losses)
-        own = torch.stack([loss.detach().float() for loss in losses.values()])
+        numbers = losses | (watched or {})
+        self.iteration, self.batch, self.signal = iteration, batch, signal
+        self.names, self.count = list(numbers), len(losses)
+        own = torch.stack([number.detach().float() for number in numbers.values()])
         # filled on the device, because a copy to it would wait
         flags = (own.new_full((1,), flag) for flag in (signal is not None, due))
         self.copy = CopyToCPU(distributed.total(torch.cat([own, *flags])))
 
     def read(self, out: Path, images: Dataset) -> tuple[int | None, bool]:
-        """Wait for the report, set `losses` to {name: number}, and return (signal to stop or None, whether to save).
+        """Wait for the report; returns (signal to stop or None, whether to save).
 
-        Raises InputError naming a loss that is not finite, the iteration and the images.
+        Sets `losses` and `watched` to {name: number} of those that the step was given. Raises InputError naming a loss
+        that is not finite, the iteration and the images.
         """
         *values, stop, due = self.copy.get().tolist()
-        self.losses = dict(zip(self.names, values, strict=True))
+        named = list(zip(self.names, values, strict=True))
+        self.losses, self.watched = dict(named[: self.count]), dict(named[self.count :])
         for name, value in self.losses.items():
             if not math.isfinite(value):
                 own = [images.items[index].id for index in self.batch["index"].tolist()]

@@ -2,7 +2,8 @@
 
 Prints for each split the images, the simple ones (one class) and the complex ones (several), how many have saliency
 and ground truth, and the images of each class; then the faults by kind, the first three of each by name. Every image,
-saliency map and ground truth that a list names is decoded. Nothing is written.
+saliency map and ground truth that a list names is decoded, and the masks of context where there are any. Nothing is
+written.
 
 Saliency is needed for the images of the lists whose name begins with "train". Ground truth that shows other classes
 than the image-level labels is no fault, only worth a look: annotators differ.
@@ -177,6 +178,15 @@ def inspect(data, job):
         if truth is not None:
             check_size("ground truth", path, truth, size, faults)
             check_values(data, job, path, truth, faults, remarks)
+
+    path = data.context_path(job.id)
+    if path.exists():
+        context = read("context", read_indexed, path, faults)
+        if context is not None:
+            check_size("context", path, context, size, faults)
+            if context.max() > len(data.classes):  # unlike ground truth, no 255: nothing is ignored
+                message = f"{path}: expected values 0 to {len(data.classes)}, found {context.max()}"
+                faults.append(("context values out of range", message))
     return Found(faults, remarks, brightness)
 
 

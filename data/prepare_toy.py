@@ -4,8 +4,12 @@ Simple images show one class, complex images two or more (paper, section 1). One
 centre, opaque. In complex images the other classes' objects, and further instances of every class, are not: smaller,
 anywhere, blended into the background. The saliency map covers the salient object alone, and not all of it. Any class
 may be either. Ground truth is exact. The same seed draws the same pixels on every machine.
+
+With --context, objects lie on a patch that belongs to their class and is background, as trains lie on rails: FBR's
+problem, background that occurs together with a class. Its masks go to context/<id>.png, for measuring only.
 """
 
+from copy import deepcopy
 from functools import partial
 from typing import NamedTuple
 
@@ -19,6 +23,7 @@ from data.toy_drawing import (
     box_blur,
     clip,
     draw_background,
+    draw_context,
     draw_object,
     frame,
     pick,
@@ -48,6 +53,8 @@ class Recipe(NamedTuple):
     saliency_missing: float = 0.5
     saliency_noise: float = 0.5
     saliency_leak: float = 0.15
+    context: float = 0.0
+    context_alone: float = 0.0
 
 
 HELP = {
@@ -62,6 +69,8 @@ HELP = {
     "saliency_missing": "probability that the saliency map misses a chunk of the salient object",
     "saliency_noise": "how far the saliency map's outline and level waver, 0 to 1",
     "saliency_leak": "probability, in complex images, that the saliency map covers part of another object",
+    "context": "probability that an object lies on the context of its class",
+    "context_alone": "probability that an image has the context of a class that it does not show",
 }
 TYPES = {
     "height": whole_number(32, 4096),
@@ -74,6 +83,15 @@ class Example(NamedTuple):
     image: np.ndarray  # uint8 (H, W, 3), RGB
     ground_truth: np.ndarray  # uint8 (H, W), 0 background, 1..C
     saliency: np.ndarray  # uint8 (H, W)
+    context: np.ndarray  # uint8 (H, W), 0 none, 1..C where the background is a class's context
+
+
+class Placed(NamedTuple):
+    """An object in an image."""
+
+    c: int  # its class, 0-based
+    circle: tuple  # (row, column, radius)
+    mask: np.ndarray  # bool (H, W)
 
 
 RECIPE = Recipe()  # the default
@@ -86,19 +104,50 @@ def draw_example(seed, split, index, recipe=RECIPE):
     is_complex = rng.random() < recipe.complex_share
     classes = _choose_classes(rng, int(rng.integers(2, recipe.max_classes + 1)) if is_complex else 1)
     image = draw_background(rng, size)
-    ground_truth = np.zeros(size, np.uint8)
-    circles = [_salient_circle(rng, recipe)]
-    others = []
-    if is_complex:
+    context = np.zeros(size, np.uint8)
+    if has_context(recipe):
+        objects, _ = _draw_objects(deepcopy(rng), image.copy(), classes, recipe)  # a rehearsal: where they will be
+        own = np.random.default_rng([seed, SPLITS.index(split), index, 1])  # so that what has no context stays as it is
+        _draw_contexts(own, image, context, objects, recipe)
+    (salient, *others), ground_truth = _draw_objects(rng, image, classes, recipe)
+    context[ground_truth > 0] = 0
+    leak = pick(rng, others).mask & ~salient.mask if others and rng.random() < recipe.saliency_leak else None
+    saliency = _draw_saliency(rng, salient.mask, leak, salient.circle, recipe)
+    return Example(to_bytes(rng, image), ground_truth, saliency, context)
+
+
+def has_context(recipe):
+    """Whether images may have context, and the data set its masks."""
+    return recipe.context > 0 or recipe.context_alone > 0
+
+
+def _draw_objects(rng, image, classes, recipe):
+    """Draws an image's objects in place: list of Placed, the salient one first, and ground truth, uint8 (H, W)."""
+    ground_truth = np.zeros(image.shape[:2], np.uint8)
+    circles, others = [_salient_circle(rng, recipe)], []
+    if len(classes) > 1:
         extra = [c for c in classes if rng.random() < recipe.extra_instance]
         for c in classes[1:] + extra:
             circles.append(_free_circle(rng, recipe, circles))
             opacity = uniform(rng, *recipe.non_salient_blend)
-            others.append(_draw_class(rng, image, ground_truth, c, circles[-1], opacity))
-    salient = _draw_class(rng, image, ground_truth, classes[0], circles[0], 1.0)  # last: nothing covers it
-    leak = pick(rng, others) & ~salient if others and rng.random() < recipe.saliency_leak else None
-    saliency = _draw_saliency(rng, salient, leak, circles[0], recipe)
-    return Example(to_bytes(rng, image), ground_truth, saliency)
+            others.append(Placed(c, circles[-1], _draw_class(rng, image, ground_truth, c, circles[-1], opacity)))
+    mask = _draw_class(rng, image, ground_truth, classes[0], circles[0], 1.0)  # last: nothing covers it
+    return [Placed(classes[0], circles[0], mask), *others], ground_truth
+
+
+def _draw_contexts(rng, image, context, objects, recipe):
+    """Draws into image and context, in place, the context of an absent class and those of the `objects`, or not."""
+    patches, absent = [], sorted(set(range(len(CLASSES))) - {each.c for each in objects})
+    if absent and rng.random() < recipe.context_alone:
+        c = pick(rng, absent)
+        radius = uniform(rng, recipe.non_salient_radius[0], recipe.salient_radius[1])
+        patches.append((c, recipe.height * rng.random(), recipe.width * rng.random(), radius))
+    for c, (row, column, radius), _ in objects:
+        if rng.random() < recipe.context:  # below the object and to a side, as the ground is
+            down, right = radius * uniform(rng, 0.2, 0.8), radius * uniform(rng, -0.7, 0.7)
+            patches.append((c, row + down, column + right, radius))
+    for c, *circle in patches:
+        context[draw_context(rng, image, c, *circle)] = c + 1
 
 
 def _choose_classes(rng, count):
@@ -190,8 +239,16 @@ def check(args):
             raise InputError(f"--{option}: expected two ascending numbers above 0, at most {limit:g}, found {found}")
 
 
-def write_example(data, id, example):
+def files_of(data, id, recipe):
+    """The files of one example, the context's mask only where the recipe has context."""
+    files = [data.image_path(id), data.saliency_path(id), data.ground_truth_path(id)]
+    return files + [data.context_path(id)] if has_context(recipe) else files
+
+
+def write_example(data, id, example, recipe):
     """The image is written last: where it exists, the example is complete."""
+    if has_context(recipe):
+        write_indexed(data.context_path(id), example.context)
     write_indexed(data.ground_truth_path(id), example.ground_truth)
     write_grey(data.saliency_path(id), example.saliency)
     with atomic(data.image_path(id)) as partial_file:
@@ -201,8 +258,8 @@ def write_example(data, id, example):
 def make_example(split_and_index, data, seed, recipe):
     """Draws and writes one example unless it is there; returns its line of the list."""
     id = example_id(*split_and_index)
-    if not all(map(is_complete, (data.image_path(id), data.saliency_path(id), data.ground_truth_path(id)))):
-        write_example(data, id, draw_example(seed, *split_and_index, recipe))
+    if not all(map(is_complete, files_of(data, id, recipe))):
+        write_example(data, id, draw_example(seed, *split_and_index, recipe), recipe)
     classes = np.unique(read_indexed(data.ground_truth_path(id)))[1:] - 1
     return f"{id} {' '.join(map(str, classes))}\n"
 
@@ -210,9 +267,11 @@ def make_example(split_and_index, data, seed, recipe):
 def run(args):
     check(args)
     write_text(args.out / "classes.txt", "".join(f"{name}\n" for name in CLASSES))
+    recipe = Recipe(**{name: getattr(args, name) for name in Recipe._fields})
     for folder in ("JPEGImages", "SegmentationClass", "saliency", "lists"):
         (args.out / folder).mkdir(exist_ok=True)
-    recipe = Recipe(**{name: getattr(args, name) for name in Recipe._fields})
+    if has_context(recipe):
+        (args.out / "context").mkdir(exist_ok=True)
     make = partial(make_example, data=DataSet(args.out), seed=args.seed, recipe=recipe)
     items = [(split, index) for split in SPLITS for index in range(getattr(args, split))]
     lines = list(for_each(make, items, args.workers, "draw"))

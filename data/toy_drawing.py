@@ -41,6 +41,24 @@ CLASSES = {
 }
 CLUTTER = ("bar", "crescent")  # shapes that belong to no class
 
+# What lies under the objects of a class as rails lie under trains: a texture that no object has, and two hues.
+CONTEXTS = {
+    "ball": ("rails", 0.45, 0.10),
+    "box": ("bricks", 0.62, 0.95),
+    "tent": ("mesh", 0.80, 0.05),
+    "cross": ("chevrons", 0.00, 0.18),
+    "ring": ("scales", 0.10, 0.40),
+    "star": ("weave", 0.30, 0.60),
+}
+CONTEXT_TEXTURES = {  # 0..1 from coordinates x, y in units of the texture's period
+    "rails": lambda x, y: 1.0 * ((_wave(0.45 * y) > 0.72) | (_wave(x) > 0.6)),
+    "bricks": lambda x, y: 1.0 * ((_wave(y) > 0.7) | (_wave(0.5 * x + 0.5 * np.floor(y)) > 0.85)),
+    "mesh": lambda x, y: 1.0 * (np.maximum(_wave(0.6 * (x + y)), _wave(0.6 * (x - y))) > 0.75),
+    "chevrons": lambda x, y: 1.0 * (_wave(y + 1.2 * _wave(0.5 * x)) > 0.5),
+    "scales": lambda x, y: clip(3 * (_wave(x + 0.5 * np.floor(y)) - (y - np.floor(y))) + 0.5),
+    "weave": lambda x, y: 1.0 * (np.where((np.floor(x) + np.floor(y)) % 2 == 0, _wave(2 * x), _wave(2 * y)) > 0.5),
+}
+
 
 def _triangle(u, v):
     return (v < 0.58) & (1.73 * abs(u) < 1.1 + v)
@@ -122,6 +140,26 @@ def draw_object(rng, image, shape, texture, hue, row, column, radius, opacity=1.
     colour = first + (second - first) * pattern[..., None]
     shading = 1 + 0.15 * clip(abs(x + y) / (2 * radius)) * pick(rng, (-1, 1))
     _blend(image, clip(colour * shading[..., None]), mask * opacity)
+    return mask
+
+
+def draw_context(rng, image, c, row, column, radius):
+    """Draws the context of class c (0-based) into `image` in place: a patch with a wavering outline.
+
+    It is meant for an object of `radius` pixels, and wider and higher than that; size, turn, colours and the texture's
+    phase and period vary with `rng`. Returns its mask, bool (H, W).
+    """
+    texture, first_hue, second_hue = list(CONTEXTS.values())[c]
+    size = image.shape[:2]
+    x, y = frame(rng, size, row, column, turn=0.25)
+    half_width, half_height = radius * uniform(rng, 2.0, 2.8), radius * uniform(rng, 1.2, 1.7)
+    u, v = x / half_width, y / half_height
+    mask = u * u + v * v + 1.2 * (smooth_noise(rng, size, 12) - 0.5) < 1
+    period = uniform(rng, 6, 8)
+    pattern = CONTEXT_TEXTURES[texture](x / period + rng.random(), y / period + rng.random())
+    first = rgb(first_hue + uniform(rng, -0.04, 0.04), uniform(rng, 0.45, 0.75), uniform(rng, 0.55, 0.85))
+    second = rgb(second_hue + uniform(rng, -0.04, 0.04), uniform(rng, 0.45, 0.75), uniform(rng, 0.25, 0.55))
+    _blend(image, first + (second - first) * pattern[..., None], mask * uniform(rng, 0.8, 1.0))
     return mask
 
 

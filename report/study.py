@@ -5,7 +5,6 @@ tables of the paper; other settings, if there are any, the study of where each c
 """
 
 import argparse
-import json
 import os
 import re
 from collections.abc import Iterable
@@ -13,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from report.lines import holds, interval, number, origins, signed, spread
+from report.lines import read_lines as lines_of_files
 from report.table import markdown_table, plot
 from stages.command import HelpFormatter, command_name, exit_on_input_error
 from stages.files import InputError, atomic, check_output
@@ -69,11 +70,6 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def holds(found: object, types: dict) -> bool:
-    """Whether something read from JSON is a dictionary with all keys of `types`, of those types."""
-    return isinstance(found, dict) and all(key in found and isinstance(found[key], types[key]) for key in types)
-
-
 def usable(line: object) -> bool:
     """Whether something read from JSON is a line of report.collect."""
     if not holds(line, KEYS):
@@ -85,20 +81,7 @@ def usable(line: object) -> bool:
 
 def read_lines(paths: Iterable[Path]) -> list[dict]:
     """The lines of all files as dictionaries. Raises InputError if a file is missing or a line is not of the kind."""
-    lines = []
-    for path in paths:
-        try:
-            found = [json.loads(line) for line in path.read_text().splitlines()]
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{path}: expected JSON lines of report.collect ({error})") from None
-        if unfit := [number for number, line in enumerate(found, 1) if not usable(line)]:
-            raise InputError(
-                f"{path} line {unfit[0]}: expected JSON lines of report.collect, with {', '.join(sorted(KEYS))}"
-            )
-        lines += found
-    return lines
+    return lines_of_files(paths, usable, f"JSON lines of report.collect, with {', '.join(sorted(KEYS))}")
 
 
 class Rows:
@@ -120,33 +103,6 @@ class Rows:
         """The paired differences of the mIoU, one for each seed that both rows have: float (S,)."""
         seeds = sorted(self.rows.get(row, {}).keys() & self.rows.get(other, {}).keys())
         return np.array([self.rows[row][s]["mean_iou"] - self.rows[other][s]["mean_iou"] for s in seeds], float)
-
-
-def interval(values: np.ndarray) -> tuple[float, float]:
-    """Mean and half width of the 95 % interval of the mean (Student's t); the half width is NaN for one value."""
-    from scipy.stats import t
-
-    if len(values) < 2:
-        return values.mean(), float("nan")
-    return values.mean(), t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-
-
-def number(value: float | None, sign: str = "") -> str:
-    """ "61.2", or with the sign "+", "+61.2"; a dash for None."""
-    return "–" if value is None else f"{value:{sign}.1f}"
-
-
-def spread(values: np.ndarray) -> str:
-    """ "61.2 ± 1.3": mean and standard deviation."""
-    return f"{values.mean():.1f} ± {values.std(ddof=1):.1f}" if len(values) > 1 else f"{values.mean():.1f}"
-
-
-def signed(values: np.ndarray) -> str:
-    """ "+1.24 ± 0.35 (5/5)": the mean of paired differences, its interval, and how many are above 0."""
-    if not len(values):
-        return "–"
-    mean, half = interval(values)
-    return f"{mean:+.2f}" + ("" if np.isnan(half) else f" ± {half:.2f}") + f" ({(values > 0).sum()}/{len(values)})"
 
 
 def agreement(values: np.ndarray, paper_difference: float | None) -> str:
@@ -230,9 +186,7 @@ SECTIONS = [  # of the report: table, heading, what makes its text
 def report(lines: list[dict], pictures: str) -> str:
     """The whole Markdown text. `pictures` is the path of the plots' folder, as the text should link to it."""
     seeds = sorted({line["seed"] for line in lines if line["setting"] == MAIN})
-    origins = sorted({(line["commit"] or "no commit", line["torch"], line["machine"]) for line in lines}, key=str)
-    parts = [HEAD.format(seeds=" ".join(map(str, seeds)), count=len(seeds))]
-    parts += [f"- commit `{commit[:12]}`, PyTorch {torch}, {machine}\n" for commit, torch, machine in origins]
+    parts = [HEAD.format(seeds=" ".join(map(str, seeds)), count=len(seeds)), origins(lines)]
     for table, heading, text_of in SECTIONS:
         rows = Rows(lines, MAIN, table)
         if rows.rows:

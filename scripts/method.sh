@@ -9,6 +9,15 @@ fi
 
 classify() { # arguments of both trainings: from images to initial and pseudo labels
     scripts/cls_train.sh "${CLS[@]}" "$@"
+    label "$@"
+}
+
+classify_fbr() { # arguments of cls.train_fbr: as classify, with FBR's losses
+    scripts/cls_train_fbr.sh "${CLS[@]}" "$@"
+    label
+}
+
+label() { # arguments of cls.train_iam: from a trained classifier to initial and pseudo labels
     scripts/cls_train_iam.sh "${CLS[@]}" "$@"
     scripts/cls_infer.sh "${INFER[@]}"
     scripts/pseudo_background.sh

@@ -1,5 +1,6 @@
 """Two processes, as torchrun starts them on CPUs (gloo), do what one does."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 ROOT = Path(__file__).resolve().parents[1]
 TRUNK = ("--channels", 4, 4, 8, 8, 8, "--depths", 1, 1, 1, 1, 1)
@@ -16,11 +18,15 @@ HERE = ("--device", "cpu", "--workers", 0, "--no-amp")
 CLS = (*TRUNK, "--epochs", 3, "--batch-size", 3, "--input-size", 32, "--nodes", 2, *HERE)
 SEG = ("--backbone", "vgg16", *TRUNK, "--batch-norm", "--fc-channels", 0, "--iterations", 4, "--batch-size", 3)
 SEG = (*SEG, "--crop-size", 33, "--rates", 1, 2, "--pyramid", 0.5, "--lr", 1e-2, *HERE)
+FBR = ("--output-stride", 4, "--embedding", 6, "--centres", 3, "--bank-size", 11, "--negatives", 5, "--queries", 20)
+FBR = (*FBR, "--prototype-pixels", 4, "--contrast-from", 1, "--save-every", 1)
 
 
 def launch(processes, module, *arguments):
+    """A module, or a file if its name ends in .py."""
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", processes) if processes > 1 else ()
-    command = [sys.executable, *map(str, (*torchrun, "-m", module, *arguments))]
+    what = (module,) if module.endswith(".py") else ("-m", module)
+    command = [sys.executable, *map(str, (*torchrun, *what, *arguments))]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
 
 
@@ -69,6 +75,47 @@ def test_more_processes_than_images_in_a_classifiers_batch(tiny_data, tmp_path):
         run(processes, "cls.train", *train, "--out", tmp_path / f"cls{processes}")
     assert_same_weights(tmp_path / "cls1" / "weights.pth", tmp_path / "cls3" / "weights.pth")
     assert files(tmp_path / "cls1" / "attention") == files(tmp_path / "cls3" / "attention")
+
+
+HEADS = {  # --labels is another in each, and the gradient's ratio is logged
+    "two": ("--heads", "two", "--labels", "saliency"),
+    "shared": ("--heads", "shared", "--labels", "refined", "--band", 0.5, 0.6, "--similarity-weight", 0),
+    "none": ("--heads", "none", "--labels", "truth", "--similarity-weight", 0, "--contrast-from", 0, "--diagnose"),
+}
+
+
+def test_fbr(tiny_data, tmp_path):
+    """All parts: weights, attention, bank and what is logged; three processes have one or no image at a time."""
+    train = ("--data", tiny_data, "--split", "train", *CLS, *FBR, "--epochs", 2)
+    for processes in (1, 2, 3):
+        out = {name: ("--out", tmp_path / f"{name}{processes}") for name in HEADS}
+        calls = [["cls.train_fbr", *map(str, (*train, *more, *out[name]))] for name, more in HEADS.items()]
+        result = launch(processes, "tests/in_a_row.py", json.dumps(calls))
+        assert result.returncode == 0, result.stderr[-3000:]
+    for name in HEADS:
+        for processes in (2, 3):
+            assert_same_training(tmp_path / f"{name}1", tmp_path / f"{name}{processes}")
+        assert any("share" in each for each in logged(tmp_path / f"{name}1")) == (name == "none")
+
+
+def assert_same_training(one, other):
+    assert_same_weights(one / "weights.pth", other / "weights.pth")
+    assert files(one / "attention") == files(other / "attention")
+    states = (torch.load(folder / "training.pth", weights_only=False)["states"] for folder in (one, other))
+    bank, found = (each["bank"] for each in states)
+    assert bank["filled"] == 11 and 0 < bank["position"] < 11  # it went round
+    torch.testing.assert_close(found, bank, atol=5e-6, rtol=5e-5)
+    numbers, found = logged(one), logged(other)
+    assert numbers.keys() == found.keys()
+    for name in numbers.keys() - {"waiting for data"}:
+        assert found[name] == pytest.approx(numbers[name], rel=5e-5, abs=5e-6), name
+
+
+def logged(folder):
+    """{name: [number, ...]} of TensorBoard's scalars."""
+    log = EventAccumulator(str(folder / "tensorboard"))
+    log.Reload()
+    return {name: [each.value for each in log.Scalars(name)] for name in log.Tags()["scalars"]}
 
 
 @pytest.mark.parametrize("batch_norm", ["--no-freeze-bn", "--freeze-bn"])

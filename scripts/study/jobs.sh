@@ -6,9 +6,9 @@ JOBS=${JOBS:-$(wc -w <<<"$CORES")}
 export CORES
 [ -n "${GPUS:-}" ] || export CUDA_VISIBLE_DEVICES=
 
-job() { # folder, seed, script: DATA is <folder>/toy<seed>, RUN is <folder>/seed<seed>
+job() { # folder, seed, script: DATA is <folder>/toy<seed>, RUN is <folder>/seed<seed>; the log has the name of ROW, too
     local cores=($CORES) start=$SECONDS
-    local gpus=($(tr , " " <<<"${GPUS:-}")) name=$(basename "$3" .sh)
+    local gpus=($(tr , " " <<<"${GPUS:-}")) name=$(basename "$3" .sh)${ROW:+_${ROW%% *}}
     if [ ${#gpus[@]} -gt 0 ]; then
         export GPUS=${gpus[SLOT % ${#gpus[@]}]} LAUNCH="python -m"
     fi
@@ -24,6 +24,6 @@ job() { # folder, seed, script: DATA is <folder>/toy<seed>, RUN is <folder>/seed
 }
 export -f job
 
-run_jobs() { # on standard input, lines "folder seed script [TOY_ARGS …]"
-    xargs -P "$JOBS" -L 1 --process-slot-var=SLOT bash -c 'TOY_ARGS=${*:4} job "$1" "$2" "$3"' _
+run_jobs() { # [variable]: on standard input, lines "folder seed script [word …]"; the words go to it, else to TOY_ARGS
+    xargs -r -P "$JOBS" -L 1 --process-slot-var=SLOT bash -c 'export "$1=${*:5}"; job "${@:2:3}"' _ "${1:-TOY_ARGS}"
 }

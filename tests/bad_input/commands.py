@@ -9,8 +9,10 @@ COMMANDS = {  # arguments with which the command works; @ stands for the test's 
     "data.prepare_voc12": "--devkit @VOCdevkit/VOC2012 --saliency @saliency_aug --sbd @sbd --out @out",
     "data.check": "--data @tiny --workers 1",
     "cls.train": CLS,
+    "cls.train_fbr": f"{CLS} --labels saliency --contrast-from 0 --embedding 2 --bank-size 9 --queries 9 --negatives 2",
     "cls.train_iam": f"{CLS} --attention @attention",
     "cls.infer": f"{TRAIN} --weights @cls.pth --input-size 32 --workers 0 --device cpu",
+    "cls.refine": f"{LABELS} --maps @maps",
     "pseudo.background": f"{LABELS} --oa-cam @maps",
     "pseudo.pom": f"{LABELS} --label @label --cam @maps",
     "pseudo.nsrm": f"{LABELS} --pred @label --label @label --all-images",
@@ -21,6 +23,7 @@ COMMANDS = {  # arguments with which the command works; @ stands for the test's 
     "report.table": "--run @run --name table3 --title T --row 1 67.7 pred1_val --row 2 '' pred2_val --plot N",
     "report.collect": "--runs @run --tables table3 --out @out.jsonl",
     "report.study": "--results @results.jsonl --out @out.md",
+    "report.context": f"{LABELS} --maps @maps",
     "report.summary": "--run @run",
     "report.labels": "--run @run",
     "report.gallery": "--data @tiny --split train --run @run --out @out.png --count 2",
@@ -36,8 +39,10 @@ READS = {  # the files of which each command reads every one: it meets them miss
     f"{VOC}/SegmentationClass/2007_000001.png {VOC}/Annotations/2007_000001.xml saliency_aug/2007_000001.png",
     "data.check": NAMES,
     "cls.train": f"{NAMES} {LIST} {IMAGE} cls.pth",
+    "cls.train_fbr": f"{NAMES} {LIST} {IMAGE} {SALIENCY} cls.pth",
     "cls.train_iam": f"{NAMES} {LIST} {IMAGE} cls.pth",
     "cls.infer": f"{NAMES} {LIST} {IMAGE} cls.pth",
+    "cls.refine": f"{NAMES} {LIST} {IMAGE} {MAP}",
     "pseudo.background": f"{NAMES} {LIST} {IMAGE} {SALIENCY}",
     "pseudo.pom": f"{NAMES} {LIST} {IMAGE} {LABEL}",
     "pseudo.nsrm": f"{NAMES} {LIST} {IMAGE} {SALIENCY} {LABEL}",
@@ -47,6 +52,7 @@ READS = {  # the files of which each command reads every one: it meets them miss
     "seg.export_voc_server": "voc/classes.txt voc/lists/val.txt voc/JPEGImages/b_simple.jpg run/pred1/b_simple.png",
     "report.collect": "run/cls/stage.json",
     "report.study": "results.jsonl",
+    "report.context": f"{NAMES} {LIST} {IMAGE} {TRUTH}",
     "report.summary": SCORES,
     "report.gallery": f"{NAMES} {LIST} tiny/JPEGImages/c_complex.jpg tiny/saliency/c_complex.png "
     "tiny/SegmentationClass/c_complex.png run/pred2/c_complex.png",
@@ -56,6 +62,7 @@ DAMAGED = {  # files that may be missing, but that mean something if they are th
     "cls.train_iam": "attention/a_simple_0.png",
     "pseudo.background": MAP,
     "pseudo.pom": MAP,
+    "report.context": MAP,
     "report.table": SCORES,
     "report.collect": f"{SCORES} run/table3.json",
     "weights.fetch": "vgg16.pth",
@@ -79,6 +86,16 @@ OTHERS = {  # command: [(more arguments, what is done first, message)], what onl
         ("--data '@two\nlines'", [], "lines"),
     ],
     "cls.train": [("--output-stride 5", [], "argument --output-stride: ")],
+    "cls.train_fbr": [
+        ("--heads shared", [], "--similarity-weight 0.1: expected 0 without two projections (--heads shared)"),
+        ("--heads none", [], "--similarity-weight 0.1: expected 0 without two projections (--heads none)"),
+        ("--band 0.7 0.3", [], "--band: expected two ascending numbers, found 0.7 0.3"),
+        ("--labels yeti", [], "argument --labels: "),
+        ("", [("remove", "tiny/saliency")], "tiny/saliency/"),
+        ("--labels truth", [("remove", "tiny/SegmentationClass")], "tiny/SegmentationClass/"),
+        ("--diagnose", [("remove", TRUTH)], "a_simple.png: no such file"),
+        ("--diagnose", [("write", "tiny/context/a_simple.png", b"\x00")], "tiny/context/"),
+    ],
     "cls.train_iam": [
         ("--attention @mine", [], "mine: expected maps named <id>_<class>.png"),
         ("", [("image", "attention/a_simple_0.png", "L", (5, 4))], "a_simple_0.png: expected 4x4"),
@@ -173,11 +190,11 @@ IN_A_PROCESS = [
 
 OPTIONS = {  # what an option of this name takes, in each command that has it
     "a whole number from 0 to 4294967295": "--seed",
-    "a whole number from 1 to 1000000000": "--batch-size --blocks --channels --crf-bilateral-srgb --crf-bilateral-sxy "
-    "--crf-gaussian-sxy --crop-size --crops --depths --epochs --iterations --nodes --rates --save-every --steps "
-    "--width",
-    "a whole number from 0 to 1000000000": "--crf-bilateral-weight --crf-gaussian-weight --crf-iterations "
-    "--decay-epochs --fc-channels --workers",
+    "a whole number from 1 to 1000000000": "--bank-size --batch-size --blocks --centres --channels "
+    "--crf-bilateral-srgb --crf-bilateral-sxy --crf-gaussian-sxy --crop-size --crops --depths --embedding --epochs "
+    "--iterations --negatives --nodes --prototype-pixels --queries --rates --save-every --steps --width",
+    "a whole number from 0 to 1000000000": "--contrast-from --crf-bilateral-weight --crf-gaussian-weight "
+    "--crf-iterations --decay-epochs --fc-channels --refine-steps --workers",
     "a whole number from 8 to 8192": "--input-size",
     "a whole number from 0 to 255": "--saliency-threshold",
     "a whole number from 1 to 1000": "--kernel-size",
@@ -185,11 +202,12 @@ OPTIONS = {  # what an option of this name takes, in each command that has it
     "a whole number from 32 to 4096": "--height --width",
     "a whole number from 2 to 6": "--max-classes",
     "an even number from 2 to 1000": "--count",
-    "a number from 0": "--weight-decay",
-    "a number above 0": "--lr --save-minutes --salient-radius --non-salient-radius --non-salient-blend",
-    "a number from 0 to 1": "--attention-threshold --background-threshold --complex-share --conflict-threshold "
-    "--crf-min-probability --extra-instance --map-thresholds --saliency-leak --saliency-missing --saliency-noise "
-    "--score-threshold",
+    "a number from 0": "--intra-weight --nroi-weight --segmentation-weight --similarity-weight --weight-decay",
+    "a number above 0": "--lr --non-salient-blend --non-salient-radius --refine-sigma --salient-radius --save-minutes "
+    "--sigma --temperature",
+    "a number from 0 to 1": "--attention-threshold --background --background-threshold --band --complex-share "
+    "--conflict-threshold --context --context-alone --crf-min-probability --entropy-quantile --extra-instance "
+    "--hard-quantile --map-thresholds --saliency-leak --saliency-missing --saliency-noise --score-threshold",
     "a number from 0.01 to 10": "--pyramid --scales",
     "a name of letters, digits, '_', '-' and '.', no path": "--name --setting --tables --val",
     "64 hexadecimal digits": "--sha256 --saliency-sha256",

@@ -120,6 +120,23 @@ def test_label_values(tiny_data, tmp_path):
         data.checked_label(tmp_path / "label.png", "a_simple")
 
 
+def test_context(tiny_data):
+    data, mask = DataSet(tiny_data), np.zeros((48, 64), np.uint8)
+    with pytest.raises(InputError, match="context/a_simple.png: no such file"):
+        data.context("a_simple")
+    (tiny_data / "context").mkdir()
+    mask[0, :3] = 1, 2, 3
+    write_indexed(data.context_path("a_simple"), mask)
+    assert np.array_equal(data.context("a_simple"), mask)
+    write_indexed(data.context_path("a_simple"), mask[:-1])
+    with pytest.raises(InputError, match="context/a_simple.png: expected the image's size 64x48, found 64x47"):
+        data.context("a_simple")
+    mask[5, 5] = 255
+    write_indexed(data.context_path("a_simple"), mask)
+    with pytest.raises(InputError, match="context/a_simple.png: expected values 0 to 3, found 255"):
+        data.context("a_simple")
+
+
 def test_truncated_jpeg(tiny_data):
     path = tiny_data / "JPEGImages/a_simple.jpg"
     path.write_bytes(path.read_bytes()[:-400])
@@ -149,6 +166,15 @@ def test_earlier_records_counted_any_parts_beyond_those(tiny_data):
     found = [(saliency in files, truth in files) for files in selection(tiny_data, "images").earlier]
     assert found == [(True, True), (True, False), (False, True), (False, False)]
     assert all(saliency in files for files in selection(tiny_data, "images", "saliency").earlier)
+
+
+def test_context_is_read_by_those_that_declare_it_and_older_than_no_record(tiny_data):
+    assert selection(tiny_data, "context").files == ["classes.txt", "lists/val.txt"]
+    (tiny_data / "context").mkdir()
+    write_indexed(tiny_data / "context/b_simple.png", np.zeros((64, 48), np.uint8))
+    assert selection(tiny_data, "context").files == ["classes.txt", "lists/val.txt", "context/b_simple.png"]
+    images = selection(tiny_data, "images")
+    assert not any("context/b_simple.png" in files for files in [images.files, *images.earlier])
 
 
 def test_links_count_by_where_they_lead(tiny_data):

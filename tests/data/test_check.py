@@ -61,6 +61,19 @@ def truth(value, size=(48, 64)):
     return lambda root: write_indexed(root / "SegmentationClass/a_simple.png", np.full(size, value, np.uint8))
 
 
+def context(write, value=1, size=(48, 64)):
+    def add(root):
+        (root / "context").mkdir()
+        write(root / "context/a_simple.png", np.full(size, value, np.uint8))
+
+    return add
+
+
+def truncated_context(root):
+    context(write_indexed)(root)
+    truncate("context/a_simple.png")(root)
+
+
 def truncate(name):
     def damage(root):
         content = (root / name).read_bytes()
@@ -88,6 +101,11 @@ FAULTS = {  # what is done to the data: kind of the fault, and what must be said
                          "ground truth of another format: 1", "mode L"),
     "mask of another size": (truth(1, (64, 48)), "ground truth of another size: 1", "found 48x64"),
     "mask out of range": (truth(4), "ground truth values out of range: 1", "0 to 3 and 255, found 4"),
+    "context cut off": (truncated_context, "context unreadable: 1", "context/a_simple.png"),
+    "context not indexed": (context(write_grey), "context of another format: 1", "mode L"),
+    "context of another size": (context(write_indexed, size=(64, 48)), "context of another size: 1", "found 48x64"),
+    "context out of range": (context(write_indexed, 4), "context values out of range: 1", "0 to 3, found 4"),
+    "context ignored": (context(write_indexed, 255), "context values out of range: 1", "0 to 3, found 255"),
     "class unknown": (train("a_simple 3"), "lines that cannot be used: 1", "lists/train.txt line 1: expected classes"),
     "id unusable": (train("a_simple 0", "../b 0"), "lines that cannot be used: 1", "line 2: expected an id"),
     "image twice": (train("a_simple 0", "", "a_simple 0"), "images listed twice: 1",
@@ -104,6 +122,12 @@ def test_a_map_that_is_not_needed_is_checked_where_it_exists(report, tiny_data):
     (tiny_data / "saliency/a_simple.png").rename(tiny_data / "saliency/d_complex.png")  # of val
     status, text = report()
     assert status == 1 and "saliency all zero: 1" in text and "d_complex.png" in text
+
+
+def test_context_is_checked_where_there_is_some(report, tiny_data):
+    context(write_indexed, 3)(tiny_data)
+    status, text = report()
+    assert status == 0 and text.rstrip().endswith("faults: none")
 
 
 @pytest.mark.parametrize("fault", FAULTS)

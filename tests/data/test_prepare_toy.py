@@ -1,6 +1,7 @@
 """data.prepare_toy: the pixels of every machine, the layout, and the content that the paper is about."""
 
 import hashlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,12 @@ from scipy import ndimage
 
 from common.dataset import DataSet
 from data.prepare_toy import Recipe, draw_example
+from data.toy_drawing import CLASSES, CONTEXTS
 
 ROOT = Path(__file__).resolve().parents[2]
 SHA256 = "dd78b7a52397ff2b6720d825ae8a1984ecb64f06029ac6043f2910209b782439"
+SHA256_WITH_CONTEXT = "8c937503d99e4d1f2dfa3596b2d84cc2249c818226fe822f494b5a1280fd461b"
+WITH_CONTEXT = Recipe(context=0.9, context_alone=0.1)
 
 
 def prepare(out, *options):
@@ -43,13 +47,17 @@ def is_complex(example):
     return len(np.unique(example.ground_truth)) > 2
 
 
-def test_every_machine_draws_the_same_pixels():
+@pytest.mark.parametrize(("recipe", "arrays", "expected"), [
+    (Recipe(), 3, SHA256),  # of image, ground truth and saliency, as before there was context
+    (WITH_CONTEXT, 4, SHA256_WITH_CONTEXT),
+])  # fmt: skip
+def test_every_machine_draws_the_same_pixels(recipe, arrays, expected):
     digest = hashlib.sha256()
     for split in ("train", "val"):
         for index in range(12):
-            for array in draw_example(0, split, index):
+            for array in draw_example(0, split, index, recipe)[:arrays]:
                 digest.update(np.ascontiguousarray(array).tobytes())
-    assert digest.hexdigest() == SHA256
+    assert digest.hexdigest() == expected
 
 
 def test_same_seed_same_files_other_seed_other_files(small, tmp_path):
@@ -137,9 +145,98 @@ def test_any_class_may_be_salient_or_not():
     assert salient == other == {1, 2, 3, 4, 5, 6}
 
 
+def classes_of(mask):
+    return {int(value) for value in np.unique(mask)} - {0}
+
+
+def test_context_lies_around_the_objects_of_its_class_and_changes_nothing_else():
+    for index in range(20):
+        plain, example = draw_example(0, "train", index), draw_example(0, "train", index, WITH_CONTEXT)
+        assert not plain.context.any()
+        assert np.array_equal(plain.ground_truth, example.ground_truth)
+        assert np.array_equal(plain.saliency, example.saliency)
+        assert not example.context[example.ground_truth > 0].any()
+        away = ~ndimage.binary_dilation((example.context > 0) | (example.ground_truth > 0), np.ones((3, 3)))  # blur
+        assert np.array_equal(plain.image[away], example.image[away])
+        changed = abs(plain.image.astype(int) - example.image).max(2)[example.context > 0]
+        assert not changed.size or np.mean(changed > 10) > 0.9
+
+
+def test_the_probability_of_context_is_the_one_asked_for():
+    def share_of_simple_images(probability):
+        recipe = Recipe(complex_share=0.0, context=probability)
+        drawn = [draw_example(0, "train", index, recipe) for index in range(40)]
+        assert all(classes_of(each.context) <= classes_of(each.ground_truth) for each in drawn)
+        return np.mean([each.context.any() for each in drawn])
+
+    assert 0.25 < share_of_simple_images(0.5) < 0.75
+    assert share_of_simple_images(1.0) == 1
+
+
+def test_context_is_larger_than_half_of_its_object_and_lies_below_it():
+    recipe, sizes, below = Recipe(complex_share=0.0, context=1.0), [], []
+    for example in (draw_example(0, "train", index, recipe) for index in range(20)):
+        context, truth = example.context > 0, example.ground_truth > 0
+        assert context[ndimage.binary_dilation(truth)].any()  # it touches its object
+        sizes.append(context.sum() / truth.sum())
+        below.append(np.argwhere(context)[:, 0].mean() - np.argwhere(truth)[:, 0].mean())
+    assert min(sizes) > 0.5 and np.mean(sizes) > 1.5
+    assert np.mean(below) > 5
+
+
+def test_context_without_its_object():
+    def draw(probability, **others):
+        recipe = Recipe(context_alone=probability, **others)
+        return [draw_example(0, "train", index, recipe) for index in range(40)]
+
+    always, often = draw(1.0), draw(0.5)
+    assert not any(classes_of(each.context) & classes_of(each.ground_truth) for each in always)
+    assert all(len(classes_of(each.context)) == 1 for each in always)
+    assert set.union(*[classes_of(each.context) for each in always]) == {1, 2, 3, 4, 5, 6}
+    assert 0.25 < np.mean([each.context.any() for each in often]) < 0.75
+    crowded = draw(1.0, complex_share=1.0, max_classes=6)  # some images have no absent class
+    assert any(len(classes_of(each.ground_truth)) == 6 and not each.context.any() for each in crowded)
+
+
+def test_every_class_has_its_own_context():
+    assert CONTEXTS.keys() == CLASSES.keys()
+    assert len({texture for texture, *_ in CONTEXTS.values()}) == len(CLASSES)
+
+
+def test_masks_of_context_are_written_and_made_again(small, tmp_path):
+    assert not (small / "context").exists()
+    out, options = tmp_path / "set", ("--train", "6", "--val", "2", "--context", "0.9", "--context-alone", "0.1")
+    assert prepare(out, *options).returncode == 0
+    before, data = contents(out), DataSet(out)
+    items = data.split("train") + data.split("val")
+    assert sorted(path.stem for path in (out / "context").iterdir()) == sorted(item.id for item in items)
+    for item in items:
+        split, index = item.id.split("_")
+        example = draw_example(0, split, int(index), WITH_CONTEXT)
+        assert np.array_equal(data.context(item.id), example.context)
+        assert item.classes == tuple(value - 1 for value in sorted(classes_of(example.ground_truth)))
+    data.context_path("train_0003").unlink()
+    assert prepare(out, *options).returncode == 0
+    assert contents(out) == before
+
+
+def test_a_record_from_before_context_stays_valid(small):
+    path = small / "stage.json"
+    text, record = path.read_text(), json.loads(path.read_text())
+    del record["arguments"]["context"], record["arguments"]["context_alone"]
+    path.write_text(json.dumps(record))
+    result = prepare(small, "--train", "12", "--val", "4")
+    other = prepare(small, "--train", "12", "--val", "4", "--context", "0.5")
+    path.write_text(text)
+    assert result.returncode == 0 and "nothing to do" in result.stdout
+    assert other.returncode == 2 and "--context was 0.0, now 0.5" in other.stderr
+
+
 @pytest.mark.parametrize(
     "option, value",
     [
+        ("--context", ["1.5"]),
+        ("--context-alone", ["-0.1"]),
         ("--train", ["0"]),
         ("--width", ["8"]),
         ("--complex-share", ["1.5"]),

@@ -90,6 +90,13 @@ def test_figures(script):
         assert "Paper, on VOC" in (script.folder / f"{name}.md").read_text()
 
 
+def test_fbr(script):
+    output = script("scripts/paper/fbr.sh")
+    assert trainings(output)[-4:] == ["fbr/seg1", "fbr/seg2", "fbr_saliency/seg1", "fbr_saliency/seg2"]
+    assert len(numbers(output)) == 6 and "| – |\n" not in output
+    assert "| NSROM's classifier + FBR (I), masks of train | 73.1 |" in output
+
+
 def test_stage_scripts_take_further_arguments(script):
     out = script.folder / "label_masked_wide"
     script("scripts/pseudo_nsrm.sh", "--kernel-size", 50, "--out", out)

@@ -11,8 +11,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = {  # script: command
     "cls_train": "cls.train",
+    "cls_train_fbr": "cls.train_fbr",
     "cls_train_iam": "cls.train_iam",
     "cls_infer": "cls.infer",
+    "cls_refine": "cls.refine",
     "pseudo_background": "pseudo.background",
     "pseudo_pom": "pseudo.pom",
     "pseudo_nsrm": "pseudo.nsrm",

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-METHOD = ("cls.train", "cls.train_iam", "cls.infer", "pseudo.background", "pseudo.pom", "pseudo.nsrm")
-METHOD += ("seg.train", "seg.predict", "seg.evaluate")
+METHOD = ("cls.train", "cls.train_fbr", "cls.train_iam", "cls.infer", "cls.refine", "pseudo.background", "pseudo.pom")
+METHOD += ("pseudo.nsrm", "seg.train", "seg.predict", "seg.evaluate")
 OUTSIDE = ("DATA", "RUN", "SETTINGS", "TRAIN", "VAL", "EVAL_TRAIN", "SEED", "AMP", "TOY_ARGS", "ROUND", "SPLIT", "OUT")
 OUTSIDE += ("GPUS", "LAUNCH", "LAUNCH_LABELS", "WEIGHTS", "TABLES", "JOBS", "CORES", "CUDA_VISIBLE_DEVICES")
 SEPARATOR = "\x1f"

@@ -14,8 +14,16 @@ CLASSIFICATION = TRUNK | RUNNING | {
 }  # fmt: skip
 PAPER = {
     "cls.train": CLASSIFICATION,
+    "cls.train_fbr": CLASSIFICATION | {
+        "heads": "two", "embedding": 128, "projection_relu": True, "labels": "cam", "background": 0.1,
+        "band": [0.3, 0.7], "refine_sigma": 0.03, "refine_steps": 10, "nroi_weight": 0.05, "intra_weight": 0.1,
+        "similarity_weight": 0.1, "segmentation_weight": 0.1, "centres": 8, "bank_size": 100000, "negatives": 256,
+        "temperature": 0.5, "queries": 1024, "hard_quantile": 0.4, "entropy_quantile": 0.25, "prototype_pixels": 32,
+        "contrast_from": 1, "cut_gradient": False, "random_nrois": False, "diagnose": False,
+    },
     "cls.train_iam": CLASSIFICATION,
     "cls.infer": RUNNING,
+    "cls.refine": {"sigma": 0.03, "steps": 10},
     "pseudo.background": {
         "score_threshold": 0.3, "conflict_threshold": 0.9, "attention_threshold": 0.8, "saliency_threshold": 32,
     },
@@ -40,6 +48,7 @@ PAPER = {
         "train": 600, "val": 200, "height": 96, "width": 128, "complex_share": 0.5, "max_classes": 3,
         "extra_instance": 0.6, "salient_radius": (17, 24), "non_salient_radius": (9, 15),
         "non_salient_blend": (0.4, 0.75), "saliency_missing": 0.5, "saliency_noise": 0.5, "saliency_leak": 0.15,
+        "context": 0, "context_alone": 0,
     },
     "weights.pretrain_toy": RUNNING | {
         "channels": [16, 32, 64, 96, 96], "depths": [1, 1, 2, 2, 2], "batch_norm": True, "crops": 5000, "steps": 900,
@@ -48,8 +57,10 @@ PAPER = {
 }  # fmt: skip
 SCRIPTS = {
     "cls_train": ["cls.train"],
+    "cls_train_fbr": ["cls.train_fbr"],
     "cls_train_iam": ["cls.train_iam"],
     "cls_infer": ["cls.infer", "cls.infer"],
+    "cls_refine": ["cls.refine"],
     "pseudo_background": ["pseudo.background"],
     "pseudo_pom": ["pseudo.pom"],
     "pseudo_nsrm": ["pseudo.nsrm"],

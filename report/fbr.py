@@ -1,0 +1,297 @@
+"""Write the report of scripts/study/fbr.sh with its plot: means over seeds, paired differences and their intervals.
+
+Reads the JSON lines of report.fbr_lines; the same lines give the same text.
+"""
+
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from report.fbr_lines import EVALUATED, MAPS, WEIGHTS
+from report.lines import holds, interval, origins, read_lines, signed, spread
+from report.table import markdown_table
+from stages.command import HelpFormatter, command_name, exit_on_input_error
+from stages.files import InputError, atomic, check_output
+
+BASE, CENTRE, SWEEP = "ce", "none_refined", "sweep_"  # classification alone; what the sweeps vary, and their names
+NUMBER, TEXT = (int, float, type(None)), (str, type(None))
+MAP_SCORES = {  # heading: key of a line's scores of maps
+    "mIoU, best threshold": "best",
+    "mIoU, threshold 0.5": "fixed",
+    "context at 60 %": "context_at_60",
+    "AUC": "auc",
+}
+KEYS = {"row": str, "seed": int, "commit": TEXT, "torch": TEXT, "machine": TEXT, "arguments": dict}
+SCORES = {name: dict.fromkeys(MAP_SCORES.values(), NUMBER) for name in MAPS}
+SCORES |= {name: dict.fromkeys(("mean_iou", "ignored", "false_negative"), NUMBER) for name in EVALUATED}
+ORDER = """ce null similarity_segmentation published shared_cam shared_refined shared_saliency shared_truth none_cam
+none_refined none_saliency none_truth shared_linear intra all all_saliency cut random one_centre""".split()
+CONTROLS = [("null", BASE), ("cut", BASE), ("random", CENTRE), ("one_centre", CENTRE)]
+PARTS = [
+    ("intra", BASE),
+    ("all", CENTRE),
+    ("all_saliency", "shared_saliency"),
+    ("shared_refined", "none_refined"),
+    ("shared_linear", "shared_refined"),
+]
+WHOLE = {"initial label": "label_initial", "pseudo label": "label_pseudo", "val": "pred2_val"}
+
+HEAD = """# FBR on the toy data
+
+Made by `scripts/study/fbr.sh {seeds}`: {count} seeds; a seed changes the data, the initialisation and the order.
+The settings were chosen on seed 0. The objects of these data lie on a patch of a texture that belongs to their class
+and is background in the ground truth (`data.prepare_toy --context 0.9 --context-alone 0.1`).
+Everything is in percent, mean ± standard deviation over the seeds, on the training images unless another list is named.
+A difference is the mean of the seeds' paired differences ± half its 95 % interval (Student's t), with the number of
+seeds in which it is above 0.
+
+"""
+
+NOTES = {
+    "rows": "`ce` is classification alone (`cls.train`), `null` FBR at a weight of 1e-6, `published` the published "
+    "settings but for the sizes. The labels are the source of the pseudo labels: the CAMs, the CAMs refined by the "
+    "image's colours, the CAMs cleaned by saliency, and the ground truth, a bound. The weights are those of "
+    "pixel-to-NROI, intra-foreground, similarity and segmentation.",
+    "cam": "Context at 60 %: how much of the context of the image's own classes the CAMs call object at the threshold "
+    "where 60 % of the object pixels are found; less is better. AUC: object against context pixels. The best "
+    "threshold is chosen on the ground truth. Each difference is to `ce`.",
+    "cam_refined": "The same rows; their maps are refined by the image's colours afterwards (`cls.refine`). Toy "
+    "objects have even colours: a favourable case for refinement, as for saliency.",
+    "label_cam": "Background extraction with the CAMs in the place of the OA-CAMs: mIoU over the pixels that are not "
+    "ignored; the share of ignored pixels; the share of object pixels that the label calls background.",
+    "controls": "`cut` computes both contrasts and cuts their gradient; `random` draws background pixels where the "
+    "others have cluster centres; `one_centre` has one centre an image. The last column is the largest difference of "
+    "any score of raw and refined maps in any seed: 0 where two rows are the same.",
+    "parts": "The same columns for the parts of FBR.",
+    "whole": "The classifier of the row, then IAM, BE, POM and two rounds with NSRM, on the validation images; the "
+    "labels of the training images on the way.",
+    "sweeps": "From `none_refined`, one argument at a time. Seeds {seeds}. Each difference is to `none_refined`.",
+    "maps": "Training images of the first seed. Of all images with 200 pixels of own context or more, the two in which "
+    "the share of own context called object at the threshold 0.5 falls most from `ce` to `all`, and the two in which "
+    "it rises most or falls least. Second column: objects by class, their context in a paler colour of the class.",
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Parser of the command's arguments."""
+    parser = argparse.ArgumentParser(f"python -m {command_name()}", description=__doc__, formatter_class=HelpFormatter)
+    parser.add_argument("--results", type=Path, required=True, help="JSON lines of report.fbr_lines")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="Markdown file to write; the plot goes beside --results"
+    )
+    return parser
+
+
+def usable(line: object) -> bool:
+    """Whether something read from JSON is a line of report.fbr_lines."""
+    needed = (*MAPS, EVALUATED[0])
+    return holds(line, KEYS) and all(
+        holds(line.get(name), types) for name, types in SCORES.items() if name in needed or name in line
+    )
+
+
+class Rows:
+    """The lines by row and seed, {row: {seed: line}}: the rows of ORDER first, then others as they come."""
+
+    def __init__(self, lines: list[dict]):
+        found = {}
+        for line in lines:
+            found.setdefault(line["row"], {})[line["seed"]] = line
+        self.rows = {row: found[row] for row in (*ORDER, *found) if row in found}
+        self.main = [row for row in self.rows if not row.startswith(SWEEP)]
+
+    def values(self, row: str, part: str, score: str) -> np.ndarray:
+        """A score of each seed that has it, by ascending seed: float (S,)."""
+        lines = (line for _, line in sorted(self.rows.get(row, {}).items()))
+        return np.array([line[part][score] for line in lines if line.get(part, {}).get(score) is not None], float)
+
+    def differences(self, row: str, other: str, part: str, score: str) -> np.ndarray:
+        """Paired differences of a score, one for each seed for which both rows have it: float (S,)."""
+        one, two = self.rows.get(row, {}), self.rows.get(other, {})
+        pairs = [
+            [each[seed].get(part, {}).get(score) for each in (one, two)] for seed in sorted(one.keys() & two.keys())
+        ]
+        return np.array([a - b for a, b in pairs if a is not None and b is not None], float)
+
+    def seeds(self, row: str) -> str:
+        return " ".join(map(str, sorted(self.rows[row])))
+
+    def argument(self, row: str, name: str) -> str:
+        """An argument of a row's training as text; a dash if it has none, as that of cls.train."""
+        value = next(iter(self.rows[row].values()))["arguments"].get(name, "–")
+        if isinstance(value, bool):
+            return "on" if value else "off"
+        return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def settings_table(rows: Rows) -> str:
+    """Markdown of what the rows are, from the arguments of their trainings."""
+    body = []
+    for row in rows.main:
+        weights = [rows.argument(row, name) for name in WEIGHTS]
+        cells = [rows.argument(row, name) for name in ("heads", "labels", "background", "temperature")]
+        if set(weights[:2]) == {"0"}:  # no contrast: there are no pseudo labels
+            cells[1:] = ["–"] * 3
+        body.append([f"`{row}`", rows.seeds(row), *cells, "–" if cells[0] == "–" else " / ".join(weights)])
+    return markdown_table(["row", "seeds", "heads", "labels", "background", "τ", "weights"], body)
+
+
+def score_table(rows: Rows, part: str, scores: dict[str, str]) -> str:
+    """Markdown of every row's scores {heading: key} of a part of the lines, each beside its difference to BASE."""
+    head = ["row", *(cell for heading in scores for cell in (heading, "to `ce`"))]
+    body = []
+    for row in rows.main:
+        cells = [f"`{row}`"]
+        for key in scores.values():
+            difference = "" if row == BASE else signed(rows.differences(row, BASE, part, key))
+            cells += [spread(rows.values(row, part, key)), difference]
+        body.append(cells)
+    return markdown_table(head, body)
+
+
+def pair_table(rows: Rows, pairs: list[tuple[str, str]]) -> str:
+    """Markdown of the differences of pairs of rows, those that are there."""
+    columns = [("cam", "best"), ("cam_refined", "best"), ("cam", "context_at_60"), ("cam_refined", "context_at_60")]
+    head = ["row", "minus", "mIoU, raw", "mIoU, refined", "context, raw", "context, refined", "max \\|difference\\|"]
+    body = []
+    for row, other in pairs:
+        if row in rows.rows and other in rows.rows:
+            all_of_them = [rows.differences(row, other, part, key) for part in MAPS for key in MAP_SCORES.values()]
+            largest = max((abs(values).max() for values in all_of_them if len(values)), default=float("nan"))
+            cells = [signed(rows.differences(row, other, *column)) for column in columns]
+            body.append([f"`{row}`", f"`{other}`", *cells, f"{largest:.3g}"])
+    return markdown_table(head, body) if body else ""
+
+
+def whole_table(rows: Rows) -> str:
+    """Markdown of the rows that went through the whole method: mIoU of labels and of the final prediction."""
+    head = ["row", *(cell for heading in WHOLE for cell in (heading, "to `ce`"))]
+    body = []
+    for row in rows.main:
+        if len(rows.values(row, "pred2_val", "mean_iou")):
+            cells = [f"`{row}`"]
+            for part in WHOLE.values():
+                difference = "" if row == BASE else signed(rows.differences(row, BASE, part, "mean_iou"))
+                cells += [spread(rows.values(row, part, "mean_iou")), difference]
+            body.append(cells)
+    return markdown_table(head, body) if body else ""
+
+
+def sweep_rows(rows: Rows) -> dict[str, list[tuple[float | str, str]]]:
+    """{argument: [(value, row), …]} of the sweeps by ascending value, CENTRE's own among them."""
+    sweeps = {}
+    for row in rows.rows:
+        if row.startswith(SWEEP):
+            argument, value = row.removeprefix(SWEEP).rsplit("_", 1)
+            sweeps.setdefault(argument, [(rows.argument(CENTRE, argument), CENTRE)]).append((value, row))
+    return {argument: sorted(found, key=ascending) for argument, found in sweeps.items()}
+
+
+def ascending(found: tuple[str, str]) -> tuple[float, str]:
+    """Sorting key of a value: as a number, or after all numbers as text."""
+    try:
+        return float(found[0]), ""
+    except ValueError:
+        return float("inf"), found[0]
+
+
+def sweep_table(rows: Rows) -> str:
+    """Markdown of the sweeps, or nothing without them. CENTRE stands here with the seeds of the sweep alone."""
+    if CENTRE not in rows.rows:
+        return ""
+    columns = [("cam", "best"), ("cam_refined", "best"), ("cam", "context_at_60")]
+    body = []
+    for argument, found in sweep_rows(rows).items():
+        seeds = set.intersection(*(set(rows.rows[row]) for _, row in found))
+        own = Rows([rows.rows[row][seed] for _, row in found for seed in seeds])
+        for value, row in found:
+            cells = []
+            for column in columns:
+                difference = "" if row == CENTRE else signed(own.differences(row, CENTRE, *column))
+                cells += [spread(own.values(row, *column)), difference]
+            body.append([f"`{argument}`", value, *cells])
+    head = ["argument", "value", "mIoU, raw", "difference", "mIoU, refined", "difference", "context, raw", "difference"]
+    return markdown_table(head, body) if body else ""
+
+
+SECTIONS: list[tuple[str, str, Callable[[Rows], str]]] = [  # key of NOTES, heading, what makes the table
+    ("rows", "The rows", settings_table),
+    ("cam", "CAMs", lambda rows: score_table(rows, "cam", MAP_SCORES)),
+    ("cam_refined", "Refined CAMs", lambda rows: score_table(rows, "cam_refined", MAP_SCORES)),
+    (
+        "label_cam",
+        "The initial label from the CAMs",
+        lambda rows: score_table(
+            rows, "label_cam", {"mIoU": "mean_iou", "ignored": "ignored", "missed": "false_negative"}
+        ),
+    ),
+    ("parts", "Parts", lambda rows: pair_table(rows, PARTS)),
+    ("controls", "Controls", lambda rows: pair_table(rows, CONTROLS)),
+    ("whole", "The whole method", whole_table),
+    ("sweeps", "Sweeps", sweep_table),
+]
+
+
+def report(lines: list[dict], pictures: str, with_maps: bool = True) -> str:
+    """The whole Markdown text. `pictures` is the path of the pictures' folder, as the text should link to it."""
+    rows = Rows(lines)
+    seeds = sorted({line["seed"] for line in lines if line["row"] in rows.main})
+    swept = sorted({line["seed"] for line in lines if line["row"].startswith(SWEEP)})
+    parts = [HEAD.format(seeds=" ".join(map(str, seeds)), count=len(seeds)), origins(lines)]
+    for name, heading, table_of in SECTIONS:
+        if table := table_of(rows):
+            note = NOTES[name].format(seeds=" ".join(map(str, swept)))
+            parts.append(f"\n## {heading}\n\n{note}\n\n{table}")
+        if name == "cam_refined":
+            parts.append(f"\n![Paired differences to ce]({pictures}differences.png)\n")
+    if with_maps:
+        parts.append(f"\n## What changes in single images\n\n{NOTES['maps']}\n\n![CAMs]({pictures}maps.png)\n")
+    return "".join(parts)
+
+
+def plot(path: Path, rows: Rows) -> None:
+    """Write a PNG of the paired differences of mIoU to BASE: a dot a seed, the mean and its interval a row."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    names = [row for row in rows.main if row != BASE]
+    figure, axes = pyplot.subplots(1, 2, figsize=(9, 0.8 + 0.3 * len(names)), sharey=True, layout="constrained")
+    for axis, part, title in zip(axes, MAPS, ("CAMs", "refined CAMs"), strict=True):
+        for y, row in enumerate(names):
+            values = rows.differences(row, BASE, part, "best")
+            if len(values):
+                mean, half = interval(values)
+                axis.plot(values, np.full(len(values), y), "o", color="tab:grey", markersize=3, alpha=0.7)
+                axis.errorbar(mean, y, xerr=None if np.isnan(half) else half, fmt="D", color="tab:blue", capsize=3)
+        axis.axvline(0, color="black", linewidth=0.8)
+        axis.set(title=title, xlabel="mIoU, difference to ce (points)", yticks=range(len(names)), yticklabels=names)
+        axis.grid(alpha=0.3)
+    axes[0].set_ylim(len(names) - 0.5, -0.5)  # the first row on top
+    with atomic(path) as partial:
+        figure.savefig(partial, format="png", dpi=110)
+    pyplot.close(figure)
+
+
+def main(args: argparse.Namespace) -> None:
+    """Write the report and the plot. Raises InputError if the lines are of another kind, or if none has classification
+    alone."""
+    check_output(args.out, args.results)
+    lines = read_lines([args.results], usable, f"JSON lines of report.fbr_lines, with {', '.join(sorted(KEYS))}")
+    if BASE not in {line["row"] for line in lines}:
+        raise InputError(f"{args.results}: expected lines of the row {BASE}, which the others are compared with")
+    plot(args.results.with_name("differences.png"), Rows(lines))
+    pictures = os.path.relpath(args.results.parent.resolve(), args.out.parent.resolve())
+    with_maps = args.results.with_name("maps.png").exists()
+    with atomic(args.out) as partial:
+        partial.write_text(report(lines, "" if pictures == "." else f"{pictures}/", with_maps))
+    print(f"{len(lines)} lines -> {args.out}")
+
+
+if __name__ == "__main__":
+    with exit_on_input_error(command_name()):
+        main(parser().parse_args())

@@ -1,0 +1,77 @@
+"""Gather the scores of the runs of scripts/study/fbr.sh as JSON lines, one for each row and seed, for report.fbr.
+
+A run is a folder of a seed, its folders are the rows. A line holds the row's name, seed and arguments, what made it,
+the scores of report.context for CAMs and refined CAMs, and those of seg.evaluate for labels and predictions.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from common.scores import REPORTED, read_scores
+from report.collect import origin
+from report.table import scores_path
+from stages.command import HelpFormatter, command_name, exit_on_input_error
+from stages.files import InputError, atomic, check_output, read_json
+
+MAPS = ("cam", "cam_refined")
+EVALUATED = ("label_cam", "label_initial", "label_pseudo", "pred1_val", "pred2_val")  # from the second on: whole method
+WEIGHTS = ("nroi_weight", "intra_weight", "similarity_weight", "segmentation_weight")
+ARGUMENTS = ("heads", "labels", "background", "temperature", "centres", "bank_size", "projection_relu", *WEIGHTS)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Parser of the command's arguments."""
+    parser = argparse.ArgumentParser(f"python -m {command_name()}", description=__doc__, formatter_class=HelpFormatter)
+    parser.add_argument("--runs", type=Path, nargs="+", required=True, help="folders of runs, one for each seed")
+    parser.add_argument("--out", type=Path, required=True, help="file of JSON lines to write")
+    return parser
+
+
+def map_scores(path: Path) -> dict:
+    """What the tables show of report.context's scores.json, in percent or None."""
+    found = read_json(path)
+    try:
+        best, fixed = (found[name]["mean_iou"] for name in ("best", "fixed"))
+        return {"best": best, "fixed": fixed, "context_at_60": found["context_at_60"], "auc": found["auc"]}
+    except (KeyError, TypeError):
+        raise InputError(f"{path}: expected the scores of report.context") from None
+
+
+def label_scores(path: Path) -> dict:
+    """What the tables show of seg.evaluate's scores.json, in percent or None."""
+    found = read_scores(path)
+    return {name: found[name] for name in REPORTED}
+
+
+def line_of(row: Path) -> dict:
+    """The line of one row of one seed. Scores that are not there, as of the whole method, are left out."""
+    told = read_json(row / "cls" / "stage.json")["arguments"]
+    line = {"row": row.name} | origin(row, "cls") | {"arguments": {key: told[key] for key in ARGUMENTS if key in told}}
+    for names, scores_of in ((MAPS, map_scores), (EVALUATED, label_scores)):
+        line |= {name: scores_of(scores_path(row, name)) for name in names if scores_path(row, name).exists()}
+    return line
+
+
+def lines_of(run: Path) -> Iterator[dict]:
+    """The lines of one run: its rows that are scored, in the order of their names."""
+    for row in sorted(path for path in run.glob("*") if path.is_dir()):
+        if all(scores_path(row, name).exists() for name in (*MAPS, EVALUATED[0])):
+            yield line_of(row)
+
+
+def main(args: argparse.Namespace) -> None:
+    """Write the lines of all runs. Raises InputError if there is none."""
+    check_output(args.out)
+    lines = [line for run in args.runs for line in lines_of(run)]
+    if not lines:
+        raise InputError(f"{args.runs[0]}: expected the scored rows of scripts/study/fbr.sh below it")
+    with atomic(args.out) as partial:
+        partial.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    print(f"{len(lines)} lines of {len(args.runs)} runs -> {args.out}")
+
+
+if __name__ == "__main__":
+    with exit_on_input_error(command_name()):
+        main(parser().parse_args())

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# A row of fbr.sh: classifier, CAMs, refined CAMs, the initial label from the CAMs and their scores; RUN/<name>/.
+# ROW: "name script argument …", from fbr.sh; empty: only the data are made.
+source "$(dirname "$0")/../method.sh"
+[ -n "${ROW:-}" ] || { prepare; exit; }
+read -r name script arguments <<<"$ROW"
+RUN=$RUN/$name
+"scripts/$script.sh" "${CLS[@]}" $arguments
+$LAUNCH cls.infer --data "$DATA" --split "$TRAIN" --weights "$RUN/cls/weights.pth" --out "$RUN/cam" "${INFER[@]}"
+scripts/cls_refine.sh
+for maps in cam cam_refined; do
+    $LAUNCH_LABELS report.context --data "$DATA" --split "$EVAL_TRAIN" --maps "$RUN/$maps" --out "$RUN/scores/$maps"
+done
+scripts/pseudo_background.sh --oa-cam "$RUN/cam" --out "$RUN/label_cam"
+scripts/evaluate.sh label_cam "$EVAL_TRAIN"

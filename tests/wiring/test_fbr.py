@@ -1,0 +1,64 @@
+"""cls.train_fbr from end to end against the plain loops: every loss of every step, and every weight at the end."""
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from tests.wiring import plain, plain_fbr
+from tests.wiring.conftest import assert_trained_alike, snapshot, weights
+from tests.wiring.test_cls import TRUNK, is_same, read_maps, trunk_weights
+
+# two batches an epoch; the parts' gradients are as large as the classification's
+SCHEDULE = {"size": 40, "epochs": 2, "batch": 4, "lr": 0.003, "weight_decay": 0.02, "decay_epochs": [1]}
+COMMAND = ("--channels", *TRUNK["channels"], "--depths", *TRUNK["depths"], "--nodes", 3, "--input-size", 40)
+COMMAND += ("--epochs", 2, "--batch-size", 4, "--lr", 0.003, "--weight-decay", 0.02, "--decay-epochs", 1)
+COMMAND += ("--workers", 0, "--device", "cpu", "--no-amp", "--save-every", 1)
+OPTIONS = {
+    "labels": "cam", "background": 0.2, "band": [0.4, 0.6], "refine_sigma": 0.2, "refine_steps": 2, "centres": 3,
+    "bank_size": 10, "negatives": 5, "temperature": 0.3, "queries": 30, "hard_quantile": 0.6, "entropy_quantile": 0.2,
+    "prototype_pixels": 6, "embedding": 7, "contrast_from": 0,
+}  # fmt: skip
+VARIANTS = {
+    "as published": {},
+    "shared, refined": {"heads": "shared", "labels": "refined"},
+    "none, saliency, from the second epoch": {"heads": "none", "labels": "saliency", "contrast_from": 1},
+    "random pixels, truth, no ReLU": {"labels": "truth", "random_nrois": True, "projection_relu": False},
+}
+
+
+def words(options):
+    """The options as arguments."""
+    for name, value in options.items():
+        name = name.replace("_", "-")
+        if isinstance(value, bool):
+            yield f"--{name}" if value else f"--no-{name}"
+        else:
+            yield from (f"--{name}", *(value if isinstance(value, list) else [value]))
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_loss_and_every_weight(stage, data, tmp_path, name):
+    options = OPTIONS | {"heads": "two"} | VARIANTS[name]
+    parts = {"nroi": 1, "intra": 1, "similarity": int(options["heads"] == "two"), "segmentation": 1}
+    given = words(options | {f"{part}_weight": weight for part, weight in parts.items()})
+    torch.save(trunk_weights(), tmp_path / "vgg16.pth")
+    out = stage(
+        "cls.train_fbr", *COMMAND, *given, "--init", tmp_path / "vgg16.pth", "--seed", 3, "--out", tmp_path / "a"
+    )
+
+    torch.manual_seed(3)
+    model = plain_fbr.Network(TRUNK, 3, options["heads"], options["embedding"], options.get("projection_relu", True))
+    model.load_state_dict(trunk_weights(), strict=False)
+    initial = snapshot(model)
+    loss = plain_fbr.Loss(model, data, 3, 2 * options["contrast_from"], {"weight": 1, "random_nrois": False} | options)
+    seen = plain.train_classification(model, data, loss, seed=3, **SCHEDULE)
+
+    log = EventAccumulator(str(out / "tensorboard"))
+    log.Reload()
+    for part in ("classification", *(part for part, weight in parts.items() if weight)):
+        expected = {step: told[part] for step, told in enumerate(loss.told) if part in told}
+        found = {each.step: each.value for each in log.Scalars(f"loss/{part}")}
+        assert found == pytest.approx(expected, rel=1e-5, abs=1e-6) and any(expected.values()), part
+    ends = {tensor_name: tensor for tensor_name, tensor in model.state_dict().items() if "heads." not in tensor_name}
+    assert_trained_alike(weights(out), ends, initial)
+    assert is_same(read_maps(out / "attention"), plain.accumulate(seen, 2))
