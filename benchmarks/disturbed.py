@@ -1,7 +1,8 @@
 """Stands in for `python -m` in scripts/gpu_check.sh: stops trainings once, and then lets them go on.
 
-python benchmarks/disturbed.py MODULE ARGUMENTS. cls.train is stopped by kill -9, seg.train by SIGTERM, each at its
-first checkpoint, which it has to write (--save-every) well before its end; every other stage just runs.
+python benchmarks/disturbed.py MODULE ARGUMENTS. Trainings of the classifier are stopped by kill -9, seg.train by
+SIGTERM, each at its first checkpoint, which it has to write (--save-every) well before its end; every other stage just
+runs.
 """
 
 import signal
@@ -10,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-SIGNALS = {"cls.train": signal.SIGKILL, "seg.train": signal.SIGTERM}
+SIGNALS = {"cls.train": signal.SIGKILL, "cls.train_fbr": signal.SIGKILL, "seg.train": signal.SIGTERM}
 
 
 def out_of(arguments):

@@ -229,6 +229,7 @@ def label_stages(place, _):
     yield measured("Labels", f"BE, POM and NSRM, {cores()} processes", "ms/image", {"500×375": milliseconds})
 
 
+CLASSIFIERS = ("cls.train", "cls.train_fbr")
 TWO = (
     sys.executable,
     "-m",
@@ -243,9 +244,10 @@ TWO = (
 def two_processes(place, _):
     """Two processes on one GPU do what one does; where the last batch has one image, the second has none."""
     for name, (module, arguments) in place.commands.items():
-        if name not in ("cls.train", "seg.train ResNet-101") or place.thin and module != "cls.train":
+        if name not in (*CLASSIFIERS, "seg.train ResNet-101") or place.thin and name not in CLASSIFIERS:
             continue
-        length = ("--epochs", 1, "--lr", 1e-4) if module == "cls.train" else ("--iterations", 4)
+        length = ("--epochs", 1, "--lr", 1e-4) if name in CLASSIFIERS else ("--iterations", 4)
+        length += ("--contrast-from", 0) if name == "cls.train_fbr" else ()
         precise = ("--no-amp", "--no-tf32")
         options = (*arguments, "--split", "few", "--batch-size", 3, *length, *precise, "--workers", 0)
         with tempfile.TemporaryDirectory() as folder:
@@ -265,9 +267,9 @@ def two_processes(place, _):
 def determinism(place, _):
     """A training with --deterministic that was stopped and goes on ends with the bits of one that was not."""
     for name, (module, arguments) in place.commands.items():
-        if name not in ("cls.train", "seg.train VGG16") or place.thin and module != "cls.train":
+        if name not in (*CLASSIFIERS, "seg.train VGG16") or place.thin and name not in CLASSIFIERS:
             continue  # of the segmentations, VGG16's has dropout
-        length = ("--epochs", 5) if module == "cls.train" else ("--iterations", 30, "--batch-size", 4)
+        length = ("--epochs", 5) if name in CLASSIFIERS else ("--iterations", 30, "--batch-size", 4)
         options = (*arguments, *length, "--save-every", 3, "--deterministic", "--device", place.device, "--workers", 2)
         with tempfile.TemporaryDirectory() as folder:
             runs = [[module, *map(str, options), "--out", f"{folder}/{run}"] for run in ("calm", "stopped")]

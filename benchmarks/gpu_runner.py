@@ -11,6 +11,7 @@ import traceback
 from pathlib import Path
 
 import cv2
+import fbr
 import torch
 import trainings
 from draw import draw_data
@@ -63,6 +64,7 @@ CHECKS = {
     "devices": device_names,
     "waits": waits,
     "steps": step_times,
+    "fbr": fbr.check,
     "prediction": prediction,
     "crf": crf,
     "loaders": loaders,

@@ -1,4 +1,4 @@
-"""The four trainings as their commands set them up, with real networks, optimisers, steps and images, to be measured.
+"""The trainings as their commands set them up, with real networks, optimisers, steps and images, to be measured.
 
 A command runs with its own loop, whose common.training.Run then gets batches that have been read already.
 """
@@ -24,7 +24,7 @@ MODES = {"bfloat16": ("--amp",), "TF32": ("--no-amp",), "float32": ("--no-amp", 
 
 
 def commands(root, split="val", thin=False):
-    """{name: (module, arguments)} of the four trainings at the paper's sizes, on the data of draw.py in `root`.
+    """{name: (module, arguments)} of the trainings at the paper's sizes, on the data of draw.py in `root`.
 
     `thin` leaves the classifier's images large and makes the rest tiny. The ResNet starts from <root>/resnet.pth, see
     `write_resnet`, with batch norm frozen, as from COCO's weights.
@@ -35,6 +35,7 @@ def commands(root, split="val", thin=False):
     cls = (*data, *vgg, "--epochs", 3)
     return {
         "cls.train": ("cls.train", cls),
+        "cls.train_fbr": ("cls.train_fbr", cls),
         "cls.train_iam": ("cls.train_iam", (*cls, "--attention", root / "oa_cam_32x32")),
         "seg.train ResNet-101": (
             "seg.train",

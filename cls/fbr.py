@@ -18,12 +18,14 @@ SALIENT = 32  # of 255
 
 
 class Draws:
-    """Random numbers of one training step: of seed and iteration alone, the same in all processes.
+    """Random numbers of one training step of `count` images: of seed and iteration alone.
 
-    `dropout`, `queries`, `nroi` and `intra` are generators on the device; `images` are `count` seeds.
+    They are the same in all processes, on GPUs of one model. `dropout`, `queries`, `nroi` and `intra` are generators on
+    the device; `images` are `count` seeds.
     """
 
     def __init__(self, seed: int, iteration: int, count: int, device: torch.device):
+        self.count = count
         own, *self.images = np.random.SeedSequence([seed, iteration, 1]).generate_state(1 + count, np.uint64).tolist()
         self.dropout, self.queries, self.nroi, self.intra = (
             torch.Generator(device).manual_seed(own ^ part) for part in range(4)
@@ -47,10 +49,10 @@ class Regions(NamedTuple):
 
 
 @torch.no_grad()
-def find_regions(args: Namespace, maps: torch.Tensor, batch: dict[str, torch.Tensor]) -> Regions:
+def find_regions(args: Namespace, maps: torch.Tensor, batch: dict[str, torch.Tensor], count: int) -> Regions:
     """Pseudo labels by the rule --labels, and the hard pixels among them; a collective call.
 
-    maps (B, C, h, w) float32 and the batch of this process.
+    maps (B, C, h, w) float32 and the batch of this process; `count` images in all processes.
     """
     labels, background = batch["label"], args.background
     active = contrast.activations(maps, labels)
@@ -67,8 +69,8 @@ def find_regions(args: Namespace, maps: torch.Tensor, batch: dict[str, torch.Ten
             pseudo = contrast.clean_by_saliency(pseudo, batch["saliency"] >= SALIENT, labels)
     chances = contrast.probabilities(active, labels, background)
     hard = contrast.hard_pixels(active, chances, pseudo, args.hard_quantile, args.entropy_quantile)
-    whole = distributed.unshard
-    return Regions(whole(active), whole(pseudo), whole(hard.byte()).bool())
+    active, pseudo, hard = (distributed.unshard(tensor, count) for tensor in (active, pseudo, hard.byte()))
+    return Regions(active, pseudo, hard.bool())
 
 
 def losses_of(
@@ -86,7 +88,7 @@ def losses_of(
     """
     losses = {}
     if args.nroi_weight or args.intra_weight:
-        foreground = distributed.unshard(output.foreground.float())  # (all B, D, h, w)
+        foreground = distributed.unshard(output.foreground.float(), draws.count)  # (all B, D, h, w)
         prototypes, present = contrast.class_prototypes(
             foreground, regions.activations, regions.pseudo, args.prototype_pixels
         )
@@ -94,7 +96,9 @@ def losses_of(
         queries = queries._replace(share=queries.share * _own(queries.index, regions.hard))
     if args.nroi_weight:
         extract = random_pixels if args.random_nrois else extract_nrois
-        background = distributed.unshard(output.background.detach().float())
+        background = foreground
+        if output.background is not output.foreground:
+            background = distributed.unshard(output.background.detach().float(), draws.count)
         nrois, valid = extract(background, regions.pseudo == contrast.BACKGROUND, args.centres, draws.images)
         bank.push(nrois.flatten(0, 1), valid.flatten())
         loss = contrast.pixel_to_nroi(
@@ -142,13 +146,14 @@ def shares_of_truth(args: Namespace, regions: Regions, batch: dict[str, torch.Te
 
     For measuring on data whose ground truth is known; a collective call.
     """
-    truth = distributed.unshard(batch["truth"])
-    context = distributed.unshard(batch["context"]) if "context" in batch else torch.zeros_like(truth)
+    count = len(regions.pseudo)
+    truth = distributed.unshard(batch["truth"], count)
+    context = distributed.unshard(batch["context"], count) if "context" in batch else torch.zeros_like(truth)
     index, weights = contrast.prototype_pixels(regions.activations, regions.pseudo, args.prototype_pixels)
     is_object, is_context = (truth > 0) & (truth < 255), context > 0
-    prototype = torch.zeros(truth.numel(), dtype=torch.bool, device=truth.device)
-    prototype[index[weights > 0]] = True
-    prototype, background = prototype.view_as(regions.hard), regions.pseudo == contrast.BACKGROUND
+    prototype = torch.zeros(truth.numel() + 1, dtype=torch.bool, device=truth.device)
+    prototype[index.where(weights > 0, truth.numel())] = True  # the last place takes what does not count
+    prototype, background = prototype[:-1].view_as(regions.hard), regions.pseudo == contrast.BACKGROUND
     shares = {
         "hard pixels on objects": (regions.hard, is_object),
         "hard pixels on context": (regions.hard, is_context),

@@ -140,7 +140,9 @@ class FBRClassifier(Classifier):
         x = self.extra_convs_2(x)
         features = self.extra_convs_3[0](x)  # (B, K, h, w)
         foreground = self.project(features, "foreground")
-        background = self.project(features, "background")
+        background = foreground  # one projection for both, computed once
+        if self.projections == "two" or foreground is None or not self.needs["background"]:
+            background = self.project(features, "background")
         segmentation = None
         if "segmentation" in self.heads:
             segmentation = self.heads["segmentation"](background if kept is None else background * kept)[:, 0]

@@ -22,11 +22,11 @@ def extract_nrois(
     few, valid = _take(points, background.float(), centres)
     found = _spread_start(points, background, _exponential(seeds, centres, points))
     numbers = torch.arange(centres, device=points.device)[:, None]
+    counted = torch.cat([points, torch.ones_like(points[..., :1])], 2) * background[..., None]  # sums have their size
     for _ in range(iterations):
         nearest = _squared_distances(points, found).min(1, keepdim=True).indices  # (B, 1, N)
-        member = ((nearest == numbers) & background[:, None]).to(points.dtype)  # (B, K, N)
-        size = member.sum(2, keepdim=True)  # (B, K, 1)
-        found = (member @ points / size.clamp(min=1)).where(size > 0, found)
+        sums = (nearest == numbers).to(points.dtype) @ counted  # (B, K, D + 1)
+        found = (sums[..., :-1] / sums[..., -1:]).where(sums[..., -1:] > 0, found)
     has_more = background.sum(1) > centres
     return found.where(has_more[:, None, None], few), valid
 
@@ -47,9 +47,10 @@ def _flat(features, background):
 
 def _exponential(seeds, rows, points):
     """Exponential deviates (B, rows, N), of an image's own generator: arrival times, of which the first is chosen."""
-    size = rows, points.shape[1]
-    times = [torch.empty(size).exponential_(generator=torch.Generator().manual_seed(seed)) for seed in seeds]
-    return torch.stack(times).to(points.device, non_blocking=True) if times else points.new_zeros(0, *size)
+    size, device = (rows, points.shape[1]), points.device
+    generators = (torch.Generator(device).manual_seed(seed) for seed in seeds)
+    times = [torch.empty(size, device=device).exponential_(generator=generator) for generator in generators]
+    return torch.stack(times) if times else points.new_zeros(0, *size)
 
 
 def _take(points, scores, count):
@@ -72,7 +73,8 @@ def _spread_start(points, background, times):
 
 def _squared_distances(points, centres):
     """(B, N, D), (B, K, D) -> (B, K, N), less the squared length of each point."""
-    return centres.square().sum(2, keepdim=True) - 2 * centres @ points.transpose(1, 2)
+    lengths = centres.square().sum(2, keepdim=True)
+    return torch.baddbmm(lengths, centres, points.transpose(1, 2), alpha=-2)
 
 
 class NROIBank:
@@ -110,7 +112,8 @@ class NROIBank:
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """State on the CPU: `rows` float32 (size, dim), `position` and `filled` int64."""
-        return {"rows": self.rows[:-1].cpu(), "position": self.position.cpu(), "filled": self.filled.cpu()}
+        state = {"rows": self.rows[:-1], "position": self.position, "filled": self.filled}
+        return {name: tensor.cpu().clone() for name, tensor in state.items()}
 
     def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
         """Restore what `state_dict` returned."""

@@ -55,7 +55,7 @@ def parser() -> ArgumentParser:
         help="--labels refined: shares of the maximum below which a pixel is background, and above which object",
     )
     parser.add_argument("--refine-sigma", type=positive_float, default=0.03, help="--labels refined: of RGB in 0..1")
-    parser.add_argument("--refine-steps", type=natural, default=10, help="--labels refined: how often to average")
+    parser.add_argument("--refine-steps", type=positive_int, default=10, help="--labels refined: how often to average")
     parser.add_argument("--centres", type=positive_int, default=8, help="NROIs of an image: centres of its background")
     parser.add_argument("--bank-size", type=positive_int, default=100000, help="NROIs kept")
     parser.add_argument("--negatives", type=positive_int, default=256, help="of each query")
@@ -114,6 +114,8 @@ def check(args: Namespace) -> None:
 def run(args: Namespace) -> str:
     """Train, write weights and attention maps; returns a summary."""
     check(args)
+    import torch
+
     from cls import engine, fbr
     from cls.attention import AttentionAccumulator
     from cls.dataset import RegionImages
@@ -138,7 +140,7 @@ def run(args: Namespace) -> str:
         for iteration, batch in run:
             epoch = iteration // run.epoch_length
             engine.set_learning_rates(optimizer, args, epoch)
-            count = len(distributed.unshard(batch["label"]))  # images of all processes
+            count = int(distributed.total(torch.tensor(len(batch["label"]))))  # images of all processes; on the CPU
             draws = fbr.Draws(args.seed, iteration, count, device)
             kept = draws.dropout_factors((count, model.width, side, side)) if args.segmentation_weight else None
             with run.autocast():
@@ -149,7 +151,7 @@ def run(args: Namespace) -> str:
             losses = {"classification": classification_loss(maps, batch["label"]) + model.touch_heads()}
             watched = {}
             if epoch >= args.contrast_from:
-                regions = fbr.find_regions(args, maps, batch)
+                regions = fbr.find_regions(args, maps, batch, count)
                 losses |= fbr.losses_of(args, output, maps, batch, regions, bank, draws)
                 if iteration % LOG_EVERY == 0:
                     watched = fbr.gradient_ratio(output, losses)

@@ -116,19 +116,16 @@ def maximum(tensor):
         distributed.all_reduce(tensor, distributed.ReduceOp.MAX)
 
 
-def unshard(tensor):
-    """The rows of all processes in the order that `shard` took them from; gradients flow to this process's own."""
+def unshard(tensor, count):
+    """The `count` rows of all processes in the order that `shard` took them from; gradients flow to this one's own."""
     if WORLD_SIZE == 1:
         return tensor
     import torch
     from torch import distributed
 
-    lengths = torch.zeros(WORLD_SIZE, dtype=torch.long)  # on the CPU: a GPU does not wait for it
-    lengths[RANK] = len(tensor)
-    distributed.all_reduce(lengths)
-    missing = int(lengths.max()) - len(tensor)
+    missing = -(-count // WORLD_SIZE) - len(tensor)  # the first process has most
     padded = torch.cat([tensor, tensor.new_zeros(missing, *tensor.shape[1:])]).contiguous()
     parts = [torch.empty_like(padded) for _ in range(WORLD_SIZE)]
     distributed.all_gather(parts, padded.detach())
     parts[RANK] = padded
-    return torch.stack(parts, 1).flatten(0, 1)[: int(lengths.sum())]
+    return torch.stack(parts, 1).flatten(0, 1)[:count]

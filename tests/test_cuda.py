@@ -13,6 +13,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import trainings  # noqa: E402
 
+from cls import contrast, nroi  # noqa: E402
 from cls.losses import classification_loss  # noqa: E402
 from cls.model import Classifier, ClassifierArch  # noqa: E402
 from common import device as devices  # noqa: E402
@@ -133,3 +134,38 @@ def test_devices_that_are_not_there_are_refused():
     for name in ("cuda:99", "abacus"):
         with pytest.raises(InputError, match=name):
             devices.select_device(name)
+
+
+def fbr_numbers(device):
+    """What FBR computes on a device, but for its draws, which differ there."""
+    generator = torch.Generator().manual_seed(0)
+    maps, features = (torch.rand(3, n, 12, 12, generator=generator).to(device) for n in (4, 8))
+    labels = torch.tensor([[1.0, 0, 0, 1], [0, 1, 0, 0], [0, 0, 0, 0]], device=device)
+    features.requires_grad_()
+    active = contrast.activations(maps - 0.5, labels)
+    pseudo = contrast.pseudo_labels(active, labels, 0.5)
+    hard = contrast.hard_pixels(active, contrast.probabilities(active, labels, 0.5), pseudo, 0.4, 0.25)
+    prototypes, present = contrast.class_prototypes(features, active, pseudo, 5)
+    own = torch.Generator(device).manual_seed(0)
+    queries = contrast.choose_queries(hard, pseudo, present, 500, own)  # all of them
+    few = torch.zeros_like(hard)
+    few[:, :2, :3] = True
+    nrois, valid = nroi.extract_nrois(features, few, 8, [1, 2, 3])  # as few pixels as these are taken as they are
+    bank = nroi.NROIBank(8, 16).to(device)
+    for _ in range(2):
+        bank.push(nrois.flatten(0, 1), valid.flatten())
+    bank.rows[:] = bank.rows[0]  # whatever is drawn
+    loss = contrast.pixel_to_nroi(features, queries, prototypes, bank, 6, 0.1, own)
+    intra = contrast.intra_foreground(features, pseudo, queries, prototypes, present, 6, 0.1, own)
+    gradient = torch.autograd.grad(loss, features)[0]
+    clusters, _ = nroi.extract_nrois(features, ~few, 4, [1, 2, 3])
+    assert clusters.isfinite().all() and intra.isfinite() and hard.any()
+    exact = hard, pseudo, queries.share.sum() > 0, valid.sum(), bank.position, bank.filled
+    return [x.cpu() for x in exact], [x.detach().cpu() for x in (prototypes, nrois.sum((0, 1)), loss, gradient)]
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_gpu)])
+def test_fbr_on_a_gpu_equals_the_cpu(device):
+    (exact, close), (same, near) = fbr_numbers("cpu"), fbr_numbers(device)
+    assert all(torch.equal(*pair) for pair in zip(exact, same))
+    torch.testing.assert_close(near, close, rtol=1e-4, atol=1e-5)

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import disturbed  # noqa: E402
+import fbr  # noqa: E402
 import finished  # noqa: E402
 import gpu_runner  # noqa: E402
 import page  # noqa: E402
@@ -32,18 +33,31 @@ def run(*command, **environment):
 
 def test_what_a_cpu_can_show(tmp_path):
     out = tmp_path / "folder/lines.jsonl"
-    checks = "devices waits steps fbr prediction crf loaders labels copies run".split()
+    checks = "devices waits steps prediction crf loaders labels copies run".split()
     result = run(sys.executable, "benchmarks/gpu_check.py", "--only", *checks, "--out", out)
     assert result.returncode == 0, result.stdout + result.stderr
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     assert len(lines) == len(result.stdout.splitlines()) and all(line["machine"] for line in lines)
     whats = {line["what"] for line in lines if line["section"] == "Step times"}
     assert whats == {"cls.train", "cls.train_fbr", "cls.train_iam", "seg.train ResNet-101", "seg.train VGG16"}
-    sections = {"Prediction": 3, "Reading images": 5, "FBR": 12, "Labels": 1, "The paper's whole run, extrapolated": 7}
+    sections = {"Prediction": 3, "Reading images": 5, "Labels": 1, "The paper's whole run, extrapolated": 7}
     for section, count in sections.items():
         assert sum(line["section"] == section for line in lines) == count, section
     text = page.report([], [], lines)
     assert "No GPU" not in text and text.count("\n### ") == len({line["section"] for line in lines})
+
+
+def test_what_fbr_costs(tmp_path):
+    """A step in which a part of FBR had nothing to do would be no measurement, and the check would have failed."""
+    out = tmp_path / "lines.jsonl"
+    result = run(sys.executable, "benchmarks/gpu_check.py", "--only", "fbr", "--out", out)
+    assert result.returncode == 0, result.stdout + result.stderr
+    sides = {line["what"]: line.get("sides") for line in map(json.loads, out.read_text().splitlines())}
+    for name in fbr.VARIANTS:
+        plain, own = sides[name].values()
+        assert sides[f"{name}, a step"] == {"cls.train_fbr": pytest.approx(own / plain, rel=0.01)}
+        assert all(memory > 0 for memory in sides[f"{name}, peak memory"].values())
+        assert {f"{name}, {precision}, from start to end" for precision in ("--amp", "--no-amp")} < set(sides)
 
 
 def lines_of(checks, monkeypatch):

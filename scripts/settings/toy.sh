@@ -9,8 +9,8 @@ CLS=(--init "$INIT" "${TRUNK[@]}" "${STRIDE[@]}" --epochs 8 --decay-epochs 4 6 -
     --seed "$SEED" ${AMP:-}) # AMP: --amp or --no-amp, for scripts/study/precision.sh
 FBR_SIZES=(--embedding 64 --bank-size 2000 --queries 128 --prototype-pixels 18)
 FBR=("${FBR_SIZES[@]}" --heads none --labels refined --background 0.5 --temperature 0.1
-    --nroi-weight 0.05 --intra-weight 0 --similarity-weight 0 --segmentation-weight 0)
-FBR_SALIENCY=("${FBR[@]}" --heads shared --labels saliency)
+    --nroi-weight 0.05 --intra-weight 0.05 --similarity-weight 0 --segmentation-weight 0.1)
+FBR_SALIENCY=("${FBR[@]}" --heads shared --labels saliency --intra-weight 0 --segmentation-weight 0)
 INFER=(${AMP:-})
 CROPS=(--iterations 480 --crop-size 97 --scales 0.75 1 1.25 1.5 --pyramid --rates 1 2 3 4 --seed "$SEED" ${AMP:-})
 SEG_VGG16=(--backbone vgg16 --init "$INIT" "${TRUNK[@]}" "${STRIDE[@]}" --fc-channels 0 --lr 3e-3 --no-freeze-bn "${CROPS[@]}")

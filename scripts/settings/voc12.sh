@@ -3,9 +3,9 @@
 TRAIN=${TRAIN:-train_aug} EVAL_TRAIN=${EVAL_TRAIN:-train} # of train_aug, only train has ground truth
 SEED=${SEED:-0}
 CLS=(--init weights/vgg16.pth --seed "$SEED")
-FBR=() # the published setting I stands in cls_train_fbr.sh; I+S:
-FBR_SALIENCY=(--labels saliency --bank-size 50000 --nroi-weight 0.01 --intra-weight 0.1 --hard-quantile 0.6
-    --entropy-quantile 0.1 --prototype-pixels 16)
+FBR=(--heads none --labels refined --background 0.5 --temperature 0.1 --nroi-weight 0.05 --intra-weight 0.05
+    --similarity-weight 0 --segmentation-weight 0.1) # docs/fbr.md; chosen on toy data
+FBR_SALIENCY=("${FBR[@]}" --heads shared --labels saliency --intra-weight 0 --segmentation-weight 0)
 INFER=()
 SEG_VGG16=(--backbone vgg16 --init weights/vgg16.pth --seed "$SEED")                                  # Table 1
 SEG_IMAGENET=(--backbone resnet101 --init weights/resnet101.pth --seed "$SEED")                       # Table 2

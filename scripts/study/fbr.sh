@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # What FBR's parts add, on toy data whose objects come with a context: scripts/study/fbr.sh [SEEDS…] (default 1 2 3 4 5;
 # the settings were chosen on 0). A job for each row and seed. Interrupted, the same command goes on. Ends in runs/fbr/:
-# results.jsonl, RESULTS.md, plot and picture. ROWS: names of some rows alone; SWEEP_SEEDS: of the seeds, those that the
-# sweeps run with; OUT: another folder than runs/fbr.
+# results.jsonl, RESULTS.md, plot and picture. ROWS: names of some rows alone; WHOLE: of the rows, those that go through
+# the whole method; SWEEP_SEEDS: of the seeds, those that the sweeps run with; OUT: another folder than runs/fbr.
 OUT=${OUT:-runs/fbr}
 export TOY_ARGS=${TOY_ARGS:---context 0.9 --context-alone 0.1}
 DATA=data/toy RUN=$OUT
@@ -18,9 +18,9 @@ SHARED="$NROI --heads shared --labels" NONE="$NROI --heads none --labels"
 PARTS="--intra-weight 0.05 --segmentation-weight 0.1"
 TABLE=( # name, script of the training, arguments beside CLS
     "ce                       cls_train"
-    "none_refined             cls_train_fbr $NONE refined"         # FBR in settings/toy.sh
-    "shared_saliency          cls_train_fbr $SHARED saliency"      # FBR_SALIENCY there
-    "all                      cls_train_fbr $NONE refined $PARTS"
+    "none_refined             cls_train_fbr $NONE refined"
+    "shared_saliency          cls_train_fbr $SHARED saliency"    # FBR_SALIENCY in settings/toy.sh
+    "all                      cls_train_fbr $NONE refined $PARTS" # FBR there
     "all_saliency             cls_train_fbr $SHARED saliency $PARTS"
     "published                cls_train_fbr $PUBLISHED"
     "similarity_segmentation  cls_train_fbr $PUBLISHED --nroi-weight 0 --intra-weight 0"
@@ -37,7 +37,7 @@ TABLE=( # name, script of the training, arguments beside CLS
     "shared_truth             cls_train_fbr $SHARED truth"
     "shared_linear            cls_train_fbr $SHARED refined --no-projection-relu"
 )
-WHOLE="ce all all_saliency" # rows that go through the whole method
+WHOLE=${WHOLE-ce all all_saliency} # rows that go through the whole method
 SWEEPS=( # from none_refined: sweep_<argument>_<value>
     "sweep_centres_2           cls_train_fbr $NONE refined --centres 2"
     "sweep_centres_4           cls_train_fbr $NONE refined --centres 4"

@@ -192,9 +192,10 @@ OPTIONS = {  # what an option of this name takes, in each command that has it
     "a whole number from 0 to 4294967295": "--seed",
     "a whole number from 1 to 1000000000": "--bank-size --batch-size --blocks --centres --channels "
     "--crf-bilateral-srgb --crf-bilateral-sxy --crf-gaussian-sxy --crop-size --crops --depths --embedding --epochs "
-    "--iterations --negatives --nodes --prototype-pixels --queries --rates --save-every --steps --width",
+    "--iterations --negatives --nodes --prototype-pixels --queries --rates "
+    "--refine-steps --save-every --steps --width",
     "a whole number from 0 to 1000000000": "--contrast-from --crf-bilateral-weight --crf-gaussian-weight "
-    "--crf-iterations --decay-epochs --fc-channels --refine-steps --workers",
+    "--crf-iterations --decay-epochs --fc-channels --workers",
     "a whole number from 8 to 8192": "--input-size",
     "a whole number from 0 to 255": "--saliency-threshold",
     "a whole number from 1 to 1000": "--kernel-size",

@@ -87,6 +87,13 @@ def test_few_background_pixels_are_their_own_nrois(extract, count):
     assert torch.equal(in_order(nrois[valid]), in_order(features.flatten(2)[0].T[background[0]]))
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_few_background_pixels_count_as_often_as_they_are(seed):
+    features = torch.tensor([1.0, 1, 1, 1, 2, 3]).view(1, 1, 2, 3)
+    nrois, valid = extract_nrois(features, features[0] < 3, 6, [seed])
+    assert sorted(nrois[valid][:, 0].tolist()) == [1, 1, 1, 1, 2]
+
+
 def test_more_centres_than_pixels_and_no_image():
     features = torch.rand(1, 3, 1, 2, generator=seeded(), requires_grad=True)
     nrois, valid = extract_nrois(features, everywhere(features), 8, [0])

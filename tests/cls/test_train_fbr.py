@@ -159,7 +159,7 @@ OPTIONS += [f"--labels {rule}" for rule in ("refined", "saliency", "truth")]
 
 @pytest.mark.parametrize("rule, options", [
     ("--labels cam", OPTIONS),
-    ("--labels refined", ["--band 0.1 0.2", "--refine-sigma 0.3", "--refine-steps 0"]),
+    ("--labels refined", ["--band 0.1 0.2", "--refine-sigma 0.3", "--refine-steps 1"]),
 ])  # fmt: skip
 def test_each_option_is_heard(train, rule, options):
     rule = (*only("nroi"), *rule.split())

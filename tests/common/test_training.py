@@ -42,8 +42,11 @@ class State:
         self.steps = state["steps"]
 
 
-def train(out, images, losses=None, state=None, **more):
-    """Runs a training with the loss w x, w = 1 at the start, lr = 1, a step an image. Returns the model."""
+def train(out, images, losses=None, state=None, watched=None, **more):
+    """Runs a training with the loss w x, w = 1 at the start, lr = 1, a step an image. Returns the model.
+
+    `losses` and `watched` are functions of the iteration and the output.
+    """
     args = {"out": out, "save_minutes": 10, "save_every": None, "deterministic": False, "seed": 0, "batch_size": 1}
     args = Namespace(**args | {"workers": 0, "amp": False} | more)
     model = torch.nn.Linear(1, 1, bias=False)
@@ -54,7 +57,8 @@ def train(out, images, losses=None, state=None, **more):
     with Run(args, model, optimizer, images, torch.device("cpu"), epochs=1, state={"state": state}) as run:
         for iteration, batch in run:
             state.steps += 1
-            run.step(losses(iteration, run.model(batch["image"])))
+            output = run.model(batch["image"])
+            run.step(losses(iteration, output), watched and watched(iteration, output))
     return model
 
 
@@ -71,6 +75,25 @@ def test_losses_are_added_up_and_logged_by_name(tmp_path):
     log.Reload()
     assert [event.value for event in log.Scalars("loss/two")] == [1.5, 0.25 * 3 * (1 - 4 * 0.5)]
     assert {"loss/one", "lr", "waiting for data"} < set(log.Tags()["scalars"])
+
+
+def test_what_is_watched_is_logged_beside_the_losses_and_counts_nothing(tmp_path):
+    """Every ten iterations, or where a checkpoint is written; in steps that have it; it may be anything."""
+
+    def watched(iteration, output):
+        return {"weight": output.sum() + 5, "iteration": output.new_tensor(iteration)} if iteration % 5 == 0 else None
+
+    def endless(iteration, output):
+        return {"endless": output.new_tensor(math.inf)}
+
+    images = Numbers(*[0.0] * 20, 0.5, 0.25)
+    assert train(tmp_path / "a", images, watched=watched).weight.item() == 1 - 0.5 - 0.25
+    log = EventAccumulator(str(tmp_path / "a" / "tensorboard"))
+    log.Reload()
+    assert [(event.step, event.value) for event in log.Scalars("weight")] == [(0, 5.0), (10, 5.0), (20, 5.5)]
+    assert [event.value for event in log.Scalars("iteration")] == [0, 10, 20]
+    assert {"loss/weight", "loss/iteration"}.isdisjoint(log.Tags()["scalars"])
+    train(tmp_path / "b", Numbers(1.0), watched=endless)
 
 
 def test_an_empty_share_is_a_batch_of_nothing(tmp_path, monkeypatch):

@@ -31,9 +31,9 @@ def test_every_row_for_every_seed(study):
     out, calls = study
     rows = rows_of(calls)
     sweeps = {key for key in rows if key[1].startswith("sweep_")}
-    assert len(sweeps) == 12 and {seed for seed, _ in sweeps} == {1}
+    assert len(sweeps) == 11 and {seed for seed, _ in sweeps} == {1}
     names = {row for _, row in rows.keys() - sweeps}
-    assert len(names) == 18 and rows.keys() - sweeps == {(seed, row) for seed in (1, 2) for row in names}
+    assert len(names) == 19 and rows.keys() - sweeps == {(seed, row) for seed in (1, 2) for row in names}
     assert len(of(calls, "cls.train")) == 2 and {row for _, row in rows} >= {"ce", "published", "all", "one_centre"}
     for (seed, row), told in rows.items():
         assert (told["data"], told["out"]) == (out / f"toy{seed}", out / f"seed{seed}" / row / "cls")
@@ -42,12 +42,12 @@ def test_every_row_for_every_seed(study):
 def test_the_data_have_context(study):
     told = of(study[1], "data.prepare_toy")
     assert sorted(each["seed"] for each in told) == [1, 2]
-    assert all((each["context"], each["context_alone"]) == (0.6, 0.3) for each in told)
+    assert all((each["context"], each["context_alone"]) == (0.9, 0.1) for each in told)
 
 
 def test_rows_are_what_they_are_called(study):
     rows = {row: told for (seed, row), told in rows_of(study[1]).items() if seed == 1}
-    toy = {"embedding": 64, "bank_size": 2000, "queries": 512, "prototype_pixels": 18}
+    toy = {"embedding": 64, "bank_size": 2000, "queries": 128, "prototype_pixels": 18}
 
     def different(row, other):
         return {name: value for name, value in rows[row].items() if name != "out" and value != rows[other][name]}
@@ -58,20 +58,28 @@ def test_rows_are_what_they_are_called(study):
             assert row.startswith("sweep_bank") or toy.items() <= told.items(), row
     assert [rows["published"][name] for name in WEIGHTS] == [0.05, 0.1, 0.1, 0.1]
     assert rows["published"]["heads"] == "two" and rows["published"]["temperature"] == 0.5
-    assert [rows["shared_refined"][name] for name in WEIGHTS] == [0.05, 0, 0, 0]
-    assert different("null", "shared_refined") == {"nroi_weight": 1e-6}
+    assert [rows["none_refined"][name] for name in WEIGHTS] == [0.05, 0, 0, 0]
     assert different("similarity_segmentation", "published") == {"nroi_weight": 0, "intra_weight": 0}
     assert different("none_truth", "shared_cam") == {"heads": "none", "labels": "truth"}
-    assert different("all", "shared_refined") == {"intra_weight": 0.05, "segmentation_weight": 0.1}
-    assert different("all_saliency", "all") == {"labels": "saliency"}
-    assert different("cut", "shared_refined") == {"intra_weight": 0.05, "cut_gradient": True}
-    assert different("random", "shared_refined") == {"random_nrois": True}
-    assert different("one_centre", "shared_refined") == {"centres": 1}
-    assert different("sweep_projection_relu_off", "shared_refined") == {"projection_relu": False}
+    assert different("all", "none_refined") == {"intra_weight": 0.05, "segmentation_weight": 0.1}
+    assert different("all_saliency", "all") == {"heads": "shared", "labels": "saliency"}
+    assert different("shared_linear", "shared_refined") == {"projection_relu": False}
+    assert different("null", "none_refined") == {"nroi_weight": 1e-6}
+    assert different("cut", "none_refined") == {"intra_weight": 0.05, "cut_gradient": True}
+    assert different("random", "none_refined") == {"random_nrois": True}
+    assert different("one_centre", "none_refined") == {"centres": 1}
     for row in rows:
-        if row.startswith("sweep_") and not row.endswith("_off"):
+        if row.startswith("sweep_"):
             name, value = row.removeprefix("sweep_").rsplit("_", 1)
-            assert different(row, "shared_refined") == {name: float(value)}
+            assert different(row, "none_refined") == {name: float(value)}
+
+
+def test_settings_of_the_toy_data_are_rows(study, tmp_path):
+    rows = {row: told for (seed, row), told in rows_of(study[1]).items() if seed == 1}
+    calls = of(calls_of(tmp_path, "paper/fbr", DATA=tmp_path / "toy", RUN=tmp_path / "run"), "cls.train_fbr")
+    for told, row in zip(calls, ("all", "shared_saliency"), strict=True):
+        other = {name for name, value in told.items() if value != rows[row][name]}
+        assert other == {"data", "out", "seed", "diagnose"}
 
 
 def test_each_row_is_measured_and_three_go_on(study):
@@ -102,20 +110,41 @@ def test_an_unknown_row(tmp_path):
     assert result.returncode == 2 and result.stderr.endswith("ROWS: there is no row cutt\n")
 
 
-def test_voc(tmp_path):
-    """Setting I is the published one, as are the numbers of I+S."""
-    data, run = tmp_path / "voc12", tmp_path / "run"
+def voc(tmp_path, **variables):
+    """Calls of paper/fbr on a data set called voc12, and the values that FBR's arguments have by default."""
+    data = tmp_path / "voc12"
     data.mkdir()
     (data / "classes.txt").touch()
-    calls = calls_of(tmp_path, "paper/fbr", DATA=data, RUN=run)
+    calls = calls_of(tmp_path, "paper/fbr", DATA=data, RUN=tmp_path / "run", **variables)
+    needed = ["--data", "d", "--split", "s", "--out", "o"]
+    default = vars(train_fbr.parser().parse_args(needed))
+    return calls, {
+        name: default[name] for name in default.keys() - vars(train_fbr.training_parser("").parse_args(needed))
+    }
+
+
+def test_voc_as_published(tmp_path):
+    calls, default = voc(tmp_path, SETTINGS="voc12_code")
     image_labels, saliency = of(calls, "cls.train_fbr")
-    default = vars(train_fbr.parser().parse_args(["--data", "d", "--split", "s", "--out", "o"]))
-    fbr = default.keys() - vars(train_fbr.training_parser("").parse_args(["--data", "d", "--split", "s", "--out", "o"]))
-    assert {name: image_labels[name] for name in fbr} == {name: default[name] for name in fbr}
-    assert {name: saliency[name] for name in fbr if saliency[name] != default[name]} == {
+    assert {name: image_labels[name] for name in default} == default
+    assert {name: saliency[name] for name in default if saliency[name] != default[name]} == {
         "labels": "saliency", "bank_size": 50000, "nroi_weight": 0.01, "hard_quantile": 0.6, "entropy_quantile": 0.1,
         "prototype_pixels": 16,
     }  # fmt: skip
+
+
+def test_voc(tmp_path):
+    """The settings are ours, with the published sizes."""
+    calls, default = voc(tmp_path)
+    image_labels, saliency = of(calls, "cls.train_fbr")
+    assert {name: image_labels[name] for name in default if image_labels[name] != default[name]} == {
+        "heads": "none", "labels": "refined", "background": 0.5, "temperature": 0.1, "intra_weight": 0.05,
+        "similarity_weight": 0,
+    }  # fmt: skip
+    different = {name for name in default if saliency[name] != image_labels[name]}
+    assert different == {"heads", "labels", "intra_weight", "segmentation_weight"}
+    assert (saliency["heads"], saliency["labels"]) == ("shared", "saliency")
+    run = tmp_path / "run"
     masks = {str(told["pred"].relative_to(run)) for told in of(calls, "seg.evaluate") if told["split"] == "train"}
     assert masks == {"label_pseudo", "fbr/label_pseudo", "fbr_saliency/label_pseudo"}
     assert image_labels["split"] == "train_aug" and len(of(calls, "cls.train_iam")) == 3

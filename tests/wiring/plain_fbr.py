@@ -25,8 +25,9 @@ class Network(Classifier):
         width = trunk["channels"][-1]
         names = {"two": ["foreground", "background"], "shared": ["both"], "none": []}[heads]
         with torch.random.fork_rng(devices=[]):
-            self.heads = nn.ModuleDict({name: nn.Conv2d(width, embedding, 1, bias=False) for name in names})
+            self.heads = nn.ModuleDict()
             for name in names:
+                self.heads[name] = nn.Conv2d(width, embedding, 1, bias=False)
                 nn.init.xavier_uniform_(self.heads[name].weight)
             self.heads["segmentation"] = nn.Conv2d(embedding if names else width, 1, 1)
         self.kind, self.relu = heads, relu
@@ -96,7 +97,7 @@ class Loss:
         losses = {"classification": plain.classification_loss(maps, chosen)}
         if self.iteration >= self.first:
             losses |= self.parts(maps, chosen)
-        self.told.append({name: float(loss) for name, loss in losses.items()})
+        self.told.append({name: float(loss.detach()) for name, loss in losses.items()})
         self.iteration += 1
         unused = sum(0 * parameter.sum() for parameter in self.model.heads.parameters())
         return sum(losses.values()) + unused
@@ -113,9 +114,7 @@ class Loss:
         prototypes = self.prototypes(pixels.detach(), flat, chances)
         hard = torch.cat([self.hard(*each).flatten() for each in zip(active, pseudo, chosen)])
         order = (torch.rand(len(hard), generator=draws[1]) + hard).sort(descending=True).indices[: option["queries"]]
-        queries = [
-            (row, int(pixel)) for row, pixel in enumerate(order) if hard[pixel] and int(flat[pixel]) in prototypes
-        ]
+        queries = [(row, int(n)) for row, n in enumerate(order) if hard[n] and int(flat[n]) in prototypes]
         size = len(order), option["negatives"]
 
         self.push(model.background.detach(), pseudo, seeds)
@@ -156,9 +155,8 @@ class Loss:
             side = len(rgb) // maps.shape[1]
             small = rgb.reshape(maps.shape[1], side, maps.shape[2], side, 3).mean((1, 3)) / 255
             for cls in item[1]:
-                map_ = refine(
-                    found[cls].double().numpy(), small, self.options["refine_sigma"], self.options["refine_steps"]
-                )
+                map_ = found[cls].double().numpy()
+                map_ = refine(map_, small, self.options["refine_sigma"], self.options["refine_steps"])
                 found[cls] = torch.from_numpy(map_ / (map_.max() + 1e-5))
         return found
 

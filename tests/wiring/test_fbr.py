@@ -42,9 +42,8 @@ def test_every_loss_and_every_weight(stage, data, tmp_path, name):
     parts = {"nroi": 1, "intra": 1, "similarity": int(options["heads"] == "two"), "segmentation": 1}
     given = words(options | {f"{part}_weight": weight for part, weight in parts.items()})
     torch.save(trunk_weights(), tmp_path / "vgg16.pth")
-    out = stage(
-        "cls.train_fbr", *COMMAND, *given, "--init", tmp_path / "vgg16.pth", "--seed", 3, "--out", tmp_path / "a"
-    )
+    paths = ("--init", tmp_path / "vgg16.pth", "--out", tmp_path / "fbr")
+    out = stage("cls.train_fbr", *COMMAND, *given, *paths, "--seed", 3)
 
     torch.manual_seed(3)
     model = plain_fbr.Network(TRUNK, 3, options["heads"], options["embedding"], options.get("projection_relu", True))

@@ -1,0 +1,154 @@
+"""What FBR costs: steps of cls.train_fbr beside those of cls.train, at the paper's size: python benchmarks/fbr.py
+
+Each training runs in a process of its own, with its command's own loop, on drawn images of 1 to 3 classes, from the
+second epoch on and with a full bank. They take turns, a step each, so that whatever else slows the machine slows all;
+times are medians. On a CPU memory is the process's largest, on a GPU what PyTorch had allocated there.
+"""
+
+import argparse
+import json
+import math
+import tempfile
+import time
+from itertools import cycle
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+
+import torch
+import trainings
+from crf import status
+from draw import draw_data
+from measurement import checked, measured, with_origin
+
+from common import checkpoint
+from common import device as devices
+
+PLAIN = "cls.train"
+ONE_HEAD = ("--heads", "shared", "--similarity-weight", 0, "--segmentation-weight", 0)
+VARIANTS = {
+    "two heads, all losses": (),
+    "one head, NROIs alone, labels refined": (*ONE_HEAD, "--intra-weight", 0, "--labels", "refined"),
+}
+TIMES_CLS_TRAIN = 1.25  # what a step of cls.train_fbr may take
+
+
+class Turns:
+    """Stands in for a loader: a batch whenever the pipe says so, and into the pipe the seconds of its step."""
+
+    def __init__(self, run, pipe):
+        self.batches, self.pipe, self.device = trainings.read_batches(run), pipe, run.device
+        self.step, run.step = run.step, self.remember
+        run.loader, run.total, run.done = self, math.inf, run.epoch_length  # the first epoch only warms up
+
+    def remember(self, losses, *watched):
+        self.step(losses, *watched)
+        self.losses = {name: loss.detach() for name, loss in losses.items()}
+
+    def __iter__(self):
+        for batch in cycle(self.batches):
+            if not self.pipe.recv():
+                raise trainings.Reached
+            start = time.perf_counter()
+            yield batch
+            trainings.wait(self.device)
+            self.pipe.send(time.perf_counter() - start)
+
+
+def train(pipe, module, arguments, device):
+    """A training, in a process of its own: see Turns; at last its losses {name: number} and peak memory in MiB."""
+    all_turns = []
+
+    def prepared(run):
+        if bank := run.state.get("bank"):
+            bank.rows.uniform_()
+            bank.filled.fill_(bank.size)
+        all_turns.append(Turns(run, pipe))
+
+    with tempfile.TemporaryDirectory() as folder:
+        trainings.Training(module, arguments, Path(folder), device).run(prepared)
+    losses = {name: loss.item() for name, loss in all_turns[0].losses.items()}
+    cuda = torch.device(device).type == "cuda"
+    # not ru_maxrss, which counts the process that started this one
+    peak = torch.cuda.max_memory_allocated(device) / 2**20 if cuda else status("VmHWM")
+    pipe.send((losses, peak))
+
+
+def take_turns(commands, device, warm, steps):
+    """{name: (seconds of each step, losses, peak MiB)} of the trainings {name: (module, arguments)}, step by step."""
+    context, pipes, processes = get_context("spawn"), {}, []
+    try:
+        for name, command in commands.items():
+            pipes[name], other = context.Pipe()
+            processes.append(context.Process(target=train, args=(other, *command, str(device)), daemon=True))
+            processes[-1].start()
+            other.close()  # so that the end of a process is seen here
+        seconds = {name: [] for name in pipes}
+        for _ in range(warm + steps):
+            for name, pipe in pipes.items():
+                pipe.send(True)
+                seconds[name].append(pipe.recv())
+        for pipe in pipes.values():
+            pipe.send(False)
+        return {name: (seconds[name][warm:], *pipe.recv()) for name, pipe in pipes.items()}
+    finally:
+        for process in processes:
+            process.kill()
+            process.join()
+
+
+def cost(root, device, warm, steps, thin=False, options=()):
+    """Lines: time and memory of cls.train_fbr beside cls.train, on the list half of the data of draw.py in `root`.
+
+    Raises RuntimeError if a loss was 0, so that a part would not have been measured.
+    """
+    common = (*options, "--split", "half", "--workers", 0, "--save-minutes", 1e6)
+    all_commands = trainings.commands(root, thin=thin)
+    commands = {PLAIN: (PLAIN, (*all_commands[PLAIN][1], *common))}
+    for name, own in VARIANTS.items():
+        module, arguments = all_commands["cls.train_fbr"]
+        commands[name] = module, (*arguments, *common, *own)
+    found = take_turns(commands, device, warm, steps)
+    plain, _, plain_memory = found.pop(PLAIN)
+    for name, (seconds, losses, memory) in found.items():
+        empty = [loss for loss, value in losses.items() if not value]
+        if empty:
+            raise RuntimeError(f"{name}: no {' and no '.join(empty)} loss: its cost is not measured")
+        sides = {PLAIN: 1e3 * median(plain), "cls.train_fbr": 1e3 * median(seconds)}
+        yield measured("FBR", name, "ms/step", sides)
+        times = {"cls.train_fbr": median(seconds) / median(plain)}
+        yield measured("FBR", f"{name}, a step", "times cls.train's", times, at_most=None if thin else TIMES_CLS_TRAIN)
+        yield measured("FBR", f"{name}, peak memory", "MiB", {PLAIN: plain_memory, "cls.train_fbr": memory})
+
+
+def check(place, _):
+    """For gpu_check.py: the cost, and cls.train_fbr from start to end with and without bfloat16."""
+    warm, steps = (1, 1) if place.thin else (12, 30)
+    yield from cost(place.root, place.device, warm, steps, place.thin)
+    module, arguments = place.commands["cls.train_fbr"]
+    for precision in ("--amp", "--no-amp"):
+        for name, own in VARIANTS.items():
+            with tempfile.TemporaryDirectory() as folder:
+                options = (*arguments, "--split", "few", precision, *own, "--workers", 0)
+                trainings.Training(module, options, Path(folder), place.device).run(lambda run: None)
+                state = checkpoint.load(Path(folder) / "weights.pth")["state_dict"]
+            finite = all(tensor.isfinite().all() for tensor in state.values())
+            found = "finite weights" if finite else "weights that are not finite"
+            yield checked("FBR", f"{name}, {precision}, from start to end", finite, found)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--steps", type=int, default=9, help="of each training, after two that do not count")
+    parser.add_argument("--amp", action=argparse.BooleanOptionalAction, help="as that of the trainings")
+    args = parser.parse_args()
+    options = () if args.amp is None else ("--amp" if args.amp else "--no-amp",)
+    with tempfile.TemporaryDirectory() as folder:
+        draw_data(Path(folder), 20)
+        for line in cost(Path(folder), devices.select_device(args.device), 2, args.steps, options=options):
+            print(json.dumps(with_origin(line), ensure_ascii=False), flush=True)
+
+
+if __name__ == "__main__":
+    main()
