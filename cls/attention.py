@@ -73,7 +73,7 @@ class AttentionAccumulator:
     def state_dict(self) -> dict[str, torch.Tensor]:
         """State of all processes, on the CPU: `maps` uint8 (M, size, size), `stored` bool (M,); a collective call."""
         self.merge()
-        return {"maps": self.maps[:-1].cpu(), "stored": self.stored[:-1].cpu()}
+        return {"maps": self.maps[:-1].cpu().clone(), "stored": self.stored[:-1].cpu().clone()}
 
     def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
         """Restore what `state_dict` returned."""

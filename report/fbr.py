@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from report.fbr_lines import EVALUATED, MAPS, WEIGHTS
+from report.fbr_lines import EVALUATED, INSIDE, MAPS, WEIGHTS
+from report.fbr_text import FINDINGS, HEAD, NOTES
 from report.lines import holds, interval, origins, read_lines, signed, spread
 from report.table import markdown_table
 from stages.command import HelpFormatter, command_name, exit_on_input_error
@@ -39,41 +40,6 @@ PARTS = [
 ]
 WHOLE = {"initial label": "label_initial", "pseudo label": "label_pseudo", "val": "pred2_val"}
 
-HEAD = """# FBR on the toy data
-
-Made by `scripts/study/fbr.sh {seeds}`: {count} seeds; a seed changes the data, the initialisation and the order.
-The settings were chosen on seed 0. The objects of these data lie on a patch of a texture that belongs to their class
-and is background in the ground truth (`data.prepare_toy --context 0.9 --context-alone 0.1`).
-Everything is in percent, mean ± standard deviation over the seeds, on the training images unless another list is named.
-A difference is the mean of the seeds' paired differences ± half its 95 % interval (Student's t), with the number of
-seeds in which it is above 0.
-
-"""
-
-NOTES = {
-    "rows": "`ce` is classification alone (`cls.train`), `null` FBR at a weight of 1e-6, `published` the published "
-    "settings but for the sizes. The labels are the source of the pseudo labels: the CAMs, the CAMs refined by the "
-    "image's colours, the CAMs cleaned by saliency, and the ground truth, a bound. The weights are those of "
-    "pixel-to-NROI, intra-foreground, similarity and segmentation.",
-    "cam": "Context at 60 %: how much of the context of the image's own classes the CAMs call object at the threshold "
-    "where 60 % of the object pixels are found; less is better. AUC: object against context pixels. The best "
-    "threshold is chosen on the ground truth. Each difference is to `ce`.",
-    "cam_refined": "The same rows; their maps are refined by the image's colours afterwards (`cls.refine`). Toy "
-    "objects have even colours: a favourable case for refinement, as for saliency.",
-    "label_cam": "Background extraction with the CAMs in the place of the OA-CAMs: mIoU over the pixels that are not "
-    "ignored; the share of ignored pixels; the share of object pixels that the label calls background.",
-    "controls": "`cut` computes both contrasts and cuts their gradient; `random` draws background pixels where the "
-    "others have cluster centres; `one_centre` has one centre an image. The last column is the largest difference of "
-    "any score of raw and refined maps in any seed: 0 where two rows are the same.",
-    "parts": "The same columns for the parts of FBR.",
-    "whole": "The classifier of the row, then IAM, BE, POM and two rounds with NSRM, on the validation images; the "
-    "labels of the training images on the way.",
-    "sweeps": "From `none_refined`, one argument at a time. Seeds {seeds}. Each difference is to `none_refined`.",
-    "maps": "Training images of the first seed. Of all images with 200 pixels of own context or more, the two in which "
-    "the share of own context called object at the threshold 0.5 falls most from `ce` to `all`, and the two in which "
-    "it rises most or falls least. Second column: objects by class, their context in a paler colour of the class.",
-}
-
 
 def parser() -> argparse.ArgumentParser:
     """Parser of the command's arguments."""
@@ -88,7 +54,11 @@ def parser() -> argparse.ArgumentParser:
 def usable(line: object) -> bool:
     """Whether something read from JSON is a line of report.fbr_lines."""
     needed = (*MAPS, EVALUATED[0])
-    return holds(line, KEYS) and all(
+    if not holds(line, KEYS) or line["row"].startswith(SWEEP) and "_" not in line["row"].removeprefix(SWEEP):
+        return False
+    inside = line.get("inside", {})
+    numbers = isinstance(inside, dict) and holds(inside, dict.fromkeys(inside, NUMBER))
+    return numbers and all(
         holds(line.get(name), types) for name, types in SCORES.items() if name in needed or name in line
     )
 
@@ -150,6 +120,16 @@ def score_table(rows: Rows, part: str, scores: dict[str, str]) -> str:
             cells += [spread(rows.values(row, part, key)), difference]
         body.append(cells)
     return markdown_table(head, body)
+
+
+def inside_table(rows: Rows) -> str:
+    """Markdown of what the trainings logged beside their losses, of the rows that did."""
+    body = [
+        [f"`{row}`", *(spread(rows.values(row, "inside", name)) for name in INSIDE)]
+        for row in rows.main
+        if len(rows.values(row, "inside", "gradient ratio"))
+    ]
+    return markdown_table(["row", *(name.removeprefix("share/") for name in INSIDE)], body) if body else ""
 
 
 def pair_table(rows: Rows, pairs: list[tuple[str, str]]) -> str:
@@ -228,6 +208,7 @@ SECTIONS: list[tuple[str, str, Callable[[Rows], str]]] = [  # key of NOTES, head
             rows, "label_cam", {"mIoU": "mean_iou", "ignored": "ignored", "missed": "false_negative"}
         ),
     ),
+    ("inside", "Where hard pixels and prototypes lie", inside_table),
     ("parts", "Parts", lambda rows: pair_table(rows, PARTS)),
     ("controls", "Controls", lambda rows: pair_table(rows, CONTROLS)),
     ("whole", "The whole method", whole_table),
@@ -240,7 +221,7 @@ def report(lines: list[dict], pictures: str, with_maps: bool = True) -> str:
     rows = Rows(lines)
     seeds = sorted({line["seed"] for line in lines if line["row"] in rows.main})
     swept = sorted({line["seed"] for line in lines if line["row"].startswith(SWEEP)})
-    parts = [HEAD.format(seeds=" ".join(map(str, seeds)), count=len(seeds)), origins(lines)]
+    parts = [HEAD.format(seeds=" ".join(map(str, seeds)), count=len(seeds)), origins(lines), FINDINGS]
     for name, heading, table_of in SECTIONS:
         if table := table_of(rows):
             note = NOTES[name].format(seeds=" ".join(map(str, swept)))
@@ -271,7 +252,7 @@ def plot(path: Path, rows: Rows) -> None:
         axis.axvline(0, color="black", linewidth=0.8)
         axis.set(title=title, xlabel="mIoU, difference to ce (points)", yticks=range(len(names)), yticklabels=names)
         axis.grid(alpha=0.3)
-    axes[0].set_ylim(len(names) - 0.5, -0.5)  # the first row on top
+    axes[0].set_ylim(max(len(names), 1) - 0.5, -0.5)  # the first row on top
     with atomic(path) as partial:
         figure.savefig(partial, format="png", dpi=110)
     pyplot.close(figure)
@@ -284,7 +265,9 @@ def main(args: argparse.Namespace) -> None:
     lines = read_lines([args.results], usable, f"JSON lines of report.fbr_lines, with {', '.join(sorted(KEYS))}")
     if BASE not in {line["row"] for line in lines}:
         raise InputError(f"{args.results}: expected lines of the row {BASE}, which the others are compared with")
-    plot(args.results.with_name("differences.png"), Rows(lines))
+    picture = args.results.with_name("differences.png")
+    check_output(picture, args.out)
+    plot(picture, Rows(lines))
     pictures = os.path.relpath(args.results.parent.resolve(), args.out.parent.resolve())
     with_maps = args.results.with_name("maps.png").exists()
     with atomic(args.out) as partial:

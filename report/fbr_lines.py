@@ -18,6 +18,14 @@ from stages.files import InputError, atomic, check_output, read_json
 MAPS = ("cam", "cam_refined")
 EVALUATED = ("label_cam", "label_initial", "label_pseudo", "pred1_val", "pred2_val")  # from the second on: whole method
 WEIGHTS = ("nroi_weight", "intra_weight", "similarity_weight", "segmentation_weight")
+INSIDE = (  # of the scalars that cls.train_fbr --diagnose logs
+    "share/hard pixels on objects",
+    "share/hard pixels on context",
+    "share/prototypes on objects",
+    "share/prototypes on context",
+    "share/context as background",
+    "gradient ratio",
+)
 ARGUMENTS = ("heads", "labels", "background", "temperature", "centres", "bank_size", "projection_relu", *WEIGHTS)
 
 
@@ -34,9 +42,12 @@ def map_scores(path: Path) -> dict:
     found = read_json(path)
     try:
         best, fixed = (found[name]["mean_iou"] for name in ("best", "fixed"))
-        return {"best": best, "fixed": fixed, "context_at_60": found["context_at_60"], "auc": found["auc"]}
+        scores = {"best": best, "fixed": fixed, "context_at_60": found["context_at_60"], "auc": found["auc"]}
+        if all(isinstance(score, (int, float, type(None))) for score in scores.values()):
+            return scores
     except (KeyError, TypeError):
-        raise InputError(f"{path}: expected the scores of report.context") from None
+        pass
+    raise InputError(f"{path}: expected the scores of report.context")
 
 
 def label_scores(path: Path) -> dict:
@@ -45,12 +56,29 @@ def label_scores(path: Path) -> dict:
     return {name: found[name] for name in REPORTED}
 
 
+def inside(training: Path) -> dict:
+    """Means of INSIDE over the second half of what a training logged, shares in percent; none if it logged none."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # slow to import
+
+    log = EventAccumulator(str(training / "tensorboard"))
+    log.Reload()
+    logged, found = log.Tags()["scalars"], {}
+    for name in [name for name in INSIDE if name in logged]:
+        values = [each.value for each in log.Scalars(name)]
+        values = values[len(values) // 2 :]
+        found[name] = round(sum(values) / len(values) * (100 if name.startswith("share/") else 1), 4)
+    return found
+
+
 def line_of(row: Path) -> dict:
     """The line of one row of one seed. Scores that are not there, as of the whole method, are left out."""
+    line = {"row": row.name} | origin(row, "cls")  # first: it refuses other records
     told = read_json(row / "cls" / "stage.json")["arguments"]
-    line = {"row": row.name} | origin(row, "cls") | {"arguments": {key: told[key] for key in ARGUMENTS if key in told}}
+    line["arguments"] = {key: told[key] for key in ARGUMENTS if key in told}
     for names, scores_of in ((MAPS, map_scores), (EVALUATED, label_scores)):
         line |= {name: scores_of(scores_path(row, name)) for name in names if scores_path(row, name).exists()}
+    if (row / "cls" / "tensorboard").is_dir() and (found := inside(row / "cls")):
+        line["inside"] = found
     return line
 
 
@@ -63,7 +91,8 @@ def lines_of(run: Path) -> Iterator[dict]:
 
 def main(args: argparse.Namespace) -> None:
     """Write the lines of all runs. Raises InputError if there is none."""
-    check_output(args.out)
+    patterns = ("*/cls/stage.json", "*/scores/*/scores.json")
+    check_output(args.out, *(path for run in args.runs for pattern in patterns for path in run.glob(pattern)))
     lines = [line for run in args.runs for line in lines_of(run)]
     if not lines:
         raise InputError(f"{args.runs[0]}: expected the scored rows of scripts/study/fbr.sh below it")

@@ -31,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--count", type=EVEN, default=4, help="how many images; even")
     parser.add_argument("--before", default="ce", help="row, whose CAMs are <run>/<row>/cam")
     parser.add_argument("--after", default="all", help="row, whose CAMs are <run>/<row>/cam")
+    parser.add_argument("--also", nargs="*", default=[], metavar="ROW", help="rows that are shown beside these two")
     return parser
 
 
@@ -84,13 +85,17 @@ def columns(dataset: DataSet, items: list[Item], folders: dict[str, Path]) -> Co
 def main(args: argparse.Namespace) -> None:
     """Choose the images, write the figure, print the choice."""
     check_output(args.out)
+    rows = [args.before, args.after, *args.also]
+    folders = [args.run / row / "cam" for row in rows]
+    for folder in (args.data, *folders):
+        if folder.resolve() in args.out.resolve().parents:
+            raise InputError(f"{args.out}: expected a file outside of {folder}, which is read")
     dataset = DataSet(args.data)
     items = dataset.split(args.split, labelled=True)
-    folders = [args.run / row / "cam" for row in (args.before, args.after)]
     for folder in folders:
         require_maps(folder, items)
-    titles = [f"CAM, {row}" for row in (args.before, args.after)]
-    chosen = choose(score(dataset, items, folders), args.count)[::-1]  # the largest fall first
+    titles = [f"CAM, {row}" for row in rows]
+    chosen = choose(score(dataset, items, folders[:2]), args.count)[::-1]  # the largest fall first
     text = {id: f"{before:.0f} → {after:.0f} %" for id, before, after in chosen}
     pictures = columns(dataset, items, dict(zip(titles, folders, strict=True)))
     figure = draw([(f"{id}\n{shares}", id, dataset.image_size(id)) for id, shares in text.items()], pictures)

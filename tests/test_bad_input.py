@@ -32,7 +32,7 @@ ACTIONS = runpy.run_path(Path(__file__).with_name("damage.py"))  # what a case m
 TABLES = runpy.run_path(Path(__file__).parent / "bad_input/commands.py")
 COMMANDS, READS, DAMAGED, OTHERS = (TABLES[name] for name in ("COMMANDS", "READS", "DAMAGED", "OTHERS"))
 OUT_FILES = {"seg.export_voc_server": "tgz", "report.collect": "jsonl", "report.study": "md", "report.gallery": "png"}
-OUT_FILES |= {"weights.fetch": "pth"}
+OUT_FILES |= {"weights.fetch": "pth", "report.fbr_lines": "jsonl", "report.fbr": "md", "report.fbr_picture": "png"}
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +62,9 @@ def place(tiny_data, tiny_devkit, tmp_path, weights, monkeypatch):
             for cls in classes:
                 grey = np.arange(size[0] * size[1], dtype=np.uint8).reshape(size)
                 write_grey(tmp_path / folder / f"{id}_{cls}.png", grey)
+    for row in ("ce", "all"):
+        shutil.copytree(tmp_path / "maps", tmp_path / "run" / row / "cam")
+    put_context(tiny_data)
     shutil.copytree(tiny_data / "SegmentationClass", tmp_path / "label")
     for name in ("label_initial", "label_pseudo", "label_masked", "pred1", "pred2"):
         (tmp_path / "run" / name).mkdir(parents=True)
@@ -73,6 +76,7 @@ def place(tiny_data, tiny_devkit, tmp_path, weights, monkeypatch):
     for name, content in weights.items():
         checkpoint.save(tmp_path / name, **content)
     put_records(tmp_path)
+    put_rows(tmp_path)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.txt").write_text("years of work")
     monkeypatch.chdir(tmp_path)  # what is written to a relative path would show
@@ -96,6 +100,32 @@ def put_records(place):
     line = {"setting": "ablation", "table": "table3", "row": "baseline", "paper": 67.7, "seed": 1}
     line |= {"commit": None, "torch": "2", "machine": "M"}
     (place / "results.jsonl").write_text(json.dumps(line | scores) + "\n")
+
+
+def put_context(data):
+    """Masks in which all background of an image, of some 1000 pixels or more, is the context of its first class."""
+    (data / "context").mkdir()
+    for line in (data / "lists/train.txt").read_text().splitlines():
+        id, first, *_ = line.split()
+        truth = read_indexed(data / "SegmentationClass" / f"{id}.png")
+        write_indexed(data / "context" / f"{id}.png", np.where(truth == 0, int(first) + 1, 0).astype(np.uint8))
+
+
+def put_rows(place):
+    """The records and scores of two rows of FBR, and the lines of report.fbr_lines."""
+    maps = {"best": 40.0, "fixed": 30.0, "context_at_60": 50.0, "auc": 60.0}
+    labels = {"mean_iou": 50.0, "ignored": 1.0, "false_negative": 2.0}
+    record = {"arguments": {"seed": 1}, "versions": {"commit": None, "torch": "2"}, "machine": "M"}
+    found = maps | {"best": {"mean_iou": 40.0}, "fixed": {"mean_iou": 30.0}}
+    for row in ("ce", "all"):
+        files = {"cls/stage.json": record, "scores/label_cam/scores.json": labels}
+        files |= {f"scores/{name}/scores.json": found for name in ("cam", "cam_refined")}
+        for path, content in files.items():
+            ACTIONS["write"](place / "run" / row / path, json.dumps(content))
+    line = {"seed": 1, "arguments": {}, **record["versions"], "machine": "M"}
+    line |= {"cam": maps, "cam_refined": maps, "label_cam": labels}
+    lines = [{"row": "ce"} | line, {"row": "all", "inside": {}} | line]
+    (place / "fbr.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
 @pytest.fixture

@@ -78,8 +78,9 @@ echo "rows: $SECONDS s"
     done
 } | run_jobs ROW
 python -m report.fbr_lines --runs "${@/#/$OUT/seed}" --out "$OUT/results.jsonl"
-if [[ " $ROWS " == *" ce "* && " $ROWS " == *" all "* ]]; then
-    python -m report.fbr_picture --data "$OUT/toy$1" --split "$TRAIN" --run "$OUT/seed$1" --out "$OUT/maps.png"
+if [[ " $ROWS " == *" ce "* && " $ROWS " == *" all "* && " $ROWS " == *" all_saliency "* ]]; then
+    python -m report.fbr_picture --data "$OUT/toy$1" --split "$TRAIN" --run "$OUT/seed$1" --also all_saliency \
+        --out "$OUT/maps.png"
 fi
 python -m report.fbr --results "$OUT/results.jsonl" --out "$OUT/RESULTS.md"
 echo "everything: $SECONDS s"

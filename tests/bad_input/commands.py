@@ -24,6 +24,9 @@ COMMANDS = {  # arguments with which the command works; @ stands for the test's 
     "report.collect": "--runs @run --tables table3 --out @out.jsonl",
     "report.study": "--results @results.jsonl --out @out.md",
     "report.context": f"{LABELS} --maps @maps",
+    "report.fbr_lines": "--runs @run --out @out.jsonl",
+    "report.fbr": "--results @fbr.jsonl --out @out.md",
+    "report.fbr_picture": "--data @tiny --split train --run @run --out @out.png --count 2",
     "report.summary": "--run @run",
     "report.labels": "--run @run",
     "report.gallery": "--data @tiny --split train --run @run --out @out.png --count 2",
@@ -33,6 +36,7 @@ COMMANDS = {  # arguments with which the command works; @ stands for the test's 
 LIST, NAMES, IMAGE = "tiny/lists/train.txt", "tiny/classes.txt", "tiny/JPEGImages/a_simple.jpg"
 SALIENCY, TRUTH = "tiny/saliency/a_simple.png", "tiny/SegmentationClass/a_simple.png"
 LABEL, MAP, SCORES = "label/a_simple.png", "maps/a_simple_0.png", "run/scores/pred1_val/scores.json"
+CONTEXT, CAM, ROW = "tiny/context/a_simple.png", "run/all/cam/a_simple_0.png", "run/all/scores"
 VOC = "VOCdevkit/VOC2012"
 READS = {  # the files of which each command reads every one: it meets them missing, and with bytes that mean nothing
     "data.prepare_voc12": f"{VOC}/ImageSets/Segmentation/train.txt {VOC}/JPEGImages/2007_000001.jpg sbd/train.txt "
@@ -52,7 +56,10 @@ READS = {  # the files of which each command reads every one: it meets them miss
     "seg.export_voc_server": "voc/classes.txt voc/lists/val.txt voc/JPEGImages/b_simple.jpg run/pred1/b_simple.png",
     "report.collect": "run/cls/stage.json",
     "report.study": "results.jsonl",
-    "report.context": f"{NAMES} {LIST} {IMAGE} {TRUTH}",
+    "report.context": f"{NAMES} {LIST} {IMAGE} {TRUTH} {CONTEXT}",
+    "report.fbr_lines": "run/all/cls/stage.json",
+    "report.fbr": "fbr.jsonl",
+    "report.fbr_picture": f"{NAMES} {LIST} {IMAGE} {TRUTH} {CONTEXT}",
     "report.summary": SCORES,
     "report.gallery": f"{NAMES} {LIST} tiny/JPEGImages/c_complex.jpg tiny/saliency/c_complex.png "
     "tiny/SegmentationClass/c_complex.png run/pred2/c_complex.png",
@@ -65,6 +72,8 @@ DAMAGED = {  # files that may be missing, but that mean something if they are th
     "report.context": MAP,
     "report.table": SCORES,
     "report.collect": f"{SCORES} run/table3.json",
+    "report.fbr_lines": f"{ROW}/cam/scores.json {ROW}/label_cam/scores.json",
+    "report.fbr_picture": CAM,
     "weights.fetch": "vgg16.pth",
 }
 OTHERS = {  # command: [(more arguments, what is done first, message)], what only this command can meet
@@ -156,6 +165,33 @@ OTHERS = {  # command: [(more arguments, what is done first, message)], what onl
         ("", [("write", "run/cls/stage.json", "{}")], "run: expected stage.json of finished stages in cls and"),
     ],
     "report.study": [("--out @results.jsonl", [], "results.jsonl: expected another file to write")],
+    "report.fbr_lines": [
+        ("--runs @mine", [], "mine: expected the scored rows of scripts/study/fbr.sh"),
+        ("--out @run/all/cls/stage.json", [], "stage.json: expected another file to write"),
+        ("", [("write", "run/all/cls/stage.json", "{}")], "all: expected stage.json of finished stages in cls and"),
+        ("", [("write", f"{ROW}/cam/scores.json", "[]")], "scores.json: expected the scores of report.context"),
+        ("", [("replace", f"{ROW}/cam/scores.json", "50.0", "[]")], "scores.json: expected the scores of report.cont"),
+        ("", [("write", f"{ROW}/label_cam/scores.json", "[]")], "scores.json: expected the scores of seg.evaluate"),
+    ],
+    "report.fbr": [
+        ("--results .", [], ".: cannot be read"),
+        ("--out @fbr.jsonl", [], "fbr.jsonl: expected another file to write"),
+        ("--results @results.jsonl", [], "results.jsonl line 1: expected JSON lines of report.fbr_lines"),
+        ("", [("replace", "fbr.jsonl", '"ce"', '"null"')], "fbr.jsonl: expected lines of the row ce"),
+        ("", [("replace", "fbr.jsonl", '"all"', '"sweep_yeti"')], "fbr.jsonl line 2: expected JSON lines"),
+        ("", [("replace", "fbr.jsonl", '"inside": {}', '"inside": 5')], "fbr.jsonl line 2: expected JSON lines"),
+        ("", [("write", "differences.png/x")], "differences.png: expected a file that can be written"),
+    ],
+    "report.fbr_picture": [
+        ("--count 3", [], "argument --count: "),
+        ("--before none", [], "none/cam: expected maps named <id>_<class>.png"),
+        ("--also none", [], "none/cam: expected maps named <id>_<class>.png"),
+        ("--out @tiny/context/a_simple.png", [], "a_simple.png: expected a file outside of"),
+        (f"--out @{CAM}", [], "a_simple_0.png: expected a file outside of"),
+        ("", [("remove", "tiny/context")], "tiny/context: expected an image with 200 pixels"),
+        ("", [("label", CONTEXT, 4)], "a_simple.png: expected values 0 to 3, found 4"),
+        ("", [("write", LIST, "a_simple\n")], "line 1: expected at least one class of a_simple"),
+    ],
     "report.summary": [
         ("--run @mine", [], "scores.json: cannot be read"),
         ("", [("write", "run/summary.json/x")], "summary.json: expected a file that can be written"),

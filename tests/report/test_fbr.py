@@ -10,6 +10,7 @@ from PIL import Image
 from common.dataset import DataSet
 from common.images import VOC_PALETTE, write_grey, write_indexed
 from report.fbr import Rows, report, usable
+from report.fbr_lines import INSIDE
 from report.fbr_picture import columns
 from report.gallery import CELL
 from report.lines import read_lines
@@ -48,12 +49,25 @@ def put_row(folder, seed, arguments, above, whole):
             put(folder / "scores" / label / "scores.json", scores | {"simple": scores})
 
 
+def put_log(training, above):
+    """TensorBoard's scalars of cls.train_fbr --diagnose: in the first half 0, then 0.5 and more."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(training / "tensorboard") as log:
+        for step in range(0, 40, 10):
+            for name in INSIDE:
+                log.add_scalar(name, 0.5 + above / 10 if step >= 20 else 0, step)
+            log.add_scalar("loss/nroi", 7, step)
+
+
 @pytest.fixture
 def results(run_command, tmp_path):
     for name, (arguments, differences) in ROWS.items():
         for seed, above in enumerate(differences, 1):
             if above is not None:
                 put_row(tmp_path / f"seed{seed}" / name, seed, arguments, above, whole=name in ("ce", "all"))
+                if name == "none_refined":
+                    put_log(tmp_path / f"seed{seed}" / name / "cls", above)
     (tmp_path / "seed1" / "unfinished" / "cls").mkdir(parents=True)
     out = tmp_path / "results.jsonl"
     result = run_command("report.fbr_lines", "--runs", *sorted(tmp_path.glob("seed*")), "--out", out)
@@ -68,7 +82,9 @@ def test_a_line_has_all_scores(results):
     assert line["cam"] == {"best": 34, "fixed": 29, "context_at_60": 59, "auc": 72}
     assert line["cam_refined"]["best"] == 54 and line["label_cam"]["mean_iou"] == 64
     assert line["pred2_val"] == {"mean_iou": 74, "ignored": 7.0, "false_negative": 3.0}
-    assert "pred2_val" not in lines["cut", 2]
+    assert "pred2_val" not in lines["cut", 2] and "inside" not in lines["cut", 2]
+    expected = dict.fromkeys(INSIDE, 90) | {"gradient ratio": 0.9}
+    assert lines["none_refined", 2]["inside"] == pytest.approx(expected)
 
 
 @pytest.fixture
@@ -98,6 +114,11 @@ def test_the_rows_say_what_they_are(page):
     assert "| `ce` | 1 2 3 | – | – | – | – | – |" in rows
     assert "| `none_refined` | 1 2 3 | none | refined | 0.5 | 0.1 | 0.05 / 0 / 0 / 0 |" in rows
     assert rows.index("`ce`") < rows.index("`none_refined`") < rows.index("`all`") < rows.index("`cut`")
+
+
+def test_what_the_trainings_logged(page):
+    lines = section(page, "Where hard pixels and prototypes lie").strip().splitlines()
+    assert lines[-1] == "| `none_refined` |" + " 90.0 ± 10.0 |" * 5 + " 0.9 ± 0.1 |" and "`all`" not in lines[-2]
 
 
 def test_controls_have_their_largest_difference(page):

@@ -1,0 +1,40 @@
+"""Prose of the page that report.fbr makes of scripts/study/fbr.sh; the numbers in it are those of docs/fbr.md."""
+
+HEAD = """# FBR on the toy data
+
+Made by `scripts/study/fbr.sh {seeds}`: {count} seeds; a seed changes the data, the initialisation and the order.
+The settings were chosen on seed 0. The objects of these data lie on a patch of a texture that belongs to their class
+and is background in the ground truth (`data.prepare_toy --context 0.9 --context-alone 0.1`).
+Everything is in percent, mean ± standard deviation over the seeds, on the training images unless another list is named.
+A difference is the mean of the seeds' paired differences ± half its 95 % interval (Student's t), with the number of
+seeds in which it is above 0.
+
+"""
+
+NOTES = {
+    "rows": "`ce` is classification alone (`cls.train`), `null` FBR at a weight of 1e-6, `published` the published "
+    "settings but for the sizes. The labels are the source of the pseudo labels: the CAMs, the CAMs refined by the "
+    "image's colours, the CAMs cleaned by saliency, and the ground truth, a bound. The weights are those of "
+    "pixel-to-NROI, intra-foreground, similarity and segmentation.",
+    "cam": "Context at 60 %: how much of the context of the image's own classes the CAMs call object at the threshold "
+    "where 60 % of the object pixels are found; less is better. AUC: object against context pixels. The best "
+    "threshold is chosen on the ground truth. Each difference is to `ce`.",
+    "cam_refined": "The same rows; their maps are refined by the image's colours afterwards (`cls.refine`). Toy "
+    "objects have even colours: a favourable case for refinement, as for saliency.",
+    "label_cam": "Background extraction with the CAMs in the place of the OA-CAMs: mIoU over the pixels that are not "
+    "ignored; the share of ignored pixels; the share of object pixels that the label calls background.",
+    "inside": "Means over the second half of a training: shares in percent, by ground truth and context; ratio of the "
+    "contrasts' gradient on the shared features to the classification's.",
+    "controls": "`cut` computes both contrasts and cuts their gradient; `random` draws background pixels where the "
+    "others have cluster centres; `one_centre` has one centre an image. The last column is the largest difference of "
+    "any score of raw and refined maps in any seed: 0 where two rows are the same.",
+    "parts": "The same columns for the parts of FBR.",
+    "whole": "The classifier of the row, then IAM, BE, POM and two rounds with NSRM, on the validation images; the "
+    "labels of the training images on the way.",
+    "sweeps": "From `none_refined`, one argument at a time. Seeds {seeds}. Each difference is to `none_refined`.",
+    "maps": "Training images of the first seed. Of all images with 200 pixels of own context or more, the two in which "
+    "the share of own context called object at the threshold 0.5 falls most from `ce` to `all`, and the two in which "
+    "it rises most or falls least. Second column: objects by class, their context in a paler colour of the class.",
+}
+
+FINDINGS = ""
