@@ -27,7 +27,7 @@ NOTES = {
     "FBR": "Steps of cls.train_fbr at the paper's size, 5 × 256² with a full bank of 100 000, 256 negatives and at most 1024 queries, "
     "beside those of cls.train: each in its own process, in turns, the whole step measured, in bfloat16 where the hardware is fast "
     "at it; medians. Every tenth step also logs the ratio of the gradients, which the median leaves out. The memory is that of the "
-    "whole process.",
+    "whole process. Two runs differ by up to a tenth.",
     "Profile": "Where the bfloat16 step goes: the five operators that take the most time themselves.",
     "CRF": "This project's lattice against pydensecrf, one core, the fastest of three rounds in turns; the target is twice "
     "pydensecrf's time. The images are drawn; on five VOC photographs (`--photos FOLDER`) the lattice took 0.69 to 1.05 times "

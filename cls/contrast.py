@@ -125,7 +125,7 @@ def sampling_probabilities(prototypes: torch.Tensor, temperature: float) -> torc
 
     prototypes (P, D) -> (P, P), rows of the queries' classes: they sum to 1 and are 0 on the diagonal; 0 if P is 1.
     """
-    unit = F.normalize(prototypes, dim=1, eps=1e-8)
+    unit = _unit(prototypes)
     same = torch.eye(len(unit), dtype=torch.bool, device=unit.device)
     return (unit @ unit.T / temperature).masked_fill(same, -torch.inf).softmax(1).nan_to_num(0)
 
@@ -138,12 +138,19 @@ def contrast(
     queries (Q, D), positives (Q, D), negatives (Q, K, D) -> (Q,), the -log of e^(cos+ / t) over e^(cos+ / t) plus the
     sum of e^(cos- / t), t = temperature. Gradients flow into the queries alone. A zero vector has cosine 0.
     """
-    positives, negatives = positives.detach(), negatives.detach()
-    unit = F.normalize(queries, dim=1, eps=1e-8)
-    positive = (unit * F.normalize(positives, dim=1, eps=1e-8)).sum(1, keepdim=True)  # (Q, 1)
+    unit, negatives = _unit(queries), negatives.detach()
     lengths = torch.linalg.vector_norm(negatives, dim=2).clamp(min=1e-8)
-    negative = torch.einsum("qd,qkd->qk", unit, negatives) / lengths  # (Q, K)
+    return _compare(unit, positives, torch.einsum("qd,qkd->qk", unit, negatives) / lengths, temperature)
+
+
+def _compare(unit, positives, negative, temperature):
+    """Contrast of queries of length 1 (Q, D), positives (Q, D) and the cosines of the negatives (Q, K)."""
+    positive = (unit * _unit(positives.detach())).sum(1, keepdim=True)  # (Q, 1)
     return torch.cat([positive, negative], 1).div(temperature).logsumexp(1) - positive[:, 0] / temperature
+
+
+def _unit(vectors):
+    return F.normalize(vectors, dim=1, eps=1e-8)
 
 
 class Queries(NamedTuple):
@@ -186,7 +193,9 @@ def pixel_to_nroi(
     features (B, D, h, w), prototypes (C, D). 0 as long as the bank is empty.
     """
     drawn = bank.draw((len(queries.index), negatives), generator)  # (Q, K, D)
-    return _mean_contrast(features, queries, prototypes, drawn, temperature) * (bank.filled > 0)
+    own = _flat(features)[queries.index]  # (Q, D)
+    each = contrast(own, prototypes[queries.classes], drawn, temperature)
+    return (queries.share * each).sum() * (bank.filled > 0)
 
 
 def intra_foreground(
@@ -208,8 +217,11 @@ def intra_foreground(
     index = draw_pixels_of_other_classes(
         pseudo, queries.classes, sampling_probabilities(prototypes, temperature) * present, negatives, generator
     )
-    drawn = _flat(features.detach()).index_select(0, index.flatten()).view(*index.shape, features.shape[1])  # (Q, K, D)
-    return _mean_contrast(features, queries, prototypes, drawn, temperature) * (present.sum() > 1)
+    pixels = _flat(features)
+    unit = _unit(pixels[queries.index])
+    negative = (unit @ _unit(pixels.detach()).T).gather(1, index)  # cosines (Q, K), without K features for each query
+    each = _compare(unit, prototypes[queries.classes], negative, temperature)
+    return (queries.share * each).sum() * (present.sum() > 1)
 
 
 def draw_pixels_of_other_classes(
@@ -228,12 +240,6 @@ def draw_pixels_of_other_classes(
     first, size = (flat < known[:, None]).sum(1), (flat == known[:, None]).sum(1)  # (C,)
     within = (place * size[found]).long().minimum(size[found] - 1)
     return order[(first[found] + within).clamp(0, len(flat) - 1)]
-
-
-def _mean_contrast(features, queries, prototypes, negatives, temperature):
-    """Contrast of the queries, weighted by their share in the loss."""
-    own = _flat(features)[queries.index]  # (Q, D)
-    return (queries.share * contrast(own, prototypes[queries.classes], negatives, temperature)).sum()
 
 
 def _flat(features):
