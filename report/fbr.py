@@ -29,8 +29,8 @@ KEYS = {"row": str, "seed": int, "commit": TEXT, "torch": TEXT, "machine": TEXT,
 SCORES = {name: dict.fromkeys(MAP_SCORES.values(), NUMBER) for name in MAPS}
 SCORES |= {name: dict.fromkeys(("mean_iou", "ignored", "false_negative"), NUMBER) for name in EVALUATED}
 ORDER = """ce null similarity_segmentation published shared_cam shared_refined shared_saliency shared_truth none_cam
-none_refined none_saliency none_truth shared_linear intra all all_saliency cut random one_centre""".split()
-CONTROLS = [("null", BASE), ("cut", BASE), ("random", CENTRE), ("one_centre", CENTRE)]
+none_refined none_saliency none_truth shared_linear intra all all_again all_saliency cut random one_centre""".split()
+CONTROLS = [("null", BASE), ("cut", BASE), ("all_again", "all"), ("random", CENTRE), ("one_centre", CENTRE)]
 PARTS = [
     ("intra", BASE),
     ("all", CENTRE),

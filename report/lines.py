@@ -36,7 +36,10 @@ def holds(found: object, types: dict) -> bool:
 def origins(lines: Iterable[dict]) -> str:
     """A Markdown list of what made the lines: commit, PyTorch, machine."""
     found = sorted({(line["commit"] or "no commit", line["torch"], line["machine"]) for line in lines}, key=str)
-    return "".join(f"- commit `{commit[:12]}`, PyTorch {torch}, {machine}\n" for commit, torch, machine in found)
+    return "".join(
+        f"- commit `{commit[:12]}`{' with changes' * commit.endswith('-dirty')}, PyTorch {torch}, {machine}\n"
+        for commit, torch, machine in found
+    )
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
