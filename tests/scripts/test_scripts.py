@@ -90,11 +90,15 @@ def test_figures(script):
         assert "Paper, on VOC" in (script.folder / f"{name}.md").read_text()
 
 
-def test_fbr(script):
-    output = script("scripts/paper/fbr.sh")
-    assert trainings(output)[-4:] == ["fbr/seg1", "fbr/seg2", "fbr_saliency/seg1", "fbr_saliency/seg2"]
-    assert len(numbers(output)) == 6 and "| – |\n" not in output
-    assert "| NSROM's classifier + FBR (I), masks of train | 73.1 |" in output
+def test_a_row_of_fbr(script):
+    """What it trains has the classifier's name; the whole scripts of FBR: test_fbr.py, without running them."""
+    arguments = "--heads none --labels refined --similarity-weight 0 --bank-size 20 --queries 8 --negatives 4"
+    output = script("scripts/study/fbr_row.sh", ROW=f"row cls_train_fbr {arguments}")
+    assert "-> " in output and "row/label_cam" in output
+    scores = [script.folder / "row/scores" / name / "scores.json" for name in ("cam", "cam_refined", "label_cam")]
+    assert all(path.exists() for path in scores)
+    record = json.loads((script.folder / "row/cls/stage.json").read_text())
+    assert record["command"] == "cls.train_fbr" and record["arguments"]["heads"] == "none"
 
 
 def test_stage_scripts_take_further_arguments(script):
