@@ -6,16 +6,16 @@ commit, PyTorch and machine that made them.
 """
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from common.scores import REPORTED, read_scores
 from report import summary
+from report.lines import write_lines
 from report.table import scores_path
 from stages.arguments import file_name
 from stages.command import HelpFormatter, command_name, exit_on_input_error
-from stages.files import InputError, atomic, check_output, read_json
+from stages.files import InputError, check_output, read_json
 
 
 def parser() -> argparse.ArgumentParser:
@@ -81,11 +81,7 @@ def main(args: argparse.Namespace) -> None:
     """Write the lines of all runs. Raises InputError if there is none."""
     check_output(args.out, *(run / f"{table}.json" for run in args.runs for table in args.tables))
     lines = [line for run in args.runs for line in lines_of(run, args.tables, args.setting)]
-    if not lines:
-        raise InputError(f"{args.runs[0]}: expected scores of seg.evaluate below it")
-    with atomic(args.out) as partial:
-        partial.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    print(f"{len(lines)} lines of {len(args.runs)} runs -> {args.out}")
+    write_lines(args.out, lines, args.runs, "scores of seg.evaluate")
 
 
 if __name__ == "__main__":

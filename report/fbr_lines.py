@@ -5,15 +5,15 @@ the scores of report.context for CAMs and refined CAMs, and those of seg.evaluat
 """
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from common.scores import REPORTED, read_scores
 from report.collect import origin
+from report.lines import write_lines
 from report.table import scores_path
 from stages.command import HelpFormatter, command_name, exit_on_input_error
-from stages.files import InputError, atomic, check_output, read_json
+from stages.files import InputError, check_output, read_json
 
 MAPS = ("cam", "cam_refined")
 EVALUATED = ("label_cam", "label_initial", "label_pseudo", "pred1_val", "pred2_val")  # from the second on: whole method
@@ -94,11 +94,7 @@ def main(args: argparse.Namespace) -> None:
     patterns = ("*/cls/stage.json", "*/scores/*/scores.json")
     check_output(args.out, *(path for run in args.runs for pattern in patterns for path in run.glob(pattern)))
     lines = [line for run in args.runs for line in lines_of(run)]
-    if not lines:
-        raise InputError(f"{args.runs[0]}: expected the scored rows of scripts/study/fbr.sh below it")
-    with atomic(args.out) as partial:
-        partial.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    print(f"{len(lines)} lines of {len(args.runs)} runs -> {args.out}")
+    write_lines(args.out, lines, args.runs, "the scored rows of scripts/study/fbr.sh")
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from common.dataset import DataSet, Item
 from common.images import VOC_PALETTE
 from common.maps import normalise, read_maps, require_maps
 from report.context import FIXED, own_context
-from report.gallery import EVEN, Columns, Scored, choose, draw
-from stages.command import HelpFormatter, command_name, exit_on_input_error
+from report.gallery import Columns, Scored, choose, draw, picture_parser
+from stages.command import command_name, exit_on_input_error
 from stages.files import InputError, atomic, check_output
 
 LEAST = 200  # pixels of own context that an image needs to be chosen
@@ -23,12 +23,7 @@ LEAST = 200  # pixels of own context that an image needs to be chosen
 
 def parser() -> argparse.ArgumentParser:
     """Parser of the command's arguments."""
-    parser = argparse.ArgumentParser(f"python -m {command_name()}", description=__doc__, formatter_class=HelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="data set folder")
-    parser.add_argument("--split", required=True, help="which list of the data set: lists/<split>.txt")
-    parser.add_argument("--run", type=Path, required=True, help="the run's folder")
-    parser.add_argument("--out", type=Path, required=True, help="the PNG to write")
-    parser.add_argument("--count", type=EVEN, default=4, help="how many images; even")
+    parser = picture_parser(__doc__, count=4)
     parser.add_argument("--before", default="ce", help="row, whose CAMs are <run>/<row>/cam")
     parser.add_argument("--after", default="all", help="row, whose CAMs are <run>/<row>/cam")
     parser.add_argument("--also", nargs="*", default=[], metavar="ROW", help="rows that are shown beside these two")

@@ -59,9 +59,10 @@ FINDINGS = """
   +3.7 ± 2.9 for all parts, +6.2 ± 3.4 with saliency.
 - **The end of the method hardly sees it**: +0.4 ± 0.8 on the validation images for all parts from image-level
   labels. BE takes a saliency map, which here covers little but objects and does the same cleaning.
-- **Rounding alone moves single runs**: `all_again` is `all` in a later version of the code, which computes the
-  intra-foreground contrast in another order, equal to rounding. Its seeds differ from `all`'s by -2.0 to +0.7. The
-  other rows with that contrast are of the version before; those without it stay bit for bit the same.
+- **Rounding alone moves single runs**: `all_again` is the row `all`, run again into a folder of its own by a later
+  version of the code, which computes the intra-foreground contrast in another order, equal to rounding. Its seeds
+  differ from `all`'s by -2.0 to +0.7. The other rows with that contrast are of the version before; it does not
+  touch those without (`none_refined` of seed 1, made again, is bit for bit the same).
 - The sweeps are of one seed, the one that loses without a head; they say little.
 
 Toy objects have even colours and their saliency maps are nearly true, so these data favour both cleanings. Whether

@@ -30,14 +30,20 @@ Columns = dict[str, Callable[[str], np.ndarray]]  # title: function from an id t
 EVEN = checked(int, lambda count: count in range(2, 1001, 2), "an even number from 2 to 1000")
 
 
-def parser() -> argparse.ArgumentParser:
-    """Parser of the command's arguments."""
-    parser = argparse.ArgumentParser(f"python -m {command_name()}", description=__doc__, formatter_class=HelpFormatter)
+def picture_parser(doc: str, count: int) -> argparse.ArgumentParser:
+    """Parser of a figure of `count` chosen images of a run; `doc` is the command's docstring."""
+    parser = argparse.ArgumentParser(f"python -m {command_name()}", description=doc, formatter_class=HelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="data set folder")
     parser.add_argument("--split", required=True, help="which list of the data set: lists/<split>.txt")
     parser.add_argument("--run", type=Path, required=True, help="the run's folder")
     parser.add_argument("--out", type=Path, required=True, help="the PNG to write")
-    parser.add_argument("--count", type=EVEN, default=8, help="how many images; even")
+    parser.add_argument("--count", type=EVEN, default=count, help="how many images; even")
+    return parser
+
+
+def parser() -> argparse.ArgumentParser:
+    """Parser of the command's arguments."""
+    parser = picture_parser(__doc__, count=8)
     parser.add_argument("--before", default="pred1", help="folder of the initial predictions below <run>")
     parser.add_argument("--after", default="pred2", help="folder of the final predictions below <run>")
     return parser

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.files import InputError
+from stages.files import InputError, atomic
 
 
 def read_lines(paths: Iterable[Path], usable: Callable[[object], bool], expected: str) -> list[dict]:
@@ -26,6 +26,15 @@ def read_lines(paths: Iterable[Path], usable: Callable[[object], bool], expected
             raise InputError(f"{path} line {unfit[0]}: expected {expected}")
         lines += found
     return lines
+
+
+def write_lines(path: Path, lines: list[dict], runs: list[Path], expected: str) -> None:
+    """Write the lines of `runs`, one a line as JSON, and say so. Raises InputError if there is none."""
+    if not lines:
+        raise InputError(f"{runs[0]}: expected {expected} below it")
+    with atomic(path) as partial:
+        partial.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    print(f"{len(lines)} lines of {len(runs)} runs -> {path}")
 
 
 def holds(found: object, types: dict) -> bool:
