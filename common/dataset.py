@@ -4,6 +4,7 @@ classes.txt                 C foreground class names, one a line
 JPEGImages/<id>.jpg
 SegmentationClass/<id>.png  indexed PNG, 0 background, 1..C, 255 ignore; for scores only
 saliency/<id>.png           8-bit grey, same size as the image
+InstanceMasks/<id>.png      indexed PNG, 0 none, 1..254 objects, 255 ignore, classes by SegmentationClass; for scores
 context/<id>.png            indexed PNG, 0 none, 1..C background that is the context of a class; toy data, for measuring
 lists/<split>.txt           "<id> <class> <class> …", 0-based foreground classes; a test split has ids alone
 """
@@ -27,7 +28,9 @@ PARTS = {  # of a data set, which a stage declares to read: (folder, ending)
     "saliency": ("saliency", ".png"),
     "ground_truth": ("SegmentationClass", ".png"),
     "context": ("context", ".png"),
+    "instances": ("InstanceMasks", ".png"),
 }
+YOUNGER = ("context", "instances")  # parts that no record of an earlier version can have counted
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")  # leaves room for "_<class>.png" in a file's name
 
 CLASS = re.compile("[0-9]{1,3}")
@@ -67,6 +70,9 @@ class DataSet:
 
     def context_path(self, id: str) -> Path:
         return self.root / "context" / f"{id}.png"
+
+    def instances_path(self, id: str) -> Path:
+        return self.root / "InstanceMasks" / f"{id}.png"
 
     def split(self, name: str, labelled: bool = False) -> list[Item]:
         """The images of lists/<name>.txt as a list of Item, in the list's order.
@@ -131,7 +137,7 @@ class DataSet:
 
     def saliency(self, id: str) -> np.ndarray:
         """uint8 (H, W), 0 to 255, of the image's size."""
-        return self._same_size(read_grey(self.saliency_path(id)), self.saliency_path(id), id)
+        return self.same_size(read_grey(self.saliency_path(id)), self.saliency_path(id), id)
 
     def ground_truth(self, id: str) -> np.ndarray:
         """uint8 (H, W): 0 background, 1 to C, 255 ignore, of the image's size."""
@@ -143,21 +149,27 @@ class DataSet:
         Raises InputError where the data set has no context, or the mask is none.
         """
         path = self.context_path(id)
-        mask = self._same_size(read_indexed(path), path, id)
+        mask = self.same_size(read_indexed(path), path, id)
         beyond = mask[mask > len(self.classes)]
         if beyond.size:
             raise InputError(f"{path}: expected values 0 to {len(self.classes)}, found {beyond[0]}")
         return mask
 
+    def instances(self, id: str) -> np.ndarray:
+        """uint8 (H, W): 0 none, 1 to 254 the number of an object, 255 ignore, of the image's size."""
+        path = self.instances_path(id)
+        return self.same_size(read_indexed(path), path, id)
+
     def checked_label(self, path: Path, id: str) -> np.ndarray:
         """Reads a label or a prediction for image `id`: indexed, of the image's size, no class beyond C."""
-        label = self._same_size(read_indexed(path), path, id)
+        label = self.same_size(read_indexed(path), path, id)
         beyond = label[(label > len(self.classes)) & (label != 255)]
         if beyond.size:
             raise InputError(f"{path}: expected values 0 to {len(self.classes)} and 255, found {beyond[0]}")
         return label
 
-    def _same_size(self, array, path, id):
+    def same_size(self, array: np.ndarray, path: Path, id: str) -> np.ndarray:
+        """Returns `array` (H, W), read from `path`. Raises InputError unless it is of the size of image `id`."""
         size = self.image_size(id)
         if array.shape != size:
             raise InputError(
@@ -170,13 +182,13 @@ def reads(*parts: str) -> Callable[[argparse.Namespace], dict[str, Selection]]:
     """What a stage reads of --data and --split, for stages.command.main: these PARTS, the list and the classes.
 
     Another part that is added later is no change for it. Records of earlier versions counted whatever was there, but
-    no context, which is younger than they are.
+    none of the YOUNGER parts.
     """
 
     def select(args):
         dataset = DataSet(args.data)
         items = dataset.split(args.split)
-        others = [part for part in PARTS if part not in (*parts, "context")]
+        others = [part for part in PARTS if part not in (*parts, *YOUNGER)]
         more = [each for count in range(len(others), -1, -1) for each in combinations(others, count)]
         earlier = (dataset.files(args.split, items, (*parts, *each)) for each in more)
         return {"data": Selection(list(parts), dataset.files(args.split, items, parts), earlier)}

@@ -2,11 +2,12 @@
 
 Prints for each split the images, the simple ones (one class) and the complex ones (several), how many have saliency
 and ground truth, and the images of each class; then the faults by kind, the first three of each by name. Every image,
-saliency map and ground truth that a list names is decoded, and the masks of context where there are any. Nothing is
-written.
+saliency map and ground truth that a list names is decoded, and the masks of context and of instances where there are
+any. Nothing is written.
 
-Saliency is needed for the images of the lists whose name begins with "train". Ground truth that shows other classes
-than the image-level labels is no fault, only worth a look: annotators differ.
+Saliency is needed for the images of the lists whose name begins with "train"; with --no-saliency for none, and what
+there is of it is not looked at. Ground truth that shows other classes than the image-level labels is no fault, only
+worth a look: annotators differ.
 Exit status: 0 without faults, 1 with faults, 2 if the folder cannot be read as a data set.
 """
 
@@ -22,6 +23,7 @@ import numpy as np
 
 from common.dataset import DataSet, numbered_lines
 from common.images import IGNORE_INDEX, read_grey, read_indexed, read_rgb
+from common.instances import classes_beneath
 from stages.command import HelpFormatter, exit_on_input_error
 from stages.files import InputError
 from stages.parallel import add_workers_argument, for_each
@@ -69,24 +71,25 @@ class Tally:
                 print(f"    and {count - len(messages)} more")
 
 
-def check(root, workers):
-    """Prints the report on the data set folder `root` (Path). Returns whether it is without faults.
+def check(root, workers, saliency=True):
+    """Prints the report on the data set folder `root` (Path), its `saliency` or not. Returns whether it has no faults.
 
     Raises InputError if classes.txt or all lists are missing, or a list is no text.
     """
     data = DataSet(root)
     faults, remarks, balance = Tally(), Tally(), Balance()
     splits = read_lists(data, faults)
-    print(f"{root}: {len(data.classes)} classes\n\n{counts_table(data, splits)}", flush=True)
+    print(f"{root}: {len(data.classes)} classes\n\n{counts_table(data, splits, saliency)}", flush=True)
 
     jobs = jobs_of(splits, faults)
-    for found in for_each(partial(inspect, data), jobs, workers, "checking"):
+    for found in for_each(partial(inspect, data, saliency), jobs, workers, "checking"):
         for fault in found.faults:
             faults.add(*fault)
         for remark in found.remarks:
             remarks.add(*remark)
         balance.add(found.brightness)
-    print(f"\n{balance}")
+    if saliency:
+        print(f"\n{balance}")
     if balance.inverted():
         faults.add(INVERTED, "most have a brighter border than centre, and objects are to be bright, not dark")
     if remarks.kinds:
@@ -135,16 +138,20 @@ def jobs_of(splits, faults):
     return list(jobs.values())
 
 
-def counts_table(data, splits):
+def counts_table(data, splits, saliency):
     """What each split holds, a line a quantity, a column a split."""
-    maps, truths = (names_in(data.root / name) for name in ("saliency", "SegmentationClass"))
-    columns = [["", "images", "simple", "complex", "with saliency", "with ground truth", *data.classes]]
+    folders = {"with saliency": "saliency"} if saliency else {}
+    folders["with ground truth"] = "SegmentationClass"
+    if (data.root / "InstanceMasks").is_dir():
+        folders["with instances"] = "InstanceMasks"
+    there = [names_in(data.root / name) for name in folders.values()]
+    columns = [["", "images", "simple", "complex", *folders, *data.classes]]
     for split, items in splits.items():
         labelled = [item.classes for item in items if item.classes]
         simple = sum(len(classes) == 1 for classes in labelled)
         per_class = np.bincount([c for classes in labelled for c in classes], minlength=len(data.classes))
         kinds = [simple, len(labelled) - simple] if labelled else ["-", "-"]
-        covered = [sum(f"{item.id}.png" in names for item in items) for names in (maps, truths)]
+        covered = [sum(f"{item.id}.png" in names for item in items) for names in there]
         columns.append([split, len(items), *kinds, *covered, *(per_class if labelled else ["-"] * len(per_class))])
     width, wide = max(map(len, columns[0])), max(9, *map(len, splits)) + 2
     rows = zip(*columns)
@@ -156,38 +163,49 @@ def names_in(folder):
     return set(os.listdir(folder)) if folder.is_dir() else set()
 
 
-def inspect(data, job):
-    """Decodes what belongs to one image, in a process of its own. Returns a Found."""
-    faults, remarks, brightness = [], [], None
+def inspect(data, saliency, job):
+    """Decodes what belongs to one image, its `saliency` or not, in a process of its own. Returns a Found."""
+    faults, remarks = [], []
     image = read("image", read_rgb, data.image_path(job.id), faults)
     size = None if image is None else image.shape[:2]
+    brightness = check_saliency(data, job, size, faults) if saliency else None
 
-    path = data.saliency_path(job.id)
-    if job.in_training or path.exists():
-        saliency = read("saliency", read_grey, path, faults)
-        if saliency is not None:
-            check_size("saliency", path, saliency, size, faults)
-            if saliency.any():
-                brightness = border_and_centre(saliency)
-            else:
-                faults.append(("saliency all zero", str(path)))
-
-    path = data.ground_truth_path(job.id)
-    if path.exists():
-        truth = read("ground truth", read_indexed, path, faults)
-        if truth is not None:
-            check_size("ground truth", path, truth, size, faults)
-            check_values(data, job, path, truth, faults, remarks)
-
-    path = data.context_path(job.id)
-    if path.exists():
-        context = read("context", read_indexed, path, faults)
-        if context is not None:
-            check_size("context", path, context, size, faults)
-            if context.max() > len(data.classes):  # unlike ground truth, no 255: nothing is ignored
-                message = f"{path}: expected values 0 to {len(data.classes)}, found {context.max()}"
-                faults.append(("context values out of range", message))
+    truth = read_mask("ground truth", data.ground_truth_path(job.id), size, faults)
+    if truth is not None:
+        check_values(data, job, data.ground_truth_path(job.id), truth, faults, remarks)
+    instances = read_mask("instances", data.instances_path(job.id), size, faults)
+    if instances is not None and truth is not None and instances.shape == truth.shape:
+        check_instances(data.instances_path(job.id), instances, truth, faults)
+    context = read_mask("context", data.context_path(job.id), size, faults)
+    if context is not None and context.max() > len(data.classes):  # unlike ground truth, no 255: nothing is ignored
+        message = f"{data.context_path(job.id)}: expected values 0 to {len(data.classes)}, found {context.max()}"
+        faults.append(("context values out of range", message))
     return Found(faults, remarks, brightness)
+
+
+def check_saliency(data, job, size, faults):
+    """The faults of a saliency map that is there or needed; its mean at the border and in the centre, or None."""
+    path = data.saliency_path(job.id)
+    if not (job.in_training or path.exists()):
+        return None
+    saliency = read("saliency", read_grey, path, faults)
+    if saliency is None:
+        return None
+    check_size("saliency", path, saliency, size, faults)
+    if not saliency.any():
+        faults.append(("saliency all zero", str(path)))
+        return None
+    return border_and_centre(saliency)
+
+
+def read_mask(what, path, size, faults):
+    """The indexed PNG of a mask that need not be there; None without a usable one."""
+    if not path.exists():
+        return None
+    mask = read(what, read_indexed, path, faults)
+    if mask is not None:
+        check_size(what, path, mask, size, faults)
+    return mask
 
 
 def read(what, reader, path, faults):
@@ -218,6 +236,18 @@ def check_values(data, job, path, truth, faults, remarks):
     elif job.classes and tuple(value - 1 for value in shown) != job.classes:
         names = [" ".join(data.classes[c] for c in classes) for classes in ([v - 1 for v in shown], job.classes)]
         remarks.append((LABELS_DIFFER, f"{path}: shows {names[0] or 'nothing'}, listed {names[1]}"))
+
+
+def check_instances(path, instances, truth, faults):
+    """Faults of objects that lie on background or on several classes, the first object of each kind."""
+    found = {}
+    for number, values in classes_beneath(instances, truth).items():
+        if 0 in values:
+            found.setdefault("instances on background", f"{path}: expected no number on background, found {number}")
+        elif len(values) > 1:
+            shown = f"found {' '.join(map(str, values))} below {number}"
+            found.setdefault("instances of several classes", f"{path}: expected one class for a number, {shown}")
+    faults += found.items()
 
 
 def border_and_centre(saliency):
@@ -269,10 +299,11 @@ class Balance:
 def main(arguments=None):
     parser = argparse.ArgumentParser("python -m data.check", description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="data set folder (docs/data.md)")
+    parser.add_argument("--no-saliency", action="store_true", help="the data set needs no saliency maps")
     add_workers_argument(parser)
     args = parser.parse_args(arguments)
     with exit_on_input_error("data.check"):
-        sys.exit(0 if check(args.data, args.workers) else 1)
+        sys.exit(0 if check(args.data, args.workers, not args.no_saliency) else 1)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 Simple images show one class, complex images two or more (paper, section 1). One object is salient: large, near the
 centre, opaque. In complex images the other classes' objects, and further instances of every class, are not: smaller,
 anywhere, blended into the background. The saliency map covers the salient object alone, and not all of it. Any class
-may be either. Ground truth is exact. The same seed draws the same pixels on every machine.
+may be either. Ground truth is exact, of classes and of single objects. The same seed draws the same pixels on every
+machine.
 
 With --context, objects lie on a patch that belongs to their class and is background, as trains lie on rails: FBR's
 problem, background that occurs together with a class. Its masks go to context/<id>.png, for measuring only.
@@ -26,6 +27,7 @@ from data.toy_drawing import (
     draw_context,
     draw_object,
     frame,
+    number_objects,
     pick,
     smooth_noise,
     to_bytes,
@@ -84,6 +86,7 @@ class Example(NamedTuple):
     ground_truth: np.ndarray  # uint8 (H, W), 0 background, 1..C
     saliency: np.ndarray  # uint8 (H, W)
     context: np.ndarray  # uint8 (H, W), 0 none, 1..C where the background is a class's context
+    instances: np.ndarray  # uint8 (H, W), 0 background, 1..N the objects that can be seen, in the order of drawing
 
 
 class Placed(NamedTuple):
@@ -113,7 +116,8 @@ def draw_example(seed, split, index, recipe=RECIPE):
     context[ground_truth > 0] = 0
     leak = pick(rng, others).mask & ~salient.mask if others and rng.random() < recipe.saliency_leak else None
     saliency = _draw_saliency(rng, salient.mask, leak, salient.circle, recipe)
-    return Example(to_bytes(rng, image), ground_truth, saliency, context)
+    instances = number_objects([each.mask for each in (*others, salient)])
+    return Example(to_bytes(rng, image), ground_truth, saliency, context, instances)
 
 
 def has_context(recipe):
@@ -241,7 +245,7 @@ def check(args):
 
 def files_of(data, id, recipe):
     """The files of one example, the context's mask only where the recipe has context."""
-    files = [data.image_path(id), data.saliency_path(id), data.ground_truth_path(id)]
+    files = [data.image_path(id), data.saliency_path(id), data.ground_truth_path(id), data.instances_path(id)]
     return files + [data.context_path(id)] if has_context(recipe) else files
 
 
@@ -249,6 +253,7 @@ def write_example(data, id, example, recipe):
     """The image is written last: where it exists, the example is complete."""
     if has_context(recipe):
         write_indexed(data.context_path(id), example.context)
+    write_indexed(data.instances_path(id), example.instances)
     write_indexed(data.ground_truth_path(id), example.ground_truth)
     write_grey(data.saliency_path(id), example.saliency)
     with atomic(data.image_path(id)) as partial_file:
@@ -268,7 +273,7 @@ def run(args):
     check(args)
     write_text(args.out / "classes.txt", "".join(f"{name}\n" for name in CLASSES))
     recipe = Recipe(**{name: getattr(args, name) for name in Recipe._fields})
-    for folder in ("JPEGImages", "SegmentationClass", "saliency", "lists"):
+    for folder in ("JPEGImages", "SegmentationClass", "InstanceMasks", "saliency", "lists"):
         (args.out / folder).mkdir(exist_ok=True)
     if has_context(recipe):
         (args.out / "context").mkdir(exist_ok=True)

@@ -1,6 +1,7 @@
 """Turns a PASCAL VOC 2012 devkit folder into a data set folder (paper section 4.2).
 
-Writes lists with image-level labels, and symbolic links to the devkit's images and masks and to the saliency maps.
+Writes lists with image-level labels, and symbolic links to the devkit's images and masks and to the saliency maps;
+InstanceMasks leads to SegmentationObject, if the devkit has it.
 The devkit may be read-only; nothing in it is copied or changed. Everything is checked before anything is written.
 
   lists/train.txt, lists/val.txt   ImageSets/Segmentation
@@ -67,12 +68,14 @@ def run(args):
     splits = read_splits(devkit, sbd)
     labelled = sorted({id for name, ids in splits.items() if name != "test" for id in ids})
     sizes = image_sizes(devkit, sorted({*labelled, *splits.get("test", [])}))
-    check_ground_truth(devkit, [*splits["train"], *splits["val"]], sizes)
+    masks = mask_folders(devkit)
+    for name in masks.values():
+        check_masks(devkit / name, [*splits["train"], *splits["val"]], sizes)
     check_saliency(saliency, sorted({id for name in TRAINING_SPLITS for id in splits.get(name, [])}), sizes)
     labels = image_labels(devkit, labelled, args.labels_from)
 
-    for name in ("JPEGImages", "SegmentationClass"):
-        link(args.out / name, devkit / name)
+    for name, source in {"JPEGImages": "JPEGImages", **masks}.items():
+        link(args.out / name, devkit / source)
     link(args.out / "saliency", saliency)
     write_lines(args.out / "classes.txt", CLASSES)
     (args.out / "lists").mkdir(exist_ok=True)
@@ -158,9 +161,17 @@ def image_sizes(devkit, ids):
     return dict(zip(ids, each(lambda id: image_size(jpeg(devkit, id)), ids, "images")))
 
 
-def check_ground_truth(devkit, ids, sizes):
+def mask_folders(devkit):
+    """{folder of a data set: the devkit's folder} of the masks: of classes, and of objects if it has them."""
+    if (devkit / "SegmentationObject").is_dir():
+        return {"SegmentationClass": "SegmentationClass", "InstanceMasks": "SegmentationObject"}
+    print(f"{devkit / 'SegmentationObject'}: no such folder; instances cannot be scored")
+    return {"SegmentationClass": "SegmentationClass"}
+
+
+def check_masks(folder, ids, sizes):
     """Raises InputError unless each image has an indexed mask of its size."""
-    each(lambda id: check_header(devkit / "SegmentationClass" / f"{id}.png", "P", sizes[id]), ids, "ground truth")
+    each(lambda id: check_header(folder / f"{id}.png", "P", sizes[id]), ids, "ground truth")
 
 
 def check_saliency(folder, ids, sizes):

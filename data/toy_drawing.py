@@ -194,3 +194,16 @@ def to_bytes(rng, image, grain=0.06):
     soft = np.stack([box_blur(channel, 1) for channel in np.moveaxis(image, 2, 0)], axis=2)
     noisy = clip(0.5 * (image + soft) + grain * (rng.random(image.shape) - 0.5))
     return np.floor(255 * noisy + 0.5).astype(np.uint8)
+
+
+def number_objects(masks):
+    """Numbers the objects of bool (H, W) masks in their order, each drawn over those before it and without hidden ones.
+
+    Returns uint8 (H, W), 0 where there is none.
+    """
+    numbers = np.zeros(masks[0].shape, np.uint8)
+    for number, mask in enumerate(masks, start=1):
+        numbers[mask] = number
+    seen = np.bincount(numbers.ravel(), minlength=len(masks) + 1) > 0
+    seen[0] = False
+    return np.cumsum(seen, dtype=np.uint8)[numbers]

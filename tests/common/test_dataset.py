@@ -137,6 +137,22 @@ def test_context(tiny_data):
         data.context("a_simple")
 
 
+def test_instances(tiny_data):
+    data, mask = DataSet(tiny_data), np.zeros((48, 64), np.uint8)
+    with pytest.raises(InputError, match="InstanceMasks/a_simple.png: no such file"):
+        data.instances("a_simple")
+    (tiny_data / "InstanceMasks").mkdir()
+    mask[0, :3] = 1, 254, 255
+    write_indexed(data.instances_path("a_simple"), mask)
+    assert np.array_equal(data.instances("a_simple"), mask)
+    write_indexed(data.instances_path("a_simple"), mask[:-1])
+    with pytest.raises(InputError, match="InstanceMasks/a_simple.png: expected the image's size 64x48, found 64x47"):
+        data.instances("a_simple")
+    write_grey(data.instances_path("a_simple"), mask)
+    with pytest.raises(InputError, match="InstanceMasks/a_simple.png: expected an indexed .*, found mode L"):
+        data.instances("a_simple")
+
+
 def test_truncated_jpeg(tiny_data):
     path = tiny_data / "JPEGImages/a_simple.jpg"
     path.write_bytes(path.read_bytes()[:-400])
@@ -168,13 +184,14 @@ def test_earlier_records_counted_any_parts_beyond_those(tiny_data):
     assert all(saliency in files for files in selection(tiny_data, "images", "saliency").earlier)
 
 
-def test_context_is_read_by_those_that_declare_it_and_older_than_no_record(tiny_data):
-    assert selection(tiny_data, "context").files == ["classes.txt", "lists/val.txt"]
-    (tiny_data / "context").mkdir()
-    write_indexed(tiny_data / "context/b_simple.png", np.zeros((64, 48), np.uint8))
-    assert selection(tiny_data, "context").files == ["classes.txt", "lists/val.txt", "context/b_simple.png"]
+@pytest.mark.parametrize(("part", "folder"), [("context", "context"), ("instances", "InstanceMasks")])
+def test_a_young_part_is_read_by_those_that_declare_it_and_older_than_no_record(tiny_data, part, folder):
+    assert selection(tiny_data, part).files == ["classes.txt", "lists/val.txt"]
+    (tiny_data / folder).mkdir()
+    write_indexed(tiny_data / folder / "b_simple.png", np.zeros((64, 48), np.uint8))
+    assert selection(tiny_data, part).files == ["classes.txt", "lists/val.txt", f"{folder}/b_simple.png"]
     images = selection(tiny_data, "images")
-    assert not any("context/b_simple.png" in files for files in [images.files, *images.earlier])
+    assert not any(f"{folder}/b_simple.png" in files for files in [images.files, *images.earlier])
 
 
 def test_links_count_by_where_they_lead(tiny_data):

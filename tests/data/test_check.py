@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.images import write_grey, write_indexed
+from common.images import read_indexed, write_grey, write_indexed
 from data import check
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
@@ -21,9 +21,9 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "data.md").read_text(enco
 def report(tiny_data, capsys):
     """Checks the tiny data set in this process: (exit status, what was printed)."""
 
-    def run(workers=1):
+    def run(*more, workers=1):
         with pytest.raises(SystemExit) as end:
-            check.main(["--data", str(tiny_data), "--workers", str(workers)])
+            check.main(["--data", str(tiny_data), "--workers", str(workers), *more])
         captured = capsys.readouterr()
         return end.value.code, captured.out + captured.err
 
@@ -69,6 +69,35 @@ def context(write, value=1, size=(48, 64)):
     return add
 
 
+def instances(value, write=write_indexed, size=(48, 64)):
+    """Numbers the object of a_simple 1, with `value` at one of its pixels."""
+
+    def add(root):
+        mask = read_indexed(root / "SegmentationClass/a_simple.png").copy()
+        mask[24, 24] = value
+        (root / "InstanceMasks").mkdir()
+        write(root / "InstanceMasks/a_simple.png", np.resize(mask, size))
+
+    return add
+
+
+def instances_on_background(root):
+    instances(1)(root)
+    write_indexed(root / "InstanceMasks/a_simple.png", np.full((48, 64), 7, np.uint8))
+
+
+def instances_of_two_classes(root):
+    instances(1)(root)
+    mask = read_indexed(root / "SegmentationClass/a_simple.png").copy()
+    mask[24, 24] = 2  # another class below the same number
+    write_indexed(root / "SegmentationClass/a_simple.png", mask)
+
+
+def truncated_instances(root):
+    instances(1)(root)
+    truncate("InstanceMasks/a_simple.png")(root)
+
+
 def truncated_context(root):
     context(write_indexed)(root)
     truncate("context/a_simple.png")(root)
@@ -106,6 +135,12 @@ FAULTS = {  # what is done to the data: kind of the fault, and what must be said
     "context of another size": (context(write_indexed, size=(64, 48)), "context of another size: 1", "found 48x64"),
     "context out of range": (context(write_indexed, 4), "context values out of range: 1", "0 to 3, found 4"),
     "context ignored": (context(write_indexed, 255), "context values out of range: 1", "0 to 3, found 255"),
+    "instances cut off": (truncated_instances, "instances unreadable: 1", "InstanceMasks/a_simple.png"),
+    "instances not indexed": (instances(1, write_grey), "instances of another format: 1", "mode L"),
+    "instances of another size": (instances(1, size=(64, 48)), "instances of another size: 1", "found 48x64"),
+    "instances on background": (instances_on_background, "instances on background: 1",
+                                "expected no number on background, found 7"),
+    "instances of two classes": (instances_of_two_classes, "instances of several classes: 1", "found 1 2 below 1"),
     "class unknown": (train("a_simple 3"), "lines that cannot be used: 1", "lists/train.txt line 1: expected classes"),
     "id unusable": (train("a_simple 0", "../b 0"), "lines that cannot be used: 1", "line 2: expected an id"),
     "image twice": (train("a_simple 0", "", "a_simple 0"), "images listed twice: 1",
@@ -128,6 +163,31 @@ def test_context_is_checked_where_there_is_some(report, tiny_data):
     context(write_indexed, 3)(tiny_data)
     status, text = report()
     assert status == 0 and text.rstrip().endswith("faults: none")
+
+
+def test_instances_are_checked_where_there_are_some(report, tiny_data):
+    assert "with instances" not in report()[1]
+    instances(254)(tiny_data)
+    status, text = report()
+    assert status == 0 and text.rstrip().endswith("faults: none")
+    assert row(text, "with instances")[1:] == ["0", "1", "0"]
+    (tiny_data / "SegmentationClass/a_simple.png").unlink()  # numbers without classes: only looked at
+    assert report()[0] == 0
+
+
+def test_without_need_of_saliency_nothing_of_it_is_read(report, tiny_data):
+    saliency(np.zeros((64, 48, 3), np.uint8))(tiny_data)
+    (tiny_data / "saliency/b_simple.png").unlink()
+    assert report()[0] == 1
+    for _ in range(2):
+        status, text = report("--no-saliency")
+        assert status == 0 and text.rstrip().endswith("faults: none")
+        assert "saliency" not in text.replace(str(tiny_data), "")
+        shutil.rmtree(tiny_data / "saliency", ignore_errors=True)
+    assert "saliency missing: 4" in report()[1]
+    truncate("SegmentationClass/a_simple.png")(tiny_data)
+    status, text = report("--no-saliency")
+    assert status == 1 and "ground truth unreadable: 1" in text
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from scipy import ndimage
 
 from common.dataset import DataSet
 from data.prepare_toy import Recipe, draw_example
-from data.toy_drawing import CLASSES, CONTEXTS
+from data.toy_drawing import CLASSES, CONTEXTS, number_objects
 
 ROOT = Path(__file__).resolve().parents[2]
 SHA256 = "dd78b7a52397ff2b6720d825ae8a1984ecb64f06029ac6043f2910209b782439"
@@ -196,6 +197,56 @@ def test_context_without_its_object():
     assert 0.25 < np.mean([each.context.any() for each in often]) < 0.75
     crowded = draw(1.0, complex_share=1.0, max_classes=6)  # some images have no absent class
     assert any(len(classes_of(each.ground_truth)) == 6 and not each.context.any() for each in crowded)
+
+
+def test_instances_are_the_objects_of_the_ground_truth(examples):
+    counts = []
+    for example in [*examples, *(draw_example(0, "val", index, Recipe(max_classes=6)) for index in range(20))]:
+        assert example.instances.dtype == np.uint8
+        assert np.array_equal(example.instances > 0, example.ground_truth > 0)
+        counts.append(example.instances.max())
+        for number in range(1, counts[-1] + 1):  # none is missing
+            assert len(np.unique(example.ground_truth[example.instances == number])) == 1
+        if not is_complex(example):
+            assert counts[-1] == 1
+        salient = example.instances[example.saliency > 200]
+        assert np.bincount(salient).argmax() == counts[-1]  # it is drawn last
+    assert max(counts) > 4
+
+
+def test_instances_of_one_class_are_told_apart():
+    recipe = Recipe(complex_share=1.0, max_classes=2, extra_instance=1.0)
+    several = [draw_example(0, "train", index, recipe) for index in range(20)]
+    assert np.mean([example.instances.max() for example in several]) > 3.5  # four but for hidden ones
+    for example in several:
+        assert example.instances.max() <= 4
+
+
+def test_what_is_drawn_later_lies_on_top_and_what_is_hidden_has_no_number():
+    masks = np.zeros((3, 2, 5), bool)
+    masks[0, 0, :2] = masks[1, 0, 1:4] = masks[2, 0, 3:] = True
+    assert number_objects(masks).tolist() == [[1, 2, 2, 3, 3], [0] * 5]
+    masks[1, 0] = masks[0, 0]
+    assert number_objects(masks).tolist() == [[1, 1, 0, 2, 2], [0] * 5]
+    masks[2] = True
+    assert number_objects(masks).tolist() == [[1] * 5] * 2
+
+
+def test_masks_of_instances_are_written_and_an_older_finished_set_stays_without(small, tmp_path):
+    data = DataSet(small)
+    for item in data.split("train") + data.split("val"):
+        split, index = item.id.split("_")
+        assert np.array_equal(data.instances(item.id), draw_example(0, split, int(index)).instances)
+    shutil.copytree(small, tmp_path / "set")
+    shutil.rmtree(tmp_path / "set/InstanceMasks")
+    record = json.loads((small / "stage.json").read_text())
+    record["files"] -= 16
+    (tmp_path / "set/stage.json").write_text(json.dumps(record))
+    result = prepare(tmp_path / "set", "--train", "12", "--val", "4")
+    assert result.returncode == 0 and "nothing to do" in result.stdout
+    assert not (tmp_path / "set/InstanceMasks").exists()
+    assert prepare(tmp_path / "set", "--train", "12", "--val", "4", "--force").returncode == 0
+    assert contents(tmp_path / "set") == contents(small)
 
 
 def test_every_class_has_its_own_context():

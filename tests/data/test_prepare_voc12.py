@@ -69,6 +69,34 @@ def test_lists_and_labels(prepare, tmp_path):
     assert not (out / "lists" / "test.txt").exists()
 
 
+def put_objects(devkit):
+    shutil.copytree(devkit / "SegmentationClass", devkit / "SegmentationObject")
+    write_indexed(devkit / "SegmentationObject/2007_000001.png", np.ones((30, 40), np.uint8))
+
+
+def test_instances_lead_to_the_devkit_if_it_has_some(prepare, tiny_devkit, capsys):
+    out = prepare()
+    assert not (out / "InstanceMasks").exists()
+    assert "SegmentationObject: no such folder; instances cannot be scored" in capsys.readouterr().out
+    put_objects(tiny_devkit)
+    assert (prepare() / "InstanceMasks").is_symlink()
+    assert (DataSet(out).instances("2007_000001") == 1).all() and "no such folder" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("wrong", ["missing", "size", "mode"])
+def test_faults_of_instances_are_named_and_nothing_is_written(prepare, tiny_devkit, tmp_path, wrong):
+    put_objects(tiny_devkit)
+    path = tiny_devkit / "SegmentationObject/2007_000002.png"
+    if wrong == "missing":
+        path.unlink()
+    else:
+        (write_grey if wrong == "mode" else write_indexed)(path, np.zeros((40, 30 + (wrong == "size")), np.uint8))
+    message = {"missing": "no such file", "size": "size 30x40, found 31x40", "mode": "indexed .*mode L"}[wrong]
+    with pytest.raises(InputError, match=f"1 of 3 ground truth.*SegmentationObject/2007_000002.png: .*{message}"):
+        prepare()
+    assert list((tmp_path / "voc12").iterdir()) == []
+
+
 def test_without_sbd_there_is_no_train_aug(prepare):
     assert sorted(path.name for path in (prepare() / "lists").iterdir()) == ["train.txt", "val.txt"]
 
