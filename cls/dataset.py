@@ -20,10 +20,15 @@ def load_image(
     dataset: DataSet, id: str, size: int, jitter: Callable[[Image.Image], Image.Image] | None = None
 ) -> torch.Tensor:
     """Load an image in the network's input size, uint8 (size, size, 3), RGB, without keeping its aspect ratio."""
-    image = Image.fromarray(dataset.image(id)).resize((size, size), Image.BILINEAR)
+    image = square(Image.fromarray(dataset.image(id)), size)
     if jitter:
         image = jitter(image)
     return torch.from_numpy(np.array(image))
+
+
+def square(image: Image.Image, size: int) -> Image.Image:
+    """Resize an image to size x size, without keeping its aspect ratio."""
+    return image.resize((size, size), Image.BILINEAR)
 
 
 class TrainingImages(Dataset):
@@ -97,13 +102,14 @@ class AttentionTargets(TrainingImages):
 
 
 class InferenceImages(Dataset):
-    """Images without jitter, for cls.infer: {"image": uint8 (S, S, 3) RGB, "index": of the image}, S = input_size."""
+    """Images without jitter, for cls.infer: {"images": uint8 (S, S, 3) RGB for each S of `sizes`, "index"}."""
 
-    def __init__(self, dataset: DataSet, items: list[Item], input_size: int):
-        self.dataset, self.items, self.input_size = dataset, items, input_size
+    def __init__(self, dataset: DataSet, items: list[Item], sizes: list[int]):
+        self.dataset, self.items, self.sizes = dataset, items, sizes
 
     def __len__(self) -> int:
         return len(self.items)
 
-    def __getitem__(self, index: int) -> dict[str, torch.Tensor | int]:
-        return {"image": load_image(self.dataset, self.items[index].id, self.input_size), "index": index}
+    def __getitem__(self, index: int) -> dict[str, list[torch.Tensor] | int]:
+        image = Image.fromarray(self.dataset.image(self.items[index].id))
+        return {"images": [torch.from_numpy(np.array(square(image, size))) for size in self.sizes], "index": index}

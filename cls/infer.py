@@ -1,6 +1,7 @@
 """Write the CAMs of a classifier, or the OA-CAMs of an integral attention model (paper 3.1).
 
-One 8-bit grey map <out>/<id>_<class>.png for each class that the image has, at the network's resolution.
+One 8-bit grey map <out>/<id>_<class>.png for each class that the image has, at the network's resolution. --scales and
+--flip sum the rectified maps of an image in several sizes and of their mirror images, as IRN does (CVPR 2019).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from common.images import is_complete, write_grey
 from common.maps import map_path
 from common.network_arguments import add_device_arguments
 from stages import distributed, interruption
-from stages.arguments import positive_int, whole_number
+from stages.arguments import positive_int, scale, whole_number
 from stages.command import main, stage_parser
 from stages.files import InputError
 from stages.progress import progress_bar
@@ -37,6 +38,14 @@ def parser() -> ArgumentParser:
     parser.add_argument(
         "--input-size", type=whole_number(8, 8192), help="as in training (default: as the weight file says, else 256)"
     )
+    parser.add_argument(
+        "--scales",
+        type=scale,
+        nargs="+",
+        default=[1.0],
+        help="of --input-size, over which maps are summed; IRN and FBR: 1 0.5 1.5 2",
+    )
+    parser.add_argument("--flip", action="store_true", help="add the maps of the mirror images, as IRN and FBR do")
     add_device_arguments(parser)
     return parser
 
@@ -68,6 +77,32 @@ def load_network(path: Path, input_size: int | None = None) -> tuple[Classifier,
     return network.eval(), trained or input_size or 256
 
 
+def input_sizes(input_size: int, scales: list[float]) -> list[int]:
+    """The sides of an image at each of the scales: rounded, and at least 8."""
+    return [max(8, round(each * input_size)) for each in scales]
+
+
+def class_maps(network: Classifier, images: list[torch.Tensor], side: int, flip: bool) -> torch.Tensor:
+    """Sum the rectified class maps of a batch in several sizes, and of the mirror images if `flip` (IRN, CVPR 2019).
+
+    images: for each size S, uint8 (B, S, S, 3), RGB. Returns float32 (B, C, side, side); smaller and larger maps are
+    resized bilinearly, and those of mirror images are mirrored back before.
+    """
+    from torch.nn.functional import interpolate
+
+    from common.preprocess import normalise
+
+    found = []
+    for image in images:
+        inputs = normalise(image, "torchvision")  # (B, 3, S, S)
+        maps = [network(inputs)]  # (B, C, h, w)
+        if flip:
+            maps.append(network(inputs.flip(3)).flip(3))
+        found += [each.float().relu() for each in maps]
+    resized = [each if each.shape[2] == side else interpolate(each, (side, side), mode="bilinear") for each in found]
+    return sum(resized)
+
+
 def to_uint8(map_: torch.Tensor) -> np.ndarray:
     """Rectify a class map, scale its maximum to 255, and truncate: float32 (h, w) -> uint8 (h, w)."""
     map_ = map_.relu()
@@ -81,7 +116,6 @@ def run(args: Namespace) -> str:
     from cls.dataset import InferenceImages
     from common import device as devices
     from common.loading import make_loader
-    from common.preprocess import normalise
 
     dataset = DataSet(args.data)
     items = dataset.split(args.split, labelled=True)
@@ -95,14 +129,16 @@ def run(args: Namespace) -> str:
     device = devices.select_device(args.device, args.deterministic, args.tf32)
     network, input_size = load_network(args.weights, args.input_size)
     network = devices.to_device(network, device)
-    loader = make_loader(InferenceImages(dataset, share, input_size), batches, args.workers, device)
+    images = InferenceImages(dataset, share, input_sizes(input_size, args.scales))
+    loader = make_loader(images, batches, args.workers, device)
+    side = input_size // network.arch.output_stride
 
     def outputs() -> Iterator[tuple[list[int], torch.Tensor]]:
         for batch in loader:
             with torch.inference_mode(), devices.autocast(device, args.amp):
-                images = batch["image"].to(device, non_blocking=True)
-                maps = network(normalise(images, "torchvision"))
-            yield batch["index"].tolist(), maps.float()
+                on_device = [each.to(device, non_blocking=True) for each in batch["images"]]
+                maps = class_maps(network, on_device, side, args.flip)
+            yield batch["index"].tolist(), maps
 
     with interruption.deferred(), progress_bar(args.out.name, sum(map(len, batches))) as bar:
         for indices, batch_maps in devices.pipelined(outputs()):

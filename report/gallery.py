@@ -1,9 +1,9 @@
 """Draw what becomes of single images along a run, after the paper's Figure 5, and print which were chosen.
 
-One row an image: image, ground truth, saliency, the run's labels (its folders label_*, those of further rules last) and
-predictions. Of the split's complex images (two or more classes), the count/2 whose mIoU gains most from --before to
---after and the count/2 that lose most, or all if there are fewer. The largest gain comes first, the largest loss last;
-ties stand in the list's order.
+One row an image: image, ground truth, saliency if the data set has it, the run's labels (its folders label_*, those of
+further rules last) and predictions. Of the split's complex images (two or more classes), the count/2 whose mIoU gains
+most from --before to --after and the count/2 that lose most, or all if there are fewer. The largest gain comes first,
+the largest loss last; ties stand in the list's order.
 """
 
 import argparse
@@ -100,13 +100,15 @@ def choose(scored: list[Scored], count: int) -> list[Scored]:
 def columns(dataset: DataSet, run: Path, before: str, after: str) -> Columns:
     """The figure's columns; the functions raise InputError where a picture is missing or unusable.
 
-    Labels of a rule that the run does without have no column. Raises InputError at once if there are no predictions
-    `before` or `after`, not after minutes of scoring.
+    Labels of a rule that the run does without have no column, and neither has saliency that the data set lacks. Raises
+    InputError at once if there are no predictions `before` or `after`, not after minutes of scoring.
     """
     palette = np.array(VOC_PALETTE, np.uint8).reshape(256, 3)
     folders = {  # title: folder below the run
         "initial label": "label_initial",
         "pseudo label": "label_pseudo",
+        "seed (IRN)": "label_seed",
+        "label (IRN)": "label_irn",
         "initial prediction": before,
         "masked label": "label_masked",
         "final prediction": after,
@@ -122,8 +124,9 @@ def columns(dataset: DataSet, run: Path, before: str, after: str) -> Columns:
     pictures = {
         "image": lambda id: dataset.image(id) & 0xFC,  # noise in the two low bits only swells the PNG
         "ground truth": lambda id: palette[dataset.ground_truth(id)],
-        "saliency": lambda id: np.repeat(dataset.saliency(id)[..., None], 3, axis=2),
     }
+    if (dataset.root / "saliency").is_dir():
+        pictures["saliency"] = lambda id: np.repeat(dataset.saliency(id)[..., None], 3, axis=2)
     return pictures | {title: coloured(run / name) for title, name in folders.items() if (run / name).is_dir()}
 
 

@@ -1,6 +1,6 @@
 """Print the label folders of a run that further label rules made, one name a line, for scripts/summary.sh.
 
-These are its folders `label_*`, but for the method's own three and the variants of those, such as label_masked_kernel5.
+These are its folders `label_*`, but for the method's own and the variants of those, such as label_masked_kernel5.
 """
 
 import argparse
@@ -9,7 +9,7 @@ from pathlib import Path
 from stages.command import HelpFormatter, command_name, exit_on_input_error
 from stages.files import InputError
 
-METHOD = ("label_initial", "label_pseudo", "label_masked")  # BE, POM, NSRM
+METHOD = ("label_initial", "label_pseudo", "label_seed", "label_irn", "label_masked")  # BE, POM; IRN's two; NSRM
 
 
 def further_labels(folder: Path) -> list[str]:

@@ -1,6 +1,7 @@
 """Print where quality is won or lost along a run, from the scores that seg.evaluate wrote; write <run>/summary.json.
 
-Labels of further rules, <run>/scores/label_*, stand behind the method's own.
+A run has a row for each folder of scores: one without saliency lacks some, and has IRN's. Labels of further rules,
+<run>/scores/label_*, stand behind the method's own.
 """
 
 import argparse
@@ -11,7 +12,7 @@ from common.scores import REPORTED, read_scores
 from report.labels import further_labels
 from stages.arguments import file_name
 from stages.command import HelpFormatter, command_name, exit_on_input_error
-from stages.files import check_output, write_json
+from stages.files import InputError, check_output, write_json
 
 
 class Row(NamedTuple):
@@ -24,12 +25,15 @@ class Row(NamedTuple):
 
 
 def rows_of(run: Path, val: str = "val") -> list[Row]:
-    """The rows of a run: maps, labels and predictions of training images, then predictions of the split `val`."""
+    """The rows that a run can have: maps, labels and predictions of training images, then predictions of `val`."""
     return [
         Row("train", "cam", "cam", "CAM"),
         Row("train", "oa_cam", "oa_cam", "OA-CAM"),
+        Row("train", "cam_pyramid", "cam_pyramid", "CAM of scales and flips"),
         Row("train", "label_initial", "label_initial", "initial label (BE)"),
         Row("train", "label_pseudo", "label_pseudo", "pseudo label (POM)"),
+        Row("train", "label_seed", "label_seed", "seed (IRN)"),
+        Row("train", "label_irn", "label_irn", "label (IRN)"),
         Row("train", "pred1", "pred1", "prediction, round 1"),
         Row("train", "label_masked", "label_masked", "masked label (NSRM)"),
         *(Row("train", name, name, name) for name in further_labels(run / "scores")),
@@ -49,8 +53,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def summarise(run: Path, val: str = "val") -> tuple[dict, str]:
-    """({part: {key: mIoU in percent}}, the table as text). Raises InputError if a score is missing."""
-    rows = rows_of(run, val)
+    """({part: {key: mIoU in percent}}, the table as text), of the folders of scores that the run has.
+
+    Raises InputError if there is none, or if one lacks its scores.
+    """
+    rows = [row for row in rows_of(run, val) if (run / "scores" / row.folder).is_dir()]
+    if not rows:
+        raise InputError(f"{run / 'scores'}: expected folders with scores.json of seg.evaluate, found none")
     width = max(22, *(len(row.title) + 1 for row in rows))
     summary = {"train": {}, "val": {}}
     lines = [f"{'images':7}{'':{width}}{'mIoU %':>8}{'ignored %':>11}{'false negative %':>18}"]

@@ -1,15 +1,19 @@
 #!/usr/bin/env bash
-# mIoU along the way, from CAM to the second round's predictions, as one table; <run>/summary.json. Labels of rules of
-# your own, <run>/label_*, are scored like the method's.
+# mIoU along the way, from CAM to the second round's predictions, as one table; <run>/summary.json. Each folder that the
+# run has is scored: one without saliency has IRN's labels. Labels of rules of your own, <run>/label_*, are scored like
+# the method's.
 source "$(dirname "$0")/env.sh"
-for maps in cam oa_cam; do # they become labels by a threshold; the best counts, chosen on the ground truth as is usual
-    scripts/evaluate.sh "$maps" "$EVAL_TRAIN" --map-thresholds 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 0.9
+score() { # folder, split, further arguments
+    [ ! -d "$RUN/$1" ] || scripts/evaluate.sh "$@"
+}
+for maps in cam oa_cam cam_pyramid; do # they become labels by a threshold; the best counts, chosen on the ground truth as is usual
+    score "$maps" "$EVAL_TRAIN" --map-thresholds 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 0.9
 done
 further=$(python -m report.labels --run "$RUN")
-for labels in label_initial label_pseudo pred1 label_masked $further; do
-    scripts/evaluate.sh "$labels" "$EVAL_TRAIN"
+for labels in label_initial label_pseudo label_seed label_irn pred1 label_masked $further; do
+    score "$labels" "$EVAL_TRAIN"
 done
 for round in 1 2; do
-    scripts/evaluate.sh "pred${round}_$VAL" "$VAL"
+    score "pred${round}_$VAL" "$VAL"
 done
 python -m report.summary --run "$RUN" --val "$VAL"

@@ -1,11 +1,12 @@
 """Fetches pretrained weights and checks them: python -m weights.fetch resnet101
 
   vgg16           VGG-16, ImageNet, torchvision: the trunk of the classifier, and of DeepLab-v2 in the paper's Table 1
+  resnet50        ResNet-50, ImageNet, torchvision's IMAGENET1K_V1: the trunk of IRN, frozen (CVPR 2019)
   resnet101       ResNet-101, ImageNet, torchvision's IMAGENET1K_V1: the trunk of DeepLab-v2 in Table 2
   coco_resnet101  DeepLab-v1 with ResNet-101, COCO, from the authors: the other start in Table 2; --convention caffe
   nsrom_voc12     the authors' trained DeepLab-v2, VOC val mIoU 70.4 with CRF: see scripts/paper/eval_official.sh
 
-Of torchvision's two sets for ResNet-101 the first is fetched: it comes from the plain ImageNet training that the paper
+Of torchvision's two sets for each ResNet the first is fetched: it comes from the plain ImageNet training that the paper
 (section 4.1) and those it compares itself with started from. V2 is the product of a longer recipe with mixup, label
 smoothing and weight averaging; scores from it could not be set beside the paper's.
 torchvision's SHA-256 stand in its file names. The authors publish none: the first file that is what it should be is
@@ -34,6 +35,9 @@ AUTHORS = "https://nsrom-2.oss-cn-shanghai.aliyuncs.com"
 SOURCES = {
     "vgg16": Source(
         "https://download.pytorch.org/models/vgg16-397923af.pth", "397923af", "torchvision", "features.0.weight"
+    ),
+    "resnet50": Source(  # ResNet-101 has its tensors, too, but another hash
+        "https://download.pytorch.org/models/resnet50-0676ba61.pth", "0676ba61", "torchvision", "layer3.5.conv3.weight"
     ),
     "resnet101": Source(
         "https://download.pytorch.org/models/resnet101-63fe2227.pth",

@@ -1,13 +1,17 @@
-"""cls.infer: batches, and where an interrupted run goes on."""
+"""cls.infer: batches, scales and mirror images, and where an interrupted run goes on."""
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from torch.nn.functional import interpolate
 
-from cls.infer import parser, run
+from cls.infer import input_sizes, load_network, parser, run
 from cls.model import build
 from common import checkpoint
+from common.dataset import DataSet
 from common.images import read_grey
+from common.preprocess import normalise
 
 ARCH = {"network": "classifier", "classes": 3, "channels": [4] * 5, "depths": [1] * 5, "nodes": 2}
 MAPS = ["a_simple_0", "b_simple_2", "c_complex_0", "c_complex_1", "d_complex_0", "d_complex_1", "d_complex_2"]
@@ -15,16 +19,21 @@ MAPS = ["a_simple_0", "b_simple_2", "c_complex_0", "c_complex_1", "d_complex_0",
 
 @pytest.fixture
 def infer(tiny_data, tmp_path):
-    """`infer(out, batch_size, workers)`: the maps of a random classifier in folder `out`, {stem: int64 (h, w)}."""
+    """`infer(out, batch_size, workers, *more)`: the maps of a random classifier, in folder `out`: {stem: int64 (h, w)}.
+
+    Its weights are in tmp_path / "weights.pth".
+    """
     torch.manual_seed(0)
     model = build(**ARCH)
-    model.extra_convs_3[-1].bias.data += 1  # so that no map is empty
+    model.extra_convs_3[-1].weight.data *= 20
+    model.extra_convs_3[-1].bias.data += 0.5  # so that no map is empty, and parts are below 0
     checkpoint.save(tmp_path / "weights.pth", arch=ARCH, state_dict=model.state_dict())
 
-    def infer(out, batch_size, workers=0):
+    def infer(out, batch_size, workers=0, *more):
         out.mkdir(exist_ok=True)
         options = ["--data", tiny_data, "--split", "train", "--weights", tmp_path / "weights.pth", "--input-size", 64]
         options += ["--batch-size", batch_size, "--workers", workers, "--device", "cpu", "--no-amp", "--out", out]
+        options += more
         assert run(parser().parse_args([str(option) for option in options])) == "4 images, 7 maps"
         return {path.stem: read_grey(path).astype(int) for path in out.glob("*.png")}
 
@@ -49,3 +58,69 @@ def test_goes_on_where_it_stopped(infer, tmp_path):
     after = infer(tmp_path / "cam", 2)
     assert sorted(after) == MAPS and all(np.array_equal(after[name], before[name]) for name in MAPS)
     assert (tmp_path / "cam" / "c_complex_0.png").stat().st_mtime_ns == kept
+
+
+def plain_maps(tiny_data, weights, id, scales, flips, stride=8):
+    """The maps of one image of the classifier, float32 (C, 8, 8), summed in a plain loop."""
+    network, _ = load_network(weights)
+    image = Image.fromarray(DataSet(tiny_data).image(id))
+    total = torch.zeros(3, 8, 8)
+    for scale in scales:
+        size = max(8, round(64 * scale))
+        resized = torch.from_numpy(np.array(image.resize((size, size), Image.BILINEAR)))[None]
+        for flip in flips:
+            with torch.inference_mode():
+                maps = network(normalise(resized.flip(2) if flip else resized, "torchvision"))
+            assert maps.shape[2:] == (size // stride, size // stride)
+            maps = interpolate(maps.clamp(min=0), (8, 8), mode="bilinear", align_corners=False)
+            total += (maps.flip(3) if flip else maps)[0]
+    return total
+
+
+def as_grey(map_):
+    return (map_ / map_.max() * 255).numpy()
+
+
+def test_by_default_maps_are_the_networks_bytes(infer, tiny_data, tmp_path):
+    weights = tmp_path / "weights.pth"
+    given = infer(tmp_path / "given", 1, 0, "--scales", 1)
+    for name, map_ in infer(tmp_path / "default", 1).items():
+        id, cls = name.rsplit("_", 1)
+        network, _ = load_network(weights)
+        image = Image.fromarray(DataSet(tiny_data).image(id)).resize((64, 64), Image.BILINEAR)
+        with torch.inference_mode():  # in the layout in which the command runs it: another one rounds otherwise
+            inputs = normalise(torch.from_numpy(np.array(image))[None], "torchvision")
+            maps = network.to(memory_format=torch.channels_last)(inputs)[0, int(cls)].relu()
+        np.testing.assert_array_equal(map_, (maps / (maps.max() + 1e-8) * 255).byte().numpy(), name)
+        np.testing.assert_array_equal(map_, given[name])
+
+
+def test_scales_and_mirror_images_are_summed(infer, tiny_data, tmp_path):
+    scales = (1, 0.5, 1.5, 2)
+    single = infer(tmp_path / "single", 3)
+    summed = infer(tmp_path / "summed", 3, 2, "--scales", *scales, "--flip")
+    for name, map_ in summed.items():
+        id, cls = name.rsplit("_", 1)
+        expected = plain_maps(tiny_data, tmp_path / "weights.pth", id, scales, (False, True))
+        np.testing.assert_allclose(map_, as_grey(expected[int(cls)]), atol=1.01, err_msg=name)
+    assert max(abs(summed[name] - single[name]).max() for name in single) > 20, "maps that are alike prove nothing"
+
+
+def test_without_the_scale_1_maps_have_its_size(infer, tiny_data, tmp_path):
+    for name, map_ in infer(tmp_path / "half", 3, 0, "--scales", 0.5).items():
+        id, cls = name.rsplit("_", 1)
+        expected = plain_maps(tiny_data, tmp_path / "weights.pth", id, (0.5,), (False,))
+        np.testing.assert_allclose(map_, as_grey(expected[int(cls)]), atol=1.01, err_msg=name)
+    assert input_sizes(50, [1, 0.5, 1.5, 2, 0.35, 0.01]) == [50, 25, 75, 100, 18, 8]
+
+
+def test_mirrored_images_have_mirrored_maps(infer, tiny_data, tmp_path):
+    before, alone = infer(tmp_path / "before", 2, 0, "--flip"), infer(tmp_path / "alone", 2)
+    for path in (tiny_data / "JPEGImages").glob("*.jpg"):
+        image = Image.open(path).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        image.save(path, format="PNG")  # a JPEG would lose other details
+    after, alone_after = infer(tmp_path / "after", 2, 0, "--flip"), infer(tmp_path / "alone_after", 2)
+    for name, map_ in before.items():
+        assert abs(map_[:, ::-1] - after[name]).max() <= 1, name
+    differences = [abs(alone[name][:, ::-1] - alone_after[name]).max() for name in alone]
+    assert max(differences) > 5, "without --flip the network must tell left from right"

@@ -147,6 +147,17 @@ def test_columns_are_the_labels_that_are_there(tiny_data, tiny_run):
     assert pictures(tiny_data, tiny_run)[3:] == [own[0], *own[2:], "label_edges", "label_otsu"]
 
 
+def test_without_saliency_there_is_no_column_of_it(gallery, tiny_data, tiny_run, tmp_path):
+    (tiny_data / "saliency").rename(tmp_path / "away")
+    for before, after in (("label_initial", "label_seed"), ("label_pseudo", "label_irn")):
+        (tiny_run / before).rename(tiny_run / after)
+    own = ["seed (IRN)", "label (IRN)", "initial prediction", "masked label", "final prediction"]
+    assert pictures(tiny_data, tiny_run) == ["image", "ground truth", *own]
+    result = gallery()
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "figure.png").exists()
+
+
 def test_labels_of_another_rule_are_drawn(gallery, tiny_run, tmp_path):
     assert gallery().returncode == 0
     before = np.asarray(Image.open(tmp_path / "figure.png"))

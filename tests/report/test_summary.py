@@ -1,4 +1,4 @@
-"""report.summary and report.labels: the rows of a run, those of further label rules among them."""
+"""report.summary and report.labels: the rows that a run has, those of further label rules among them."""
 
 import json
 
@@ -44,6 +44,36 @@ def test_a_further_rule_follows_the_method(run_command, run):
     assert result.stdout.splitlines()[7] == "train  label_otsu               90.00          –              2.00"
 
 
+def test_a_run_without_saliency_has_the_rows_of_irn(run_command, run):
+    without_rule(run)
+    for name in ("oa_cam", "label_initial", "label_pseudo", "pred1_val"):
+        (run / "scores" / name).rename(run / f"no_{name}")
+    for name, value in (("label_irn", 30), ("label_seed", 20), ("label_irn_wide", 70)):  # the last is a variant
+        (run / "scores" / name).mkdir()
+        scores = {"mean_iou": value, "ignored": 1, "false_negative": 2}
+        (run / "scores" / name / "scores.json").write_text(json.dumps(scores))
+    result = run_command("report.summary", "--run", run)
+    assert result.returncode == 0, result.stderr
+    found = [(line[:7].strip(), line[7:29].strip(), line[29:].split()[0]) for line in result.stdout.splitlines()[1:]]
+    assert found == [
+        ("train", "CAM", "1.50"),
+        ("train", "seed (IRN)", "20.00"),
+        ("train", "label (IRN)", "30.00"),
+        ("train", "prediction, round 1", "5.50"),
+        ("train", "masked label (NSRM)", "6.50"),
+        ("val", "prediction, round 2", "8.50"),
+    ]
+    train = {"cam": 1.5, "label_seed": 20, "label_irn": 30, "pred1": 5.5, "label_masked": 6.5}
+    assert json.loads((run / "summary.json").read_text()) == {"train": train, "val": {"round2": 8.5}}
+
+
+def test_a_run_without_scores_is_refused(run_command, run):
+    (run / "scores").rename(run / "away")
+    result = run_command("report.summary", "--run", run)
+    assert result.returncode == 2 and "scores: expected folders with scores.json" in result.stderr
+    assert not (run / "summary.json").exists()
+
+
 def test_a_score_of_the_method_that_is_missing(run_command, run):
     (run / "scores" / "label_masked" / "scores.json").unlink()
     result = run_command("report.summary", "--run", run)
@@ -53,7 +83,8 @@ def test_a_score_of_the_method_that_is_missing(run_command, run):
 
 def test_the_folders_of_further_rules(run_command, run):
     (run / "label_notes.txt").touch()
-    (run / "label_pseudonym").mkdir()  # is no variant of label_pseudo
+    for name in ("label_pseudonym", "label_seed", "label_irn", "label_irn_wide"):  # the first is no variant
+        (run / name).mkdir()
     assert run_command("report.labels", "--run", run).stdout.split() == ["label_otsu", "label_pseudonym"]
     result = run_command("report.labels", "--run", run / "none")
     assert result.returncode == 2 and "none: no such folder" in result.stderr

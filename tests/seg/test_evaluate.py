@@ -93,4 +93,4 @@ def test_summary(run_command, tmp_path):
         "val": {"round1": 16, "round2": 17},
     }
     result = run_command("report.summary", "--run", tmp_path / "nothing")
-    assert result.returncode == 2 and "scores.json: cannot be read" in result.stderr
+    assert result.returncode == 2 and "nothing/scores: expected folders with scores.json" in result.stderr

@@ -201,31 +201,37 @@ def test_command_without_network(tmp_path, monkeypatch, capsys):
 
 
 def test_table_is_https_and_torchvisions_first_weights():
-    from torchvision.models import ResNet101_Weights, VGG16_Weights
+    from torchvision.models import ResNet50_Weights, ResNet101_Weights, VGG16_Weights
 
     assert all(source.url.startswith("https://") for source in fetch.SOURCES.values())
     assert {name for name, source in fetch.SOURCES.items() if not source.sha256} == {"coco_resnet101", "nsrom_voc12"}
+    assert fetch.SOURCES["resnet50"].url == ResNet50_Weights.IMAGENET1K_V1.url
     assert fetch.SOURCES["resnet101"].url == ResNet101_Weights.IMAGENET1K_V1.url
     assert fetch.SOURCES["vgg16"].url == VGG16_Weights.IMAGENET1K_V1.url
+    for name in ("resnet50", "resnet101", "vgg16"):  # the hash is the end of torchvision's file names
+        assert fetch.SOURCES[name].url.endswith(f"-{fetch.SOURCES[name].sha256}.pth")
 
 
 @pytest.mark.parametrize("name", fetch.SOURCES)
 def test_each_table_entry_knows_its_network(name, tmp_path):
     """The real networks' names, with tensors that hold nothing."""
-    from torchvision.models import resnet101, vgg16
+    from torchvision.models import resnet50, resnet101, vgg16
 
     from seg.deeplab import MultiScale, build
 
     with torch.device("meta"):
         deeplab = build(backbone="resnet101", classes=20, convention="caffe")
-        networks = {"vgg16": vgg16(), "resnet101": resnet101(), "nsrom_voc12": MultiScale(deeplab)}
+        networks = {"vgg16": vgg16(), "resnet50": resnet50(), "resnet101": resnet101()}
+        networks["nsrom_voc12"] = MultiScale(deeplab)
         states = {key: network.state_dict() for key, network in networks.items()}
     trunk = {key: tensor for key, tensor in deeplab.state_dict().items() if not key.startswith("aspp.")}
     states["coco_resnet101"] = {**trunk, "fc.weight": torch.ones(1)}
+    # the second has all that the first has; ResNet-50 has a published hash
+    within = {("coco_resnet101", "nsrom_voc12"), ("resnet50", "resnet101")}
     for key, state in states.items():
         path = tmp_path / f"{key}.pth"
         torch.save(dict.fromkeys(state, torch.ones(1)), path)
-        if key == name or (name, key) == ("coco_resnet101", "nsrom_voc12"):  # the one has all that the other has
+        if key == name or (name, key) in within:
             fetch.check(path, fetch.SOURCES[name], "here")
         else:
             with pytest.raises(InputError, match="here: expected"):
