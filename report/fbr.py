@@ -4,7 +4,6 @@ Reads the JSON lines of report.fbr_lines; the same lines give the same text.
 """
 
 import argparse
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,22 +11,33 @@ import numpy as np
 
 from report.fbr_lines import EVALUATED, INSIDE, MAPS, WEIGHTS
 from report.fbr_text import FINDINGS, HEAD, NOTES
-from report.lines import holds, interval, origins, read_lines, signed, spread
+from report.lines import (
+    LABEL_SCORES,
+    NUMBER,
+    ORIGIN,
+    SeedRows,
+    holds,
+    interval,
+    link_to,
+    origins,
+    read_lines,
+    signed,
+    spread,
+)
 from report.table import markdown_table
 from stages.command import HelpFormatter, command_name, exit_on_input_error
 from stages.files import InputError, atomic, check_output
 
 BASE, CENTRE, SWEEP = "ce", "none_refined", "sweep_"  # classification alone; what the sweeps vary, and their names
-NUMBER, TEXT = (int, float, type(None)), (str, type(None))
 MAP_SCORES = {  # heading: key of a line's scores of maps
     "mIoU, best threshold": "best",
     "mIoU, threshold 0.5": "fixed",
     "context at 60 %": "context_at_60",
     "AUC": "auc",
 }
-KEYS = {"row": str, "seed": int, "commit": TEXT, "torch": TEXT, "machine": TEXT, "arguments": dict}
+KEYS = ORIGIN | {"arguments": dict}
 SCORES = {name: dict.fromkeys(MAP_SCORES.values(), NUMBER) for name in MAPS}
-SCORES |= {name: dict.fromkeys(("mean_iou", "ignored", "false_negative"), NUMBER) for name in EVALUATED}
+SCORES |= dict.fromkeys(EVALUATED, LABEL_SCORES)
 ORDER = """ce null similarity_segmentation published shared_cam shared_refined shared_saliency shared_truth none_cam
 none_refined none_saliency none_truth shared_linear intra all all_again all_saliency cut random one_centre""".split()
 CONTROLS = [("null", BASE), ("cut", BASE), ("all_again", "all"), ("random", CENTRE), ("one_centre", CENTRE)]
@@ -63,31 +73,12 @@ def usable(line: object) -> bool:
     )
 
 
-class Rows:
-    """The lines by row and seed, {row: {seed: line}}: the rows of ORDER first, then others as they come."""
+class Rows(SeedRows):
+    """The lines by row and seed, the rows of ORDER first; `main` are those that are no sweep's."""
 
     def __init__(self, lines: list[dict]):
-        found = {}
-        for line in lines:
-            found.setdefault(line["row"], {})[line["seed"]] = line
-        self.rows = {row: found[row] for row in (*ORDER, *found) if row in found}
+        super().__init__(lines, ORDER)
         self.main = [row for row in self.rows if not row.startswith(SWEEP)]
-
-    def values(self, row: str, part: str, score: str) -> np.ndarray:
-        """A score of each seed that has it, by ascending seed: float (S,)."""
-        lines = (line for _, line in sorted(self.rows.get(row, {}).items()))
-        return np.array([line[part][score] for line in lines if line.get(part, {}).get(score) is not None], float)
-
-    def differences(self, row: str, other: str, part: str, score: str) -> np.ndarray:
-        """Paired differences of a score, one for each seed for which both rows have it: float (S,)."""
-        one, two = self.rows.get(row, {}), self.rows.get(other, {})
-        pairs = [
-            [each[seed].get(part, {}).get(score) for each in (one, two)] for seed in sorted(one.keys() & two.keys())
-        ]
-        return np.array([a - b for a, b in pairs if a is not None and b is not None], float)
-
-    def seeds(self, row: str) -> str:
-        return " ".join(map(str, sorted(self.rows[row])))
 
     def argument(self, row: str, name: str) -> str:
         """An argument of a row's training as text; a dash if it has none, as that of cls.train."""
@@ -268,10 +259,9 @@ def main(args: argparse.Namespace) -> None:
     picture = args.results.with_name("differences.png")
     check_output(picture, args.out)
     plot(picture, Rows(lines))
-    pictures = os.path.relpath(args.results.parent.resolve(), args.out.parent.resolve())
     with_maps = args.results.with_name("maps.png").exists()
     with atomic(args.out) as partial:
-        partial.write_text(report(lines, "" if pictures == "." else f"{pictures}/", with_maps))
+        partial.write_text(report(lines, link_to(args.results.parent, args.out), with_maps))
     print(f"{len(lines)} lines -> {args.out}")
 
 

@@ -8,9 +8,8 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from common.scores import REPORTED, read_scores
 from report.collect import origin
-from report.lines import write_lines
+from report.lines import label_scores, write_lines
 from report.table import scores_path
 from stages.command import HelpFormatter, command_name, exit_on_input_error
 from stages.files import InputError, check_output, read_json
@@ -48,12 +47,6 @@ def map_scores(path: Path) -> dict:
     except (KeyError, TypeError):
         pass
     raise InputError(f"{path}: expected the scores of report.context")
-
-
-def label_scores(path: Path) -> dict:
-    """What the tables show of seg.evaluate's scores.json, in percent or None."""
-    found = read_scores(path)
-    return {name: found[name] for name in REPORTED}
 
 
 def inside(training: Path) -> dict:

@@ -1,12 +1,18 @@
 """What the reports over seeds share: JSON lines, one a row and seed; means, paired differences and intervals."""
 
 import json
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 
+from common.scores import REPORTED, read_scores
 from stages.files import InputError, atomic
+
+NUMBER, TEXT = (int, float, type(None)), (str, type(None))
+ORIGIN = {"row": str, "seed": int, "commit": TEXT, "torch": TEXT, "machine": TEXT}  # what a line of a study has
+LABEL_SCORES = dict.fromkeys(REPORTED, NUMBER)  # what label_scores gives
 
 
 def read_lines(paths: Iterable[Path], usable: Callable[[object], bool], expected: str) -> list[dict]:
@@ -40,6 +46,60 @@ def write_lines(path: Path, lines: list[dict], runs: list[Path], expected: str) 
 def holds(found: object, types: dict) -> bool:
     """Whether something read from JSON is a dictionary with all keys of `types`, of those types."""
     return isinstance(found, dict) and all(key in found and isinstance(found[key], types[key]) for key in types)
+
+
+def label_scores(path: Path) -> dict:
+    """What the tables show of seg.evaluate's scores.json, in percent or None."""
+    found = read_scores(path)
+    return {name: found[name] for name in REPORTED}
+
+
+class SeedRows:
+    """The lines by row and seed, {row: {seed: line}}: the rows of `order` first, then others as they come."""
+
+    def __init__(self, lines: list[dict], order: Iterable[str] = ()):
+        found = {}
+        for line in lines:
+            found.setdefault(line["row"], {})[line["seed"]] = line
+        self.rows = {row: found[row] for row in (*order, *found) if row in found}
+
+    def by_seed(self, row: str, *keys: str) -> dict[int, float]:
+        """{seed: the score that lies at `keys` in its line}, by ascending seed, of the seeds that have it."""
+        found = {}
+        for seed, line in sorted(self.rows.get(row, {}).items()):
+            score = line
+            for key in keys:
+                score = (score or {}).get(key)
+            if score is not None:
+                found[seed] = score
+        return found
+
+    def values(self, row: str, *keys: str) -> np.ndarray:
+        """A score of each seed that has it, by ascending seed: float (S,)."""
+        return column(self.by_seed(row, *keys))
+
+    def differences(self, row: str, other: str, *keys: str) -> np.ndarray:
+        """Paired differences of a score, one for each seed for which both rows have it: float (S,)."""
+        return column(minus(self.by_seed(row, *keys), self.by_seed(other, *keys)))
+
+    def seeds(self, row: str) -> str:
+        return " ".join(map(str, sorted(self.rows[row])))
+
+
+def minus(scores: dict[int, float], others: dict[int, float]) -> dict[int, float]:
+    """The paired differences of two scores, each {seed: score}, of the seeds that both have."""
+    return {seed: score - others[seed] for seed, score in scores.items() if seed in others}
+
+
+def column(scores: dict[int, float]) -> np.ndarray:
+    """Scores {seed: score} as an array in their order: float (S,)."""
+    return np.array(list(scores.values()), float)
+
+
+def link_to(pictures: Path, page: Path) -> str:
+    """What a page has to write before the name of a picture in a folder: "", or the folder's path with "/"."""
+    path = os.path.relpath(pictures.resolve(), page.parent.resolve())
+    return "" if path == "." else f"{path}/"
 
 
 def origins(lines: Iterable[dict]) -> str:

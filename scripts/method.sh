@@ -49,6 +49,50 @@ two_rounds() { # suffix: the paper's second half, from pseudo labels to seg2<suf
     segment "2$1" "$RUN/label_masked$1"
 }
 
+irn() { # from a trained classifier, RUN/cls, to IRN's labels without saliency, RUN/image_level/label_irn
+    prepare_irn
+    local weights=$RUN/cls/weights.pth
+    (
+        RUN=$RUN/image_level
+        scripts/irn_cam.sh "${INFER[@]}" --weights "$weights"
+        scripts/irn_seed.sh "${IRN_SEED[@]}"
+        scripts/irn_train.sh "${IRN[@]}"
+        scripts/irn_walk.sh "${IRN_WALK[@]}"
+    )
+}
+
+image_level() { # from a trained classifier, RUN/cls, to the second round without saliency, RUN/image_level/seg2
+    irn
+    (
+        RUN=$RUN/image_level SEG=("${SEG_IMAGE_LEVEL[@]}")
+        segment 1 "$RUN/label_irn"
+        predict 1 "$TRAIN" pred1
+        mask "" --pred "$RUN/pred1" --label "$RUN/label_irn" --no-saliency-mask
+        segment 2 "$RUN/label_masked"
+        scripts/summary.sh
+    )
+}
+
+instances() { # after irn: the instances of its maps, RUN/image_level/instances, and their AP
+    (
+        RUN=$RUN/image_level
+        scripts/irn_instances.sh "${IRN_INSTANCES[@]}"
+        $LAUNCH_LABELS seg.evaluate_instances --data "$DATA" --split "$EVAL_TRAIN" --pred "$RUN/instances" \
+            --out "$RUN/scores/instances" >/dev/null
+    )
+}
+
+true_instances() { # an upper bound, RUN/truth/image_level: true class masks are IRN's maps and seeds, on EVAL_TRAIN
+    prepare_irn
+    (
+        RUN=$RUN/truth
+        $LAUNCH_LABELS irn.label_maps --data "$DATA" --split "$EVAL_TRAIN" --labels "$DATA/SegmentationClass" \
+            --out "$RUN/image_level/cam_pyramid"
+        RUN=$RUN/image_level scripts/irn_train.sh "${IRN[@]}" --split "$EVAL_TRAIN" --seeds "$DATA/SegmentationClass"
+        instances
+    )
+}
+
 whole_method() {
     prepare
     classify

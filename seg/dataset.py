@@ -21,6 +21,8 @@ class TrainingCrops(Dataset):
     mean in common.preprocess.normalise, and has the label 255. Raises InputError if an image of the list has no label.
     """
 
+    interpolation = cv2.INTER_LINEAR  # of the images
+
     def __init__(
         self,
         dataset: DataSet,
@@ -53,10 +55,10 @@ class TrainingCrops(Dataset):
         return {**self.augment(image, label, np.random.default_rng([self.seed, position])), "index": index}
 
     def augment(self, image: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> dict[str, torch.Tensor]:
-        """Scale, crop, flip and pad an image uint8 (H, W, 3), bilinear, and its label uint8 (H, W), nearest."""
+        """Scale, crop, flip and pad an image uint8 (H, W, 3) and its label uint8 (H, W), by nearest neighbours."""
         scale = rng.choice(self.scales)
         height, width = (max(1, int(side * scale)) for side in label.shape)
-        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+        image = cv2.resize(image, (width, height), interpolation=self.interpolation)
         label = cv2.resize(label, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
 
         size = self.crop_size

@@ -12,11 +12,17 @@ FBR=("${FBR_SIZES[@]}" --heads none --labels refined --background 0.5 --temperat
     --nroi-weight 0.05 --intra-weight 0.05 --similarity-weight 0 --segmentation-weight 0.1)
 FBR_SALIENCY=("${FBR[@]}" --heads shared --labels saliency --intra-weight 0 --segmentation-weight 0)
 INFER=(${AMP:-})
+IRN_SEED=(--strict 0.6 --loose 0.3 --crf-iterations 5 --crf-bilateral-sxy 20 --crf-bilateral-srgb 13)
+IRN=(--backbone vgg16 --init "$INIT" "${TRUNK[@]}" "${STRIDE[@]}" --epochs 8 --batch-size 8 --crop-size 96 --radius 4
+    --branch-width 16 --seed "$SEED" ${AMP:-})
+IRN_WALK=(--background 0.5 --radius 3 --exponent 6 ${AMP:-})
+IRN_INSTANCES=("${IRN_WALK[@]}" --centre 0.6)
 CROPS=(--iterations 480 --crop-size 97 --scales 0.75 1 1.25 1.5 --pyramid --rates 1 2 3 4 --seed "$SEED" ${AMP:-})
 SEG_VGG16=(--backbone vgg16 --init "$INIT" "${TRUNK[@]}" "${STRIDE[@]}" --fc-channels 0 --lr 3e-3 --no-freeze-bn "${CROPS[@]}")
 RESNET=(--backbone resnet101 --blocks 1 1 2 1 --width 16 --lr 5e-3 "${CROPS[@]}") # there are no toy weights for a ResNet:
 SEG_IMAGENET=("${RESNET[@]}")                 # both starts of Table 2 are at random here,
 SEG_COCO=("${RESNET[@]}" --convention caffe)  # one in each convention
+SEG_IMAGE_LEVEL=("${SEG_VGG16[@]}")
 SEG=("${SEG_VGG16[@]}") # Tables 3 and 4, Figures 6 and 7: the run without a suffix
 VGG16='' IMAGENET=_imagenet COCO=_coco
 PREDICT=(--crf-iterations 5 --crf-bilateral-sxy 20 --crf-bilateral-srgb 13 ${AMP:-})
@@ -27,6 +33,10 @@ NSRM=(--kernel-size "$KERNEL")
 prepare() {
     python -m data.prepare_toy --out "$DATA" --seed "$SEED" ${TOY_ARGS:-}
     pretrain
+}
+
+prepare_irn() { # its trunk is the classifier's start
+    :
 }
 
 pretrain() {

@@ -7,9 +7,13 @@ FBR=(--heads none --labels refined --background 0.5 --temperature 0.1 --nroi-wei
     --similarity-weight 0 --segmentation-weight 0.1) # docs/fbr.md; chosen on toy data
 FBR_SALIENCY=("${FBR[@]}" --heads shared --labels saliency --intra-weight 0 --segmentation-weight 0)
 INFER=()
+IRN_SEED=()
+IRN=(--backbone resnet50 --init weights/resnet50.pth --seed "$SEED")
+IRN_WALK=() IRN_INSTANCES=()
 SEG_VGG16=(--backbone vgg16 --init weights/vgg16.pth --seed "$SEED")                                  # Table 1
 SEG_IMAGENET=(--backbone resnet101 --init weights/resnet101.pth --seed "$SEED")                       # Table 2
 SEG_COCO=(--backbone resnet101 --init weights/coco_resnet101.pth --convention caffe --seed "$SEED")   # Table 2, last row
+SEG_IMAGE_LEVEL=("${SEG_IMAGENET[@]}") # COCO's start was trained on masks
 SEG=("${SEG_COCO[@]}") # Tables 3 and 4, Figures 6 and 7: the run without a suffix
 VGG16=_vgg16 IMAGENET=_imagenet COCO=''
 PREDICT=()
@@ -22,4 +26,8 @@ prepare() {
     for name in vgg16 resnet101 coco_resnet101; do
         [ -e "weights/$name.pth" ] || python -m weights.fetch "$name"
     done
+}
+
+prepare_irn() {
+    [ -e weights/resnet50.pth ] || python -m weights.fetch resnet50
 }

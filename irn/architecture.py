@@ -1,0 +1,34 @@
+"""Descriptions of IRN with its two trunks."""
+
+from dataclasses import dataclass
+
+from common.architecture import Architecture, Trunk, count, counts, one_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class IRNArch(Architecture):
+    """IRN (CVPR 2019) with either trunk; the defaults are the published code's.
+
+    `branch_width`: channels of each layer of the boundary branch, an eighth of the displacement branch's. `crop_size`:
+    side of the training crops, to which smaller images are padded ever after.
+    """
+
+    network: str = one_of("irn")
+    branch_width: int = one_of(32, 16, 8, 4)
+    crop_size: int = count(512)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IRNResNetArch(IRNArch):
+    """ResNet with `depths` bottlenecks in its stages and a stem of `width` channels; by default ResNet-50."""
+
+    backbone: str = one_of("resnet50")
+    depths: tuple[int, ...] = counts(3, 4, 6, 3)
+    width: int = count(64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IRNVGGArch(IRNArch, Trunk):
+    """VGG, by default VGG16."""
+
+    backbone: str = one_of("vgg16")

@@ -1,0 +1,72 @@
+"""Images and seeds for IRN (augmentation and padding as published)."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from common.dataset import DataSet, Item
+from irn.model import STRIDE
+from seg.dataset import TrainingCrops
+
+
+class SeedCrops(TrainingCrops):
+    """Crops of images, resized bicubic, with their seeds at the stride of the network's maps.
+
+    As TrainingCrops, but "label" is uint8 (S / 4, S / 4), of each 4x4 pixels that right and below of the middle.
+    """
+
+    interpolation = cv2.INTER_CUBIC
+
+    def augment(self, image: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> dict[str, Tensor]:
+        crop = super().augment(image, label, rng)
+        return {**crop, "label": crop["label"][STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE].contiguous()}
+
+
+class Padded(NamedTuple):
+    """Images of a batch, at the top left of what they are padded to: the P images' index (P,) in the split.
+
+    `images`: uint8 (B, H, W, 3) RGB; `rectangles`: int64 (B, 4), top, left, bottom, right of the image in each.
+    """
+
+    index: Tensor
+    images: Tensor
+    rectangles: Tensor
+
+
+class PaddedImages(Dataset):
+    """Whole images in their own size: (index, uint8 (H, W, 3) RGB); `collate` pads a batch to at least `crop_size`."""
+
+    def __init__(self, dataset: DataSet, items: list[Item], crop_size: int):
+        self.dataset, self.items, self.crop_size = dataset, items, crop_size
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> tuple[int, np.ndarray]:
+        return index, self.dataset.image(self.items[index].id)
+
+    def padded_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """(H, W) that an image of `size` is padded to: the crop's or, where it is larger, the next multiple of 16."""
+        return tuple(max(self.crop_size, -(-side // 16) * 16) for side in size)
+
+    def collate(self, samples: list[tuple[int, np.ndarray]]) -> Padded:
+        """Collate images of one padded size."""
+        height, width = self.padded_size(samples[0][1].shape[:2])
+        images = torch.zeros((len(samples), height, width, 3), dtype=torch.uint8)
+        rectangles = torch.zeros((len(samples), 4), dtype=torch.int64)
+        for place, (_, image) in enumerate(samples):
+            images[place, : image.shape[0], : image.shape[1]] = torch.tensor(image)
+            rectangles[place, 2:] = torch.tensor(image.shape[:2])
+        return Padded(torch.tensor([index for index, _ in samples]), images, rectangles)
+
+
+class TopLeftCrops(PaddedImages):
+    """The top left of each image, at most `crop_size` a side, padded to that."""
+
+    def __getitem__(self, index: int) -> tuple[int, np.ndarray]:
+        index, image = super().__getitem__(index)
+        return index, image[: self.crop_size, : self.crop_size]

@@ -1,0 +1,57 @@
+"""The two losses of IRN (CVPR 2019, section 3.3), over pairs of near pixels that the seeds say something about."""
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+from common.images import IGNORE_INDEX
+from irn.pairs import destinations, pair_affinity, sources, ways
+from stages.distributed import total
+
+EPSILON = 1e-5
+
+
+class Pairs(NamedTuple):
+    """Which pairs are what, bool (B, P, h - r, w - 2r), r = radius - 1: see irn.pairs. Others are ignored."""
+
+    background: Tensor  # both pixels are background
+    foreground: Tensor  # both are of the same object class
+    negative: Tensor  # they are of different classes, of which one may be background
+
+
+def pairs_of(labels: Tensor, radius: int) -> Pairs:
+    """The pairs of seeds uint8 (B, h, w), 0 background, 1 to C, 255 ignore."""
+    here, there = sources(labels, radius)[:, None], destinations(labels, radius)
+    known = (here != IGNORE_INDEX) & (there != IGNORE_INDEX)
+    same = known & (here == there)
+    return Pairs(same & (here == 0), same & (here > 0), known & (here != there))
+
+
+def mean_over(values: Tensor, pairs: Tensor) -> Tensor:
+    """Mean of `values` over the whole batch's `pairs`, both of one shape, this process's part; 0 without pairs."""
+    return values.where(pairs, 0).sum() / (total(pairs.sum()) + EPSILON)
+
+
+def affinity_loss(boundary: Tensor, pairs: Pairs, radius: int) -> Tensor:
+    """Binary cross entropy of the pairs' affinity, float32 scalar, this process's part (Eq. 6).
+
+    boundary: float (B, h, w) in [0, 1]. Half of it is of pairs of different classes, a quarter each of pairs of one
+    object class and of pairs of background.
+    """
+    affinity = pair_affinity(boundary, radius)  # (B, P, h - r, w - 2r)
+    alike, different = -(affinity + EPSILON).log(), -(1 + EPSILON - affinity).log()
+    positive = mean_over(alike, pairs.background) / 2 + mean_over(alike, pairs.foreground) / 2
+    return (positive + mean_over(different, pairs.negative)) / 2
+
+
+def displacement_loss(displacement: Tensor, pairs: Pairs, radius: int) -> Tensor:
+    """L1 loss of the pairs' difference of displacements, float32 scalar, this process's part (Eq. 7 and 8).
+
+    displacement: float (B, 2, h, w), rows and columns from a pixel to the centre of its object, in pixels of this map.
+    For pairs of one object class the difference should be the way between the pixels, as both point at one centre; for
+    pairs of background 0.
+    """
+    difference = sources(displacement, radius)[:, :, None] - destinations(displacement, radius)  # (B, 2, P, h', w')
+    way = ways(radius, displacement.device)[:, :, None, None]  # (2, P, 1, 1)
+    foreground = mean_over((difference - way).abs().mean(1), pairs.foreground)
+    return (foreground + mean_over(difference.abs().mean(1), pairs.background)) / 2

@@ -1,0 +1,129 @@
+"""IRN: class boundaries and displacements on a frozen trunk (Ahn et al., CVPR 2019, section 3; layers as published)."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from common.architecture import describe
+from common.vgg import vgg_features
+from irn.architecture import IRNArch, IRNResNetArch, IRNVGGArch
+from seg.resnet import ResNet
+
+STRIDE = 4  # pixels of the image to one of the maps
+
+
+class IRNOutput(NamedTuple):
+    """Logits of class boundaries (B, h, w), and displacements (B, 2, h, w): rows and columns, in pixels of this map."""
+
+    boundary: Tensor
+    displacement: Tensor
+
+
+class VGGTrunk(nn.Sequential):
+    """VGG as five stages: (B, 3, H, W) -> five feature maps, the first at stride 2, the last at the output stride."""
+
+    def __init__(self, arch: IRNVGGArch):
+        super().__init__(*vgg_features(arch))
+        self.out_channels = arch.channels
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        stages = []
+        for layer in self:
+            x = layer(x)
+            if isinstance(layer, nn.MaxPool2d):
+                stages.append(x)
+        return [*stages, x]
+
+
+class ResNetTrunk(ResNet):
+    """ResNet as five stages: (B, 3, H, W) -> five feature maps at strides 4, 4, 8, 16, 16."""
+
+    def __init__(self, arch: IRNResNetArch):
+        super().__init__(arch.depths, arch.width, "torchvision", strides=(1, 2, 2, 1), dilations=(1, 1, 1, 1))
+        self.out_channels = [arch.width, *(arch.width << stage for stage in (2, 3, 4, 5))]
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        stages = []
+        for name in ("layer1", "layer2", "layer3", "layer4", "layer5"):
+            x = getattr(self, name)(x)
+            stages.append(x)
+        return stages
+
+
+class Layer(nn.Sequential):
+    """1x1 convolution without bias, group norm, then resizing to `size`, bilinear, and ReLU."""
+
+    def __init__(self, in_channels: int, out_channels: int, groups: int):
+        super().__init__(nn.Conv2d(in_channels, out_channels, 1, bias=False), nn.GroupNorm(groups, out_channels))
+
+    def forward(self, x: Tensor, size: Sequence[int]) -> Tensor:
+        convolution, norm = self
+        x = norm(convolution(x).contiguous())  # channels last, group norm takes several times as long on a CPU
+        if x.shape[2:] != torch.Size(size):
+            x = F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+        return x.relu()
+
+
+class IRN(nn.Module):
+    """(B, 3, H, W) -> IRNOutput, at stride 4 of the image: h = ceil(H / 4), w = ceil(W / 4).
+
+    The trunk `features` is not trained: without gradient, batch norm as it was pretrained. In eval mode the mean
+    displacement, over training images (`mean_displacement`, float32 (2,)), is subtracted from the displacements, for
+    only their differences are learned.
+    """
+
+    def __init__(self, arch: IRNArch):
+        super().__init__()
+        self.arch = arch
+        self.features = (ResNetTrunk if isinstance(arch, IRNResNetArch) else VGGTrunk)(arch).requires_grad_(False)
+        channels, width = self.features.out_channels, arch.branch_width
+        self.boundary_layers = nn.ModuleList(Layer(count, width, 4) for count in channels)
+        self.boundary_head = nn.Conv2d(5 * width, 1, 1)
+        widths = [2 * width, 4 * width, 8 * width, 8 * width, 8 * width]
+        groups = [8, 16, 16, 16, 16]
+        self.displacement_layers = nn.ModuleList(map(Layer, channels, widths, groups))
+        self.coarse_layer = Layer(sum(widths[2:]), 8 * width, 16)
+        self.fine_layer = Layer(sum(widths[:2]) + 8 * width, 8 * width, 16)
+        self.displacement_head = nn.Conv2d(8 * width, 2, 1, bias=False)
+        self.register_buffer("mean_displacement", torch.zeros(2))
+
+    def train(self, mode: bool = True) -> "IRN":
+        super().train(mode)
+        self.features.eval()
+        return self
+
+    def forward(self, x: Tensor) -> IRNOutput:
+        size = [-(-side // STRIDE) for side in x.shape[2:]]
+        with torch.no_grad():
+            stages = self.features(x)
+        boundary = [layer(stage, size) for layer, stage in zip(self.boundary_layers, stages, strict=True)]
+        boundary = self.boundary_head(torch.cat(boundary, 1))[:, 0]
+
+        middle = stages[2].shape[2:]  # the coarser stages meet at the third one's stride
+        sizes = [size, size, middle, middle, middle]
+        found = [layer(*each) for layer, *each in zip(self.displacement_layers, stages, sizes, strict=True)]
+        coarse = self.coarse_layer(torch.cat(found[2:], 1), size)
+        displacement = self.displacement_head(self.fine_layer(torch.cat([*found[:2], coarse], 1), size))
+        if not self.training:
+            displacement = displacement.float() - self.mean_displacement[:, None, None]
+        return IRNOutput(boundary, displacement)
+
+
+def build(**arch: Any) -> IRN:
+    """Build the network that a weight file's `arch` describes, the fields of an IRNArch by name.
+
+    Raises InputError if it describes no such network.
+    """
+    return IRN(describe(arch, {"resnet50": IRNResNetArch, "vgg16": IRNVGGArch}, "backbone"))
+
+
+def parameter_groups(model: IRN, lr: float) -> list[dict]:
+    """Parameter groups of SGD: lr for the boundary branch, ten times it for the displacement branch, as published."""
+    branches = {1: [], 10: []}
+    for name, parameter in model.named_parameters():
+        if not name.startswith("features."):
+            branches[1 if name.startswith("boundary") else 10].append(parameter)
+    return [{"params": params, "lr": scale * lr, "scale": scale} for scale, params in branches.items()]

@@ -1,0 +1,146 @@
+"""Class boundaries and displacements of whole images, by a network of irn.train, for irn.walk and irn.instances."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from common.dataset import DataSet, Item
+from common.network_arguments import add_device_arguments
+from seg.predict import batches_of_one_size
+from stages import distributed
+from stages.arguments import fraction, positive_float, positive_int, whole_number
+from stages.command import stage_parser
+from stages.files import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from irn.model import IRN
+
+
+class Found(NamedTuple):
+    """What the network finds in a batch of B images, on its device; h, w: of the padded images, at stride 4.
+
+    `sizes` are those of the images, (H, W) in pixels, `boundary` is float32 (B, h, w) in [0, 1], 1 outside of the
+    image; `displacement` float32 (B, 2, h, w), rows and columns.
+    """
+
+    items: list[Item]
+    sizes: list[tuple[int, int]]
+    boundary: torch.Tensor
+    displacement: torch.Tensor
+
+
+def walk_parser(doc: str) -> ArgumentParser:
+    """Parser of a command that walks over maps; `doc` is its docstring. The defaults are the published code's."""
+    parser = stage_parser(doc)
+    parser.add_argument("--maps", type=Path, required=True, help="folder of class maps (cls.infer)")
+    parser.add_argument("--weights", type=Path, required=True, help="weights.pth of irn.train")
+    parser.add_argument("--batch-size", type=positive_int, default=8, help="images at a time, at most")
+    parser.add_argument(
+        "--background", type=fraction, default=0.25, help="score of background, as share of the image's largest score"
+    )
+    parser.add_argument("--radius", type=whole_number(2, 64), default=5, help="of a step, in pixels at stride 4")
+    parser.add_argument("--beta", type=positive_float, default=10, help="power of the affinities")
+    parser.add_argument("--exponent", type=whole_number(0, 16), default=8, help="2 to this power is how many steps")
+    add_device_arguments(parser)
+    return parser
+
+
+def map_size(size: Sequence[int]) -> tuple[int, int]:
+    """(h, w) of the maps of an image of `size` = (H, W), at stride 4."""
+    return tuple(-(-side // 4) for side in size)
+
+
+def load_network(path: Path) -> IRN:
+    """Load the network of a weight file, in eval mode. Raises InputError if it does not hold one of irn.train."""
+    from common import checkpoint
+    from irn.model import build
+
+    content = checkpoint.load(path)
+    arch = content.get("arch")
+    if not isinstance(arch, dict) or arch.get("network") != "irn":
+        raise InputError(f"{path}: expected weights of irn.train")
+    with checkpoint.prefix_errors(path):
+        network = build(**arch)
+    checkpoint.load_into(network, content, path)
+    return network.eval()
+
+
+def find(
+    args: Namespace, dataset: DataSet, share: list[Item], done: Sequence[bool], device: torch.device
+) -> Iterator[Found]:
+    """Yield what the network of --weights finds, for the images of `share` that are not `done` and others with them.
+
+    The boundary is the sigmoid of the mean of two logits, the image's and its mirror image's.
+    """
+    import torch
+
+    from common import device as devices
+    from common.loading import make_loader
+    from common.preprocess import normalise
+    from irn.dataset import PaddedImages
+
+    network = devices.to_device(load_network(args.weights), device)
+    images = PaddedImages(dataset, share, network.arch.crop_size)
+    sizes = (images.padded_size(dataset.image_size(item.id)) for item in share)
+    # the batches of an uninterrupted run, without the complete ones: rounding depends on the composition of a batch
+    batches = batches_of_one_size(sizes, args.batch_size)
+    batches = (batch for batch in batches if not all(done[index] for index in batch))
+    for batch in make_loader(images, batches, args.workers, device, images.collate):
+        rectangles = batch.rectangles.to(device, non_blocking=True)
+        rgb = batch.images.to(device, non_blocking=True)
+        sizes = [tuple(size) for size in batch.rectangles[:, 2:].tolist()]
+        with torch.inference_mode(), devices.autocast(device, args.amp):
+            straight = network(normalise(rgb, "torchvision", rectangles))
+            mirrored = network(normalise(mirror(rgb, sizes), "torchvision", rectangles))
+            map_sizes = [map_size(size) for size in sizes]
+            logits = (straight.boundary.float() + mirror(mirrored.boundary.float(), map_sizes, torch.inf)) / 2
+        items = [share[index] for index in batch.index.tolist()]
+        yield Found(items, sizes, logits.sigmoid(), straight.displacement.float())
+
+
+def mirror(batch: torch.Tensor, sizes: Sequence[tuple[int, int]], outside: float = 0) -> torch.Tensor:
+    """Mirror each of (B, H, W, …) within its own size, (height, width), at the top left; the rest becomes `outside`."""
+    import torch
+
+    mirrored = torch.full_like(batch, outside)
+    for place, (height, width) in enumerate(sizes):
+        mirrored[place, :height, :width] = batch[place, :height, :width].flip(1)
+    return mirrored
+
+
+def read_scores(folder: Path, item: Item, size: tuple[int, int]) -> np.ndarray:
+    """Maps of an image's classes at stride 4, float32 (C', h, w) from 0; 0 where a class has no file."""
+    import numpy as np
+
+    from common.maps import read_maps
+
+    height, width = map_size(size)
+    maps = read_maps(folder, item, (height, width))
+    empty = np.zeros((height, width), np.uint8)
+    return np.stack([maps.get(cls, empty) for cls in item.classes]).astype(np.float32) / 255
+
+
+def enlarged(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Scores float32 (N, h, w) at stride 4 at the image's size, bilinear, divided by their maximum: (N, H, W)."""
+    import cv2
+    import numpy as np
+
+    whole = 4 * scores.shape[2], 4 * scores.shape[1]
+    large = np.stack([cv2.resize(each, whole, interpolation=cv2.INTER_LINEAR) for each in scores])
+    large = large[:, : size[0], : size[1]]
+    return large / max(large.max(), 1e-5)
+
+
+def select_share(dataset: DataSet, args: Namespace) -> tuple[list[Item], list[Item]]:
+    """(all images of the split, those of this process). Raises InputError if --maps holds no map of the split."""
+    from common.maps import require_maps
+
+    items = dataset.split(args.split, labelled=True)
+    require_maps(args.maps, items)
+    return items, distributed.shard(items)

@@ -1,0 +1,56 @@
+"""A random walk spreads class maps over the image, and stops at class boundaries.
+
+IRN: Ahn, Cho, Kwak, Weakly Supervised Learning of Instance Segmentation with Inter-Pixel Relations, CVPR 2019. The
+published code squares a dense matrix of all pairs of pixels; most of it is 0, and here it only multiplies the maps.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from irn.pairs import offsets, pair_affinity
+
+
+@torch.no_grad()
+def walk(maps: Tensor, boundary: Tensor, radius: int = 5, beta: float = 10, exponent: int = 8) -> Tensor:
+    """2**exponent steps from maps × (1 - boundary): in each, a pixel takes the mean of itself and those near it.
+
+    maps: float (B, C, h, w); boundary: float (B, h, w) in [0, 1], on the same device. Returns float32 (B, C, h, w),
+    without gradient. In its mean a pixel has weight 1, one less than `radius` away their `pair_affinity` to the power
+    `beta`; the radius is 2 or above. Outside the map the boundary counts as 1: in a batch of images of several sizes,
+    each padded with boundary 1, every image is as if alone. Raises ValueError if the boundary is not of the maps' size.
+    """
+    batch, _, height, width = maps.shape
+    if boundary.shape != (batch, height, width):
+        raise ValueError(f"boundary: expected {(batch, height, width)} as the maps, found {tuple(boundary.shape)}")
+    boundary, reach = boundary.float(), radius - 1
+    outside = pad(boundary, (reach, reach, 0, reach), value=1.0)  # so that every pixel of the map is a source
+    weights = pair_affinity(outside, radius).pow_(beta).flatten(2)  # (B, P, hw)
+    # An offset in the image is one of the flattened map. Beside the image it reaches another row's pixels, at weight 0.
+    shifts = [row * width + column for row, column in offsets(radius)]
+    margin = reach * width + reach
+    before = (maps.float() * (1 - boundary)[:, None]).flatten(2)
+    before = pad(before, (margin, margin))  # (B, C, margin + hw + margin)
+    after = torch.empty_like(before)
+    ones = torch.ones_like(before[:, :1])
+    total = spread(ones, weights, shifts, torch.empty_like(ones))  # of the weights, added as in each step
+    for _ in range(2**exponent):
+        before, after = spread(before, weights, shifts, after).div_(total), before
+    return before[:, :, margin:-margin].reshape(maps.shape)
+
+
+def spread(maps: Tensor, weights: Tensor, shifts: list[int], out: Tensor) -> Tensor:
+    """Sum of each pixel and, weighted, of the others of its pairs, into `out`, which is returned.
+
+    maps, out: float32 (B, C, margin + hw + margin), flattened, with a margin that no shift leaves; weights: float32
+    (B, P, hw) of each pixel with the one `shifts` further (P), 0 if that is outside the map.
+    """
+    pixels = weights.shape[2]
+    margin = (maps.shape[2] - pixels) // 2
+    out.zero_()
+    for pair in reversed(range(len(shifts))):  # the far ones first: they weigh least, so that less is rounded
+        shift, weight = shifts[pair], weights[:, pair, None]  # (B, 1, hw)
+        here, there = slice(margin, margin + pixels), slice(margin + shift, margin + shift + pixels)
+        out[:, :, here].addcmul_(weight, maps[:, :, there])
+        out[:, :, there].addcmul_(weight, maps[:, :, here])
+    return out.add_(maps)

@@ -1,0 +1,199 @@
+"""Train IRN's class boundaries and displacements on seeds (Ahn et al., CVPR 2019). Writes <out>/weights.pth.
+
+Two branches on a trunk that stays as it is learn from pairs of near pixels: whether a boundary lies between them, and
+how their ways to the centres of their objects differ. The weight file also holds the mean displacement over the images.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from common.dataset import DataSet, Item, reads
+from common.network_arguments import (
+    add_device_arguments,
+    add_output_stride_argument,
+    add_save_arguments,
+    add_trunk_arguments,
+)
+from irn.architecture import IRNArch, IRNResNetArch
+from stages import distributed
+from stages.arguments import checked, non_negative_float, positive_float, positive_int, scale, whole_number
+from stages.command import main, stage_parser
+from stages.files import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+    from irn.model import IRN
+
+multiple_of_16 = checked(int, lambda side: side in range(16, 8193, 16), "a multiple of 16 from 16 to 8192")
+
+
+def parser() -> ArgumentParser:
+    """Parser of the command's arguments, with the published code's values as defaults."""
+    parser = stage_parser(__doc__)
+    parser.add_argument("--seeds", type=Path, required=True, help="folder of seeds <id>.png (irn.seed)")
+    parser.add_argument("--backbone", choices=["resnet50", "vgg16"], default="resnet50", help="resnet50 is published")
+    parser.add_argument(
+        "--init",
+        type=Path,
+        help="weights of the trunk, which is not trained: torchvision's ResNet-50 or VGG16 (weights.fetch), the toy "
+        "data's, or a classifier's (cls.train)",
+    )
+    parser.add_argument("--epochs", type=positive_int, default=3)
+    parser.add_argument("--batch-size", type=positive_int, default=32)
+    parser.add_argument(
+        "--lr", type=positive_float, default=0.1, help="of the boundary branch, x10 in the other; polynomial decay"
+    )
+    parser.add_argument("--weight-decay", type=non_negative_float, default=1e-4)
+    parser.add_argument(
+        "--momentum",
+        type=non_negative_float,
+        default=1e-4,
+        help="as published, where the weight decay stands in its place",
+    )
+    parser.add_argument("--crop-size", type=multiple_of_16, default=IRNArch.crop_size, help="side of the crops")
+    parser.add_argument(
+        "--scales", type=scale, nargs=2, metavar=("MIN", "MAX"), default=[0.5, 1.5], help="of the random resizing"
+    )
+    parser.add_argument(
+        "--radius", type=whole_number(2, 64), default=10, help="pairs are nearer than this, in pixels of the maps"
+    )
+    parser.add_argument(
+        "--branch-width",
+        type=int,
+        choices=[32, 16, 8, 4],
+        default=IRNArch.branch_width,
+        help="channels of the boundary branch's layers, an eighth of the displacement branch's",
+    )
+    add_save_arguments(parser)
+    resnet = parser.add_argument_group("size of a resnet50")
+    resnet.add_argument(
+        "--blocks", type=positive_int, nargs=4, default=list(IRNResNetArch.depths), help="in its stages"
+    )
+    resnet.add_argument("--width", type=positive_int, default=IRNResNetArch.width, help="channels of ResNet's stem")
+    vgg = parser.add_argument_group("size of a vgg16")
+    add_trunk_arguments(vgg)
+    add_output_stride_argument(vgg)
+    add_device_arguments(parser)
+    return parser
+
+
+def architecture(args: Namespace) -> dict[str, Any]:
+    """Arguments of irn.model.build, by name."""
+    arch = {"backbone": args.backbone, "branch_width": args.branch_width, "crop_size": args.crop_size}
+    if args.backbone == "resnet50":
+        return {**arch, "depths": args.blocks, "width": args.width}
+    sizes = {"channels": args.channels, "depths": args.depths, "batch_norm": args.batch_norm}
+    return {**arch, **sizes, "output_stride": args.output_stride}
+
+
+def load_trunk(model: IRN, path: Path) -> None:
+    """Initialise the trunk from torchvision's ResNet or VGG, the toy data's weights or a classifier's.
+
+    Raises InputError naming the file and what it lacks.
+    """
+    from common import checkpoint
+    from seg.pretrained import from_torchvision_resnet
+
+    content = checkpoint.load(path)
+    state = checkpoint.state_dict(content)
+    if "layer1.0.conv3.weight" in state:
+        state = {f"features.{name}": tensor for name, tensor in from_torchvision_resnet(state).items()}
+    own = {name: each for name, each in model.state_dict().items() if name.endswith("num_batches_tracked")}
+    checkpoint.load_trunk(model, {"state_dict": own | state}, path)  # old files lack those, which nothing reads
+
+
+def start(args: Namespace) -> tuple[IRN, torch.optim.SGD, torch.device]:
+    """Build the network with its initial weights on its device, and its optimiser.
+
+    Raises InputError if the device or the weights that `args` name cannot be used.
+    """
+    import torch
+
+    from common import checkpoint
+    from common import device as devices
+    from irn.model import build, parameter_groups
+
+    checkpoint.seed_everything(args.seed)
+    device = devices.select_device(args.device, args.deterministic, args.tf32)
+    model = build(**architecture(args))
+    if args.init:
+        load_trunk(model, args.init)
+    model = devices.to_device(model, device)
+    settings = {"momentum": args.momentum, "weight_decay": args.weight_decay, "fused": device.type == "cuda"}
+    return model, torch.optim.SGD(parameter_groups(model, args.lr), args.lr, **settings), device
+
+
+def find_mean_displacement(
+    args: Namespace, model: IRN, dataset: DataSet, items: list[Item], device: torch.device
+) -> torch.Tensor:
+    """Mean displacement over the top left crops of all images, padding included as published: float32 (2,)."""
+    import torch
+
+    from common import device as devices
+    from common.loading import make_loader
+    from common.preprocess import normalise
+    from irn.dataset import TopLeftCrops
+    from stages import interruption
+    from stages.progress import progress_bar
+
+    share = distributed.shard(items)
+    images = TopLeftCrops(dataset, share, args.crop_size)
+    batches = [
+        range(start, min(start + args.batch_size, len(share))) for start in range(0, len(share), args.batch_size)
+    ]
+    total = torch.zeros(2, dtype=torch.float64, device=device)
+    model.train()  # in eval mode it would subtract a mean
+    with interruption.deferred(), progress_bar("mean displacement", len(share)) as bar:
+        for _, rgb, rectangles in make_loader(images, batches, args.workers, device, images.collate):
+            with torch.inference_mode(), devices.autocast(device, args.amp):
+                found = model(normalise(rgb.to(device), "torchvision", rectangles.to(device))).displacement
+            total += found.double().mean((2, 3)).sum(0)  # (B, 2, h, w) -> (2,)
+            bar.update(len(rgb))
+            interruption.check()
+    return (distributed.total(total) / len(items)).float()
+
+
+def run(args: Namespace) -> str:
+    """Train and write the weights; returns a summary."""
+    import numpy as np
+
+    from common import checkpoint
+    from common.preprocess import normalise
+    from common.training import Run
+    from irn.dataset import SeedCrops
+    from irn.losses import affinity_loss, displacement_loss, pairs_of
+    from seg.deeplab import poly_lr
+
+    if args.radius >= args.crop_size // 8:
+        raise InputError(f"--radius: expected less than an eighth of --crop-size, found {args.radius}")
+    dataset = DataSet(args.data)
+    items = dataset.split(args.split)
+    crops = SeedCrops(dataset, items, args.seeds, args.crop_size, np.linspace(*args.scales, 1001), args.seed)
+    model, optimizer, device = start(args)
+
+    with Run(args, model, optimizer, crops, device, epochs=args.epochs) as run:
+        for iteration, batch in run:
+            for group in optimizer.param_groups:
+                group["lr"] = poly_lr(args.lr, iteration, run.total, step=1) * group["scale"]
+            with run.autocast():
+                output = run.model(normalise(batch["image"], "torchvision", batch["rectangle"]))
+            pairs = pairs_of(batch["label"], args.radius)
+            run.step(
+                {
+                    "affinity": affinity_loss(output.boundary.float().sigmoid(), pairs, args.radius),
+                    "displacement": displacement_loss(output.displacement.float(), pairs, args.radius),
+                }
+            )
+
+    model.mean_displacement.copy_(find_mean_displacement(args, model, dataset, items, device))
+    if distributed.IS_FIRST:
+        checkpoint.save(args.out / "weights.pth", arch=model.arch.to_file(), state_dict=model.state_dict())
+    return f"{len(items)} images, {args.epochs} epochs"
+
+
+if __name__ == "__main__":
+    main(parser(), run, reads=reads("images"))

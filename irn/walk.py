@@ -1,0 +1,93 @@
+"""Spread class maps by a random walk that boundaries hold back: labels without saliency (IRN, CVPR 2019, section 4.2).
+
+Reads <maps>/<id>_<class>.png and the network of irn.train, writes <out>/<id>.png: 0 background, 1..C.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from common.dataset import DataSet, Item, reads
+from common.images import is_complete, write_indexed
+from irn.network import enlarged, find, map_size, read_scores, select_share, walk_parser
+from stages.arguments import positive_float
+from stages.command import main
+from stages.parallel import cores, for_each
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from irn.network import Found
+
+
+def parser() -> ArgumentParser:
+    """Parser of the command's arguments."""
+    parser = walk_parser(__doc__)
+    parser.add_argument(
+        "--power", type=positive_float, default=1.3, help="of the maps, before the walk: AMN's addition; IRN has 1"
+    )
+    return parser
+
+
+def label_from_scores(
+    scores: np.ndarray, size: tuple[int, int], classes: tuple[int, ...], background: float
+) -> np.ndarray:
+    """Label uint8 (H, W) = `size` of the strongest class, 0 where that is not above `background`.
+
+    scores: float32 (C', h, w), of the image's 0-based `classes`, at stride 4; they count as shares of the largest.
+    """
+    large = enlarged(scores, size)  # (C', H, W)
+    label = np.array(classes, np.uint8)[large.argmax(0)] + np.uint8(1)  # the lowest class wins ties
+    label[large.max(0) <= background] = 0
+    return label
+
+
+def walked(args: Namespace, outputs: Iterator[Found]) -> Iterator[tuple[Item, tuple[int, int], np.ndarray]]:
+    """Yield (item, (H, W), scores float32 (C', h, w) at stride 4) of each image that the network has seen."""
+    import torch
+
+    from common import device as devices
+    from irn.random_walk import walk
+
+    def batches():
+        for items, sizes, boundary, _ in outputs:
+            most = max(len(item.classes) for item in items)
+            maps = torch.zeros(len(items), most, *boundary.shape[1:])
+            for place, (item, size) in enumerate(zip(items, sizes, strict=True)):
+                own = torch.from_numpy(read_scores(args.maps, item, size)) ** args.power
+                maps[place, : own.shape[0], : own.shape[1], : own.shape[2]] = own
+            maps = maps.to(boundary.device, non_blocking=True)
+            yield (items, sizes), walk(maps, boundary, args.radius, args.beta, args.exponent)
+
+    for (items, sizes), scores in devices.pipelined(batches()):
+        for item, size, own in zip(items, sizes, scores, strict=True):
+            yield item, size, own[: len(item.classes), : map_size(size)[0], : map_size(size)[1]].numpy()
+
+
+def write(out: Path, background: float, found: tuple[Item, tuple[int, int], np.ndarray]) -> None:
+    """Write the label of an item of `walked`."""
+    item, size, scores = found
+    write_indexed(out / f"{item.id}.png", label_from_scores(scores, size, item.classes, background))
+
+
+def run(args: Namespace) -> str:
+    """Write the labels that are missing; returns a summary."""
+    from common import device as devices
+
+    device = devices.select_device(args.device, args.deterministic, args.tf32)
+    dataset = DataSet(args.data)
+    items, share = select_share(dataset, args)
+    done = [is_complete(args.out / f"{item.id}.png") for item in share]
+    outputs = walked(args, find(args, dataset, share, done, device))
+    for _ in for_each(partial(write, args.out, args.background), outputs, cores(), args.out.name, done.count(False)):
+        pass
+    return f"{len(items)} labels"
+
+
+if __name__ == "__main__":
+    main(parser(), run, reads=reads("images"))

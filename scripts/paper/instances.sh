@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Instances from image-level labels (IRN), with NSROM's classifier and with the same classifier trained with FBR: AP on
+# EVAL_TRAIN, and with true class masks as an upper bound; <run>/instances.md. Needs InstanceMasks, no saliency.
+source "$(dirname "$0")/../method.sh"
+require_objects() { # hours before they are read
+    local id
+    while read -r id _; do
+        if [ -n "$id" ] && ! [ -e "$DATA/InstanceMasks/$id.png" ]; then
+            echo "$DATA/InstanceMasks/$id.png: no such file (docs/data.md); for toy data of an earlier version," \
+                "python -m data.prepare_toy --out $DATA --force with the same arguments draws it" >&2
+            exit 2
+        fi
+    done <"$DATA/lists/$EVAL_TRAIN.txt"
+}
+[ ! -e "$DATA/lists/$EVAL_TRAIN.txt" ] || require_objects # else prepare makes them
+prepare
+scripts/cls_train.sh "${CLS[@]}"
+irn
+instances
+(RUN=$RUN/fbr; scripts/cls_train_fbr.sh "${CLS[@]}" "${FBR[@]}"; irn; instances)
+true_instances
+python -m report.instances --run "$RUN" --name instances \
+    --title "Instances on $EVAL_TRAIN, from image-level labels; no published numbers are known" \
+    --row "NSROM's classifier" image_level/instances \
+    --row "NSROM's classifier + FBR" fbr/image_level/instances \
+    --row "true class masks, an upper bound" truth/image_level/instances

@@ -1,0 +1,145 @@
+"""irn.seed: the rule by closed cases and by a slow composition, and the command."""
+
+import json
+
+import numpy as np
+import pytest
+
+from common.crf import dense_crf
+from common.dataset import DataSet
+from common.images import read_indexed, write_grey
+from common.maps import read_maps
+from irn.seed import CRF, parser, refine_seed, run
+
+NO_CRF = {"iterations": 0}  # the labels as they are
+
+
+def constant(value, size=(12, 16)):
+    return np.full(size, value, np.uint8)
+
+
+@pytest.fixture
+def scene():
+    """An image uint8 (24, 32, 3) of a red block before noise, and maps of classes 4 and 1 that spill over its edges."""
+    image = np.random.default_rng(0).integers(90, 130, (24, 32, 3), dtype=np.uint8)
+    image[6:18, 8:20] = (220, 30, 30)
+    rows, columns = np.mgrid[:24, :32]
+    bumps = {cls: np.exp(-((rows - 12) ** 2 + (columns - centre) ** 2) / 60) for cls, centre in ((4, 12), (1, 27))}
+    return image, {cls: (scale * bumps[cls]).astype(np.uint8) for cls, scale in ((4, 255), (1, 90))}
+
+
+def test_without_crf_the_two_thresholds_decide():
+    row = np.array([[0, 4, 5, 29, 30, 31, 100]], np.uint8)  # percent of the maximum
+    seed = refine_seed(np.zeros((1, 7, 3), np.uint8), {2: row}, **NO_CRF)
+    assert seed.dtype == np.uint8 and seed.tolist() == [[0, 0, 0, 255, 255, 3, 3]]  # 1e-5 takes 5 and 30 below
+    seed = refine_seed(np.zeros((1, 7, 3), np.uint8), {2: row}, strict=0.5, loose=0.04, **NO_CRF)
+    assert seed.tolist() == [[0, 0, 255, 255, 255, 255, 3]]
+
+
+def test_each_map_counts_by_its_own_maximum():
+    maps = {7: np.array([[10, 4, 10, 0]], np.uint8), 3: np.array([[190, 200, 20, 20]], np.uint8)}
+    assert refine_seed(np.zeros((1, 4, 3), np.uint8), maps, **NO_CRF).tolist() == [[8, 4, 8, 255]]
+
+
+def test_the_background_wins_ties_then_the_lowest_class():
+    image = np.zeros((12, 16, 3), np.uint8)
+    assert (refine_seed(image, {2: constant(0)}, strict=0, loose=0, **NO_CRF) == 0).all()
+    assert (refine_seed(image, {7: constant(9), 3: constant(9)}, **NO_CRF) == 4).all()
+
+
+@pytest.mark.parametrize("backend", ["lattice", "auto"])
+def test_constant_images_and_empty_maps(backend):
+    image = np.full((12, 16, 3), 99, np.uint8)
+    assert (refine_seed(image, {2: constant(50), 5: constant(0)}, backend=backend) == 3).all()
+    assert (refine_seed(image, {2: constant(0), 5: constant(0)}, backend=backend) == 0).all()
+    assert (refine_seed(image, {}, backend=backend) == 0).all()
+    almost = constant(20)
+    almost[0, 0] = 255  # its maximum: elsewhere 0.08, between the thresholds, and the CRF takes the one pixel away
+    assert (refine_seed(image, {2: almost}, backend=backend) == 255).all()
+
+
+def slow_seed(image, maps, strict, loose, confidence, crf):
+    """The rule pixel by pixel, as FBR's description has it."""
+    classes = sorted(maps)
+    found = []
+    for background in (strict, loose):
+        probabilities = np.empty((len(classes) + 1, *image.shape[:2]), np.float32)
+        for y, x in np.ndindex(image.shape[:2]):
+            scores = [background] + [float(maps[cls][y, x]) / (float(maps[cls].max()) + 1e-5) for cls in classes]
+            label = scores.index(max(scores))
+            for each in range(len(scores)):
+                probabilities[each, y, x] = confidence if each == label else (1 - confidence) / len(classes)
+        found.append(dense_crf(image, probabilities, *crf.values(), backend="lattice").argmax(0))
+    seed = np.full(image.shape[:2], 255, np.uint8)
+    for y, x in np.ndindex(seed.shape):
+        if found[0][y, x] > 0:
+            seed[y, x] = classes[found[0][y, x] - 1] + 1
+        elif found[1][y, x] == 0:
+            seed[y, x] = 0
+    return seed
+
+
+SMALL = {"gaussian_sxy": 1, "bilateral_sxy": 4, "bilateral_weight": 3}  # for a small image
+
+
+@pytest.mark.parametrize(
+    "strict, loose, confidence, more", [(0.3, 0.05, 0.7, SMALL), (0.6, 0.2, 0.6, SMALL | {"iterations": 3})]
+)
+def test_equals_the_slow_composition(scene, strict, loose, confidence, more):
+    image, maps = scene
+    expected = slow_seed(image, maps, strict, loose, confidence, CRF | more)
+    seed = refine_seed(image, maps, strict, loose, confidence, backend="lattice", **more)
+    np.testing.assert_array_equal(seed, expected)
+    assert set(np.unique(seed)) == {0, 2, 5, 255}, "a case that lacks a value proves less"
+    assert not np.array_equal(seed, refine_seed(image, maps, strict, loose, confidence, **NO_CRF))
+
+
+def test_maps_of_another_size_are_refused(scene):
+    with pytest.raises(ValueError, match="same size"):
+        refine_seed(scene[0], {0: constant(1)})
+
+
+@pytest.fixture
+def maps(tiny_data, tmp_path):
+    """A folder of random maps (6, 8) for the tiny data, without one of d_complex."""
+    (tmp_path / "cam").mkdir()
+    rng = np.random.default_rng(0)
+    for item in DataSet(tiny_data).split("train"):
+        for cls in item.classes:
+            if (item.id, cls) != ("d_complex", 1):
+                write_grey(tmp_path / "cam" / f"{item.id}_{cls}.png", rng.integers(0, 200, (6, 8), dtype=np.uint8))
+    return tmp_path / "cam"
+
+
+def options(tiny_data, maps, out, *more):
+    return list(map(str, ["--data", tiny_data, "--split", "train", "--maps", maps, "--out", out, *more]))
+
+
+def test_command_writes_the_seeds_and_records_the_backend(run_command, tiny_data, maps, tmp_path):
+    out = tmp_path / "label_seed"
+    thresholds = "--strict", 0.4, "--loose", 0.1, "--confidence", 0.8, "--crf-bilateral-srgb", 9
+    (tiny_data / "saliency").rename(tmp_path / "away")  # it is not read
+    result = run_command("irn.seed", *options(tiny_data, maps, out, *thresholds, "--workers", 2))
+    assert result.returncode == 0 and "4 labels" in result.stdout, result.stderr
+    backend = json.loads((out / "stage.json").read_text())["arguments"]["crf_backend"]
+    assert backend in ("lattice", "pydensecrf")
+    dataset = DataSet(tiny_data)
+    for item in dataset.split("train"):
+        image = dataset.image(item.id)
+        found = read_maps(maps, item, image.shape[:2])
+        expected = refine_seed(image, found, 0.4, 0.1, 0.8, bilateral_srgb=9, backend=backend)
+        np.testing.assert_array_equal(read_indexed(out / f"{item.id}.png"), expected)
+    result = run_command("irn.seed", *options(tiny_data, maps, out, *thresholds))
+    assert "nothing to do" in result.stdout, result.stderr
+
+
+def test_goes_on_where_it_stopped(tiny_data, maps, tmp_path):
+    args = parser().parse_args(options(tiny_data, maps, tmp_path / "out", "--workers", 1, "--crf-iterations", 1))
+    args.out.mkdir()
+    assert run(args) == "4 labels"
+    before = {path.name: path.read_bytes() for path in args.out.iterdir()}
+    lost, kept = args.out / "c_complex.png", args.out / "a_simple.png"
+    lost.write_bytes(lost.read_bytes()[:40])  # the machine stopped
+    time = kept.stat().st_mtime_ns
+    run(args)
+    assert {path.name: path.read_bytes() for path in args.out.iterdir()} == before and kept.stat().st_mtime_ns == time
