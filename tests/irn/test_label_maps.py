@@ -1,0 +1,52 @@
+"""irn.label_maps: labels as class maps, and where an interrupted run goes on."""
+
+import numpy as np
+import pytest
+
+from common.dataset import DataSet
+from common.images import read_grey, read_indexed
+from irn.label_maps import parser, run
+from stages.files import InputError
+
+
+@pytest.fixture
+def args(tiny_data, tmp_path):
+    """Arguments that turn the tiny data's ground truth, which has pixels of 255, into maps."""
+    (tmp_path / "maps").mkdir()
+    options = ["--data", tiny_data, "--split", "train", "--labels", tiny_data / "SegmentationClass"]
+    return parser().parse_args(list(map(str, [*options, "--out", tmp_path / "maps", "--workers", 1])))
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.glob("*.png")}
+
+
+def test_each_class_of_the_list_has_its_pixels(args, tiny_data):
+    lines = (tiny_data / "lists/train.txt").read_text().replace("a_simple 0", "a_simple 0 1")  # 1 is not in its label
+    (tiny_data / "lists/train.txt").write_text(lines.replace("d_complex 0 1 2", "d_complex 0 2"))  # 1 is not listed
+    assert run(args) == "4 images, 7 maps"
+    items = DataSet(tiny_data).split("train")
+    assert set(contents(args.out)) == {f"{item.id}_{cls}.png" for item in items for cls in item.classes}
+    for item in items:
+        label = read_indexed(tiny_data / f"SegmentationClass/{item.id}.png")
+        assert (label == 255).any()
+        for cls in item.classes:
+            expected = 255 * (label == cls + 1).astype(np.uint8)
+            np.testing.assert_array_equal(read_grey(args.out / f"{item.id}_{cls}.png"), expected)
+            assert expected.any() or (item.id, cls) == ("a_simple", 1)
+
+
+def test_goes_on_where_it_stopped(args):
+    run(args)
+    before = contents(args.out)
+    lost, kept = args.out / "d_complex_2.png", args.out / "a_simple_0.png"
+    lost.write_bytes(lost.read_bytes()[:40])  # the machine stopped
+    time = kept.stat().st_mtime_ns
+    assert run(args) == "4 images, 7 maps"
+    assert contents(args.out) == before and kept.stat().st_mtime_ns == time
+
+
+def test_a_missing_label_is_named(args, tiny_data):
+    (tiny_data / "SegmentationClass/c_complex.png").unlink()
+    with pytest.raises(InputError, match="c_complex.png: no such file"):
+        run(args)
