@@ -40,6 +40,9 @@ NOTES = {
     "On 20 validation images of the toy run (`--data data/toy --split val --weights runs/toy/seg2/weights.pth --images 20 "
     "--rounds 1`) the lattice gave no pixel another label than pydensecrf; 0.05 left 4 of 7 classes, took 0.90 of the time and "
     "changed no label, 0.2 took 0.82 to 0.83 and changed 0.0008 % (at worst 0.008 %).",
+    "Random walk": "IRN's walk of 2⁸ steps with radius 5, on class maps of a 500×375 image at stride 4. The dense form does as the "
+    "published code: it squares the matrix of all pairs of pixels, 11 750², eight times. The sparse one adds each pixel's 68 neighbours "
+    "to the maps, step by step. Random maps and boundaries; each side ran once, in a process of its own, whose time on its core counts.",
     "A full run": "Both rounds, the classifier and the integral attention model; without inference, CRF and labels.",
 }
 GPU_NOTE = (
