@@ -68,7 +68,7 @@ def step_times(place, _):
         sides, memory = {}, {}
         for mode, options in trainings.MODES.items():
             with set_up(place, name, *options) as handed:
-                times, gigabytes = time_steps(place, handed, long=mode == "bfloat16")
+                times, gigabytes = time_steps(place, handed, long=mode == "bfloat16" and name != IRN)
             sides |= {f"{mode}{addition}": value for addition, value in times.items()}
             memory[mode] = gigabytes
             del handed
@@ -201,9 +201,10 @@ def loaders(place, _):
     for name in place.commands:
         sides = {}
         for workers in counts:
-            length = ("--epochs", 100) if name.startswith("cls") else ()
+            length = ("--epochs", 100) if name.startswith(("cls", "irn")) else ()
             with set_up(place, name, *length, workers=workers) as handed:
-                sides[f"{workers} processes"] = loader_speed(handed.loader, 8 if place.thin else 160)
+                batches = 8 if place.thin else min(160, 1600 // handed.args.batch_size)
+                sides[f"{workers} processes"] = loader_speed(handed.loader, batches)
         yield measured("Reading images", name, "images/s", sides)
 
 
@@ -229,7 +230,7 @@ def label_stages(place, _):
     yield measured("Labels", f"BE, POM and NSRM, {cores()} processes", "ms/image", {"500×375": milliseconds})
 
 
-CLASSIFIERS = ("cls.train", "cls.train_fbr")
+CLASSIFIERS, IRN = ("cls.train", "cls.train_fbr"), "irn.train"
 TWO = (
     sys.executable,
     "-m",
@@ -244,33 +245,39 @@ TWO = (
 def two_processes(place, _):
     """Two processes on one GPU do what one does; where the last batch has one image, the second has none."""
     for name, (module, arguments) in place.commands.items():
-        if name not in (*CLASSIFIERS, "seg.train ResNet-101") or place.thin and name not in CLASSIFIERS:
+        if name not in (*CLASSIFIERS, "seg.train ResNet-101", IRN) or place.thin and name.startswith("seg"):
             continue
-        length = ("--epochs", 1, "--lr", 1e-4) if name in CLASSIFIERS else ("--iterations", 4)
+        length = ("--iterations", 4) if name.startswith("seg") else ("--epochs", 1, "--lr", 1e-4)
         length += ("--contrast-from", 0) if name == "cls.train_fbr" else ()
         precise = ("--no-amp", "--no-tf32")
         options = (*arguments, "--split", "few", "--batch-size", 3, *length, *precise, "--workers", 0)
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "two"
             handed = trainings.set_up(module, options, Path(folder) / "one", place.device)
-            state = handed.bare_model.state_dict()
-            before = parameters({name: state[name] for name in state if not name.startswith("heads.")})
+            before = learned(handed.bare_model.state_dict())
             handed.training.run(lambda run: None)
             del handed
-            one = parameters(checkpoint.load(Path(folder) / "one" / "weights.pth")["state_dict"])
+            one = learned(checkpoint.load(Path(folder) / "one" / "weights.pth")["state_dict"])
             call((*TWO, module, *options, "--device", place.device.type, "--out", out))
-            two = parameters(checkpoint.load(out / "weights.pth")["state_dict"])
+            two = learned(checkpoint.load(out / "weights.pth")["state_dict"])
         apart = ((two - one).norm() / (one - before).norm()).item()
         found = f"weights differ by {apart:.1e} of what they have learned"
         yield checked("Two processes on one GPU", f"{name}, the last batch smaller than both", apart < 0.05, found)
 
 
+def learned(state):
+    """The parameters without FBR's heads, which weight files lack, and IRN's mean, which is found and far larger."""
+    return parameters({name: state[name] for name in state if not name.startswith(("heads.", "mean_"))})
+
+
 def determinism(place, _):
     """A training with --deterministic that was stopped and goes on ends with the bits of one that was not."""
     for name, (module, arguments) in place.commands.items():
-        if name not in (*CLASSIFIERS, "seg.train VGG16") or place.thin and name not in CLASSIFIERS:
+        if name not in (*CLASSIFIERS, "seg.train VGG16", IRN) or place.thin and name.startswith("seg"):
             continue  # of the segmentations, VGG16's has dropout
         length = ("--epochs", 5) if name in CLASSIFIERS else ("--iterations", 30, "--batch-size", 4)
+        length = ("--split", "val", "--epochs", 10, "--batch-size", 8) if name == IRN else length
+        length += ("--crop-size", 256) if name == IRN and not place.thin else ()
         options = (*arguments, *length, "--save-every", 3, "--deterministic", "--device", place.device, "--workers", 2)
         with tempfile.TemporaryDirectory() as folder:
             runs = [[module, *map(str, options), "--out", f"{folder}/{run}"] for run in ("calm", "stopped")]

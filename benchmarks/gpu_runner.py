@@ -12,6 +12,7 @@ from pathlib import Path
 
 import cv2
 import fbr
+import gpu_irn
 import torch
 import trainings
 from draw import draw_data
@@ -73,6 +74,7 @@ CHECKS = {
     "determinism": determinism,
     "processes": two_processes,
     "run": whole_run,
+    "irn": gpu_irn.check,  # last: if the time is up before, --only irn makes up for it
 }
 
 

@@ -52,8 +52,8 @@ GPU_NOTE = (
 GPU_MISSING = (
     "No GPU could be used, so nothing here is measured. **An estimate**: on one H200 with 16 cores the paper's whole run takes 31 to 40 "
     "minutes; before dense CRF ran on the GPU and the trainings stopped waiting for it, 73 minutes. `scripts/gpu_check.sh` checks and "
-    "measures it in three parts of at most 9 minutes: devices, calls that wait for the GPU, step times and memory of the four "
-    "trainings, prediction, dense CRF, loaders, determinism, two processes, and the extrapolated time of the whole run."
+    "measures it in three parts of at most 9 minutes: devices, calls that wait for the GPU, step times and memory of all "
+    "trainings, IRN, prediction, dense CRF, loaders, determinism, two processes, and the extrapolated time of the whole run."
 )
 
 

@@ -20,6 +20,7 @@ from seg.deeplab import build
 SYNCHRONISING = "called a synchronizing CUDA operation"  # PyTorch's words under set_sync_debug_mode
 THIN_VGG = ("--channels", 4, 4, 4, 4, 4)
 THIN_RESNET = ("--blocks", 1, 1, 1, 1, "--width", 4)
+THIN_IRN = ("--branch-width", 4, "--crop-size", 64, "--radius", 5)
 MODES = {"bfloat16": ("--amp",), "TF32": ("--no-amp",), "float32": ("--no-amp", "--no-tf32")}
 
 
@@ -33,6 +34,8 @@ def commands(root, split="val", thin=False):
     vgg, resnet, fc = (THIN_VGG, THIN_RESNET, ("--fc-channels", 4)) if thin else ((), (), ())
     crops = (*data, "--labels", root / "pred", *(("--batch-size", 2, "--crop-size", 65) if thin else ()))
     cls = (*data, *vgg, "--epochs", 3)
+    irn = (*data, "--seeds", root / "pred", "--split", "all")  # of val the batches would not be full
+    irn += (*resnet, *THIN_IRN, "--batch-size", 2) if thin else ()
     return {
         "cls.train": ("cls.train", cls),
         "cls.train_fbr": ("cls.train_fbr", cls),
@@ -42,6 +45,7 @@ def commands(root, split="val", thin=False):
             (*crops, *resnet, "--init", root / "resnet.pth", "--convention", "caffe"),
         ),
         "seg.train VGG16": ("seg.train", (*crops, "--backbone", "vgg16", *vgg, *fc)),
+        "irn.train": ("irn.train", irn),
     }
 
 

@@ -5,13 +5,16 @@ rules and their numbers are the published code's. Components are of 4 neighbours
 row by row.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from scipy import ndimage
-from torch import Tensor
-from torch.nn.functional import grid_sample
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def centroids(displacement: Tensor, sizes: Sequence[tuple[int, int]] | None = None, steps: int = 300) -> Tensor:
@@ -21,13 +24,17 @@ def centroids(displacement: Tensor, sizes: Sequence[tuple[int, int]] | None = No
     interpolated bilinearly, and nothing leaves its map, (height, width) of `sizes` at the top left (or the whole).
     Returns int64 (B, 2, h, w), row and column, on the same device; what lies beside a map means nothing.
     """
+    import torch  # here, because the processes that call only the others start much faster without it
+    from torch.nn.functional import grid_sample
+
     displacement = displacement.double()  # single precision would round some places to another pixel
     height, width = displacement.shape[2:]
     ends = torch.tensor(sizes or [(height, width)] * len(displacement), dtype=torch.float64)
     ends = (ends - 1).to(displacement.device, non_blocking=True)[:, :, None, None]  # (B, 2, 1, 1), of each map
     scale = torch.tensor([2 / max(1, height - 1), 2 / max(1, width - 1)], dtype=torch.float64)
     scale = scale.to(displacement.device, non_blocking=True)[:, None, None]
-    places = torch.stack(torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij"))  # (2, h, w)
+    sides = (torch.arange(side, device=displacement.device) for side in (height, width))
+    places = torch.stack(torch.meshgrid(*sides, indexing="ij"))  # (2, h, w)
     places = torch.minimum(places.to(displacement), ends)  # (B, 2, h, w)
     for _ in range(steps):
         grid = (places * scale - 1).flip(1).permute(0, 2, 3, 1)  # (B, h, w, 2): column and row from -1 to 1

@@ -29,28 +29,37 @@ def walk(maps: Tensor, boundary: Tensor, radius: int = 5, beta: float = 10, expo
     # An offset in the image is one of the flattened map. Beside the image it reaches another row's pixels, at weight 0.
     shifts = [row * width + column for row, column in offsets(radius)]
     margin = reach * width + reach
-    before = (maps.float() * (1 - boundary)[:, None]).flatten(2)
-    before = pad(before, (margin, margin))  # (B, C, margin + hw + margin)
-    after = torch.empty_like(before)
-    ones = torch.ones_like(before[:, :1])
-    total = spread(ones, weights, shifts, torch.empty_like(ones))  # of the weights, added as in each step
-    for _ in range(2**exponent):
-        before, after = spread(before, weights, shifts, after).div_(total), before
-    return before[:, :, margin:-margin].reshape(maps.shape)
+    start = pad((maps.float() * (1 - boundary)[:, None]).flatten(2), (margin, margin))  # (B, C, margin + hw + margin)
+    buffers = start, torch.empty_like(start)
+    ones = torch.ones_like(start[:, :1])
+    total = spread(*additions(ones, torch.empty_like(ones), weights, shifts))  # of the weights, added as in each step
+    there, back = (additions(*way, weights, shifts) for way in (buffers, buffers[::-1]))
+    for step in range(2**exponent):
+        spread(*(back if step % 2 else there)).div_(total)
+    return buffers[2**exponent % 2][:, :, margin:-margin].reshape(maps.shape)
 
 
-def spread(maps: Tensor, weights: Tensor, shifts: list[int], out: Tensor) -> Tensor:
-    """Sum of each pixel and, weighted, of the others of its pairs, into `out`, which is returned.
+def additions(maps: Tensor, out: Tensor, weights: Tensor, shifts: list[int]) -> tuple[Tensor, Tensor, list]:
+    """What one step adds up, for `spread`: (maps, out, views of them), made once, as a view takes longer than its sum.
 
     maps, out: float32 (B, C, margin + hw + margin), flattened, with a margin that no shift leaves; weights: float32
-    (B, P, hw) of each pixel with the one `shifts` further (P), 0 if that is outside the map.
+    (B, P, hw) of each pixel with the one `shifts` further (P), 0 if that is outside the map. A view is (pixels of out,
+    weight, the other pixels of the pairs in maps), (B, C, hw), (B, 1, hw), (B, C, hw).
     """
     pixels = weights.shape[2]
     margin = (maps.shape[2] - pixels) // 2
-    out.zero_()
+    views = []
     for pair in reversed(range(len(shifts))):  # the far ones first: they weigh least, so that less is rounded
-        shift, weight = shifts[pair], weights[:, pair, None]  # (B, 1, hw)
+        shift, weight = shifts[pair], weights[:, pair, None]
         here, there = slice(margin, margin + pixels), slice(margin + shift, margin + shift + pixels)
-        out[:, :, here].addcmul_(weight, maps[:, :, there])
-        out[:, :, there].addcmul_(weight, maps[:, :, here])
+        views.append((out[:, :, here], weight, maps[:, :, there]))
+        views.append((out[:, :, there], weight, maps[:, :, here]))
+    return maps, out, views
+
+
+def spread(maps: Tensor, out: Tensor, views: list) -> Tensor:
+    """Sum of each pixel of `maps` and, weighted, of the others of its pairs, into `out`, which is returned."""
+    out.zero_()
+    for own, weight, others in views:
+        own.addcmul_(weight, others)
     return out.add_(maps)

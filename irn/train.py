@@ -149,8 +149,9 @@ def find_mean_displacement(
     model.train()  # in eval mode it would subtract a mean
     with interruption.deferred(), progress_bar("mean displacement", len(share)) as bar:
         for _, rgb, rectangles in make_loader(images, batches, args.workers, device, images.collate):
+            rgb, rectangles = (each.to(device, non_blocking=True) for each in (rgb, rectangles))
             with torch.inference_mode(), devices.autocast(device, args.amp):
-                found = model(normalise(rgb.to(device), "torchvision", rectangles.to(device))).displacement
+                found = model(normalise(rgb, "torchvision", rectangles)).displacement
             total += found.double().mean((2, 3)).sum(0)  # (B, 2, h, w) -> (2,)
             bar.update(len(rgb))
             interruption.check()

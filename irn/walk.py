@@ -57,7 +57,7 @@ def walked(args: Namespace, outputs: Iterator[Found]) -> Iterator[tuple[Item, tu
     def batches():
         for items, sizes, boundary, _ in outputs:
             most = max(len(item.classes) for item in items)
-            maps = torch.zeros(len(items), most, *boundary.shape[1:])
+            maps = torch.zeros(len(items), most, *boundary.shape[1:], pin_memory=boundary.is_cuda)
             for place, (item, size) in enumerate(zip(items, sizes, strict=True)):
                 own = torch.from_numpy(read_scores(args.maps, item, size)) ** args.power
                 maps[place, : own.shape[0], : own.shape[1], : own.shape[2]] = own

@@ -33,14 +33,15 @@ def run(*command, **environment):
 
 def test_what_a_cpu_can_show(tmp_path):
     out = tmp_path / "folder/lines.jsonl"
-    checks = "devices waits steps prediction crf loaders labels copies run".split()
+    checks = "devices waits steps prediction crf irn loaders labels copies run".split()
     result = run(sys.executable, "benchmarks/gpu_check.py", "--only", *checks, "--out", out)
     assert result.returncode == 0, result.stdout + result.stderr
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     assert len(lines) == len(result.stdout.splitlines()) and all(line["machine"] for line in lines)
     whats = {line["what"] for line in lines if line["section"] == "Step times"}
-    assert whats == {"cls.train", "cls.train_fbr", "cls.train_iam", "seg.train ResNet-101", "seg.train VGG16"}
-    sections = {"Prediction": 3, "Reading images": 5, "Labels": 1, "The paper's whole run, extrapolated": 7}
+    trained = {"cls.train", "cls.train_fbr", "cls.train_iam", "seg.train ResNet-101", "seg.train VGG16", "irn.train"}
+    assert whats == trained
+    sections = {"Prediction": 3, "IRN": 10, "Reading images": 6, "Labels": 1, "The paper's whole run, extrapolated": 7}
     for section, count in sections.items():
         assert sum(line["section"] == section for line in lines) == count, section
     text = page.report([], [], lines)
