@@ -67,15 +67,18 @@ def voc12_folders(
     sbd: Path | None = None,
     saliency: Path | None = None,
     saliency_sha256: str | None = None,
-) -> tuple[Path, Path, Path]:
+    with_saliency: bool = True,
+) -> tuple[Path, Path, Path | None]:
     """(devkit, sbd, saliency), the three folders that data.prepare_voc12 reads: those that are None are fetched.
 
-    `downloads` takes the archives and their content; what is there already is used. `saliency_sha256` is what
-    the saliency archive must have. Raises InputError if anything cannot be fetched or is not what was expected.
+    Saliency maps are only fetched `with_saliency`. `downloads` takes the archives and their content; what is there
+    already is used. `saliency_sha256` is what the saliency archive must have. Raises InputError if anything cannot be
+    fetched or is not what was expected.
     """
     devkit = devkit or fetch(ARCHIVES["devkit"], downloads) / "VOCdevkit" / "VOC2012"
     sbd = sbd or fetch(ARCHIVES["sbd"], downloads)
-    saliency = saliency or folder_of_maps(fetch(ARCHIVES["saliency"], downloads, saliency_sha256))
+    if with_saliency and not saliency:
+        saliency = folder_of_maps(fetch(ARCHIVES["saliency"], downloads, saliency_sha256))
     return devkit, sbd, saliency
 
 

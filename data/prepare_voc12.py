@@ -1,7 +1,8 @@
 """Turns a PASCAL VOC 2012 devkit folder into a data set folder (paper section 4.2).
 
 Writes lists with image-level labels, and symbolic links to the devkit's images and masks and to the saliency maps;
-InstanceMasks leads to SegmentationObject, if the devkit has it.
+InstanceMasks leads to SegmentationObject, if the devkit has it. With --no-saliency there is no folder of
+saliency maps, and none are fetched: image-level labels alone need none.
 The devkit may be read-only; nothing in it is copied or changed. Everything is checked before anything is written.
 
   lists/train.txt, lists/val.txt   ImageSets/Segmentation
@@ -54,6 +55,7 @@ def build_parser():
     add = parser.add_argument
     add("--devkit", type=Path, help="VOCdevkit/VOC2012, the folder with JPEGImages and Annotations")
     add("--saliency", type=Path, help="folder of <id>.png, 8-bit grey, each of its image's size")
+    add("--no-saliency", action="store_true", help="neither link nor fetch saliency maps")
     add("--sbd", type=Path, help="SBD, the folder with train.txt and val.txt or one with benchmark_RELEASE in it")
     # no Path: it is a place to write to, and need not exist
     add("--download", nargs="?", const="downloads", metavar="DIR", help="fetch what is not given to DIR (downloads)")
@@ -71,12 +73,14 @@ def run(args):
     masks = mask_folders(devkit)
     for name in masks.values():
         check_masks(devkit / name, [*splits["train"], *splits["val"]], sizes)
-    check_saliency(saliency, sorted({id for name in TRAINING_SPLITS for id in splits.get(name, [])}), sizes)
+    if saliency:
+        check_saliency(saliency, sorted({id for name in TRAINING_SPLITS for id in splits.get(name, [])}), sizes)
     labels = image_labels(devkit, labelled, args.labels_from)
 
     for name, source in {"JPEGImages": "JPEGImages", **masks}.items():
         link(args.out / name, devkit / source)
-    link(args.out / "saliency", saliency)
+    if saliency:
+        link(args.out / "saliency", saliency)
     write_lines(args.out / "classes.txt", CLASSES)
     (args.out / "lists").mkdir(exist_ok=True)
     for name, ids in splits.items():
@@ -87,16 +91,23 @@ def run(args):
 
 
 def folders(args):
-    """(devkit, sbd, saliency) as given, or fetched; sbd may be None. Raises InputError if one is lacking."""
+    """(devkit, sbd, saliency) as given, or fetched; sbd may be None, and saliency with --no-saliency is.
+
+    Raises InputError if one is lacking, or if two arguments contradict.
+    """
+    if args.no_saliency and (args.saliency or args.saliency_sha256):
+        raise InputError("--no-saliency: expected neither --saliency nor --saliency-sha256 beside it")
     if args.download:
         if args.saliency_sha256 and args.saliency:
             raise InputError("--saliency-sha256: expected no --saliency beside it, which is not downloaded")
-        return voc12_folders(Path(args.download), args.devkit, args.sbd, args.saliency, args.saliency_sha256)
+        given = args.devkit, args.sbd, args.saliency
+        return voc12_folders(Path(args.download), *given, args.saliency_sha256, not args.no_saliency)
     if args.saliency_sha256:
         raise InputError("--saliency-sha256: the archive is only fetched with --download")
-    for option, value in (("--devkit", args.devkit), ("--saliency", args.saliency)):
-        if not value:
-            raise InputError(f"{option} is required, or --download to fetch it")
+    if not args.devkit:
+        raise InputError("--devkit is required, or --download to fetch it")
+    if not (args.saliency or args.no_saliency):
+        raise InputError("--saliency is required, or --download to fetch it, or --no-saliency to do without")
     return args.devkit, args.sbd, args.saliency
 
 

@@ -43,6 +43,7 @@ def run(calls):
 def run_as(rank, processes, calls):
     """As torchrun's process `rank` does, which finds these numbers when it starts."""
     distributed.RANK, distributed.WORLD_SIZE, distributed.IS_FIRST = rank, processes, rank == 0
+    distributed.LOCAL_WORLD_SIZE = processes
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(processes)}
     with distributed.process_group():
         check_unshard()

@@ -26,6 +26,7 @@ from PIL import Image
 
 from common import checkpoint
 from common.images import read_indexed, write_grey, write_indexed
+from common.instances import write_instances
 
 ACTIONS = runpy.run_path(Path(__file__).with_name("damage.py"))  # what a case may do to the folder
 
@@ -33,22 +34,27 @@ TABLES = runpy.run_path(Path(__file__).parent / "bad_input/commands.py")
 COMMANDS, READS, DAMAGED, OTHERS = (TABLES[name] for name in ("COMMANDS", "READS", "DAMAGED", "OTHERS"))
 OUT_FILES = {"seg.export_voc_server": "tgz", "report.collect": "jsonl", "report.study": "md", "report.gallery": "png"}
 OUT_FILES |= {"weights.fetch": "pth", "report.fbr_lines": "jsonl", "report.fbr": "md", "report.fbr_picture": "png"}
+OUT_FILES |= {"report.irn_lines": "jsonl", "report.irn": "md", "report.irn_picture": "png"}
 
 
 @pytest.fixture(scope="session")
 def weights():
-    """{name: content} of a tiny classifier and a tiny DeepLab with VGG16."""
+    """{name: content} of a tiny classifier, a tiny DeepLab and a tiny IRN with VGG16."""
     from cls.model import build as build_classifier
+    from irn.model import build as build_irn
     from seg.deeplab import MultiScale, build
 
     torch.manual_seed(0)
     sizes = {"classes": 3, "channels": [4] * 5, "depths": [1] * 5}
     classifier = {"network": "classifier", **sizes, "nodes": 2}
     deeplab = {"backbone": "vgg16", **sizes, "fc_channels": 4, "rates": [1]}
+    irn = {"network": "irn", "backbone": "vgg16", "channels": [4] * 5, "depths": [1] * 5, "branch_width": 4}
+    irn |= {"crop_size": 64}
     tensors = build_classifier(**classifier).state_dict(), MultiScale(build(**deeplab)).state_dict()
     return {
         "cls.pth": {"arch": classifier, "state_dict": tensors[0]},
         "seg.pth": {"arch": deeplab, "pyramid": [0.5], "state_dict": tensors[1]},
+        "irn.pth": {"arch": irn, "state_dict": build_irn(**irn).state_dict()},
     }
 
 
@@ -65,6 +71,7 @@ def place(tiny_data, tiny_devkit, tmp_path, weights, monkeypatch):
     for row in ("ce", "all"):
         shutil.copytree(tmp_path / "maps", tmp_path / "run" / row / "cam")
     put_context(tiny_data)
+    put_instances(tmp_path)
     shutil.copytree(tiny_data / "SegmentationClass", tmp_path / "label")
     for name in ("label_initial", "label_pseudo", "label_masked", "pred1", "pred2"):
         (tmp_path / "run" / name).mkdir(parents=True)
@@ -77,6 +84,7 @@ def place(tiny_data, tiny_devkit, tmp_path, weights, monkeypatch):
         checkpoint.save(tmp_path / name, **content)
     put_records(tmp_path)
     put_rows(tmp_path)
+    put_scores_without_saliency(tmp_path)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.txt").write_text("years of work")
     monkeypatch.chdir(tmp_path)  # what is written to a relative path would show
@@ -111,6 +119,18 @@ def put_context(data):
         write_indexed(data / "context" / f"{id}.png", np.where(truth == 0, int(first) + 1, 0).astype(np.uint8))
 
 
+def put_instances(place):
+    """In each image, one object and one instance of each class: all its pixels."""
+    for folder in ("tiny/InstanceMasks", "instances"):
+        (place / folder).mkdir()
+    for line in (place / "tiny/lists/train.txt").read_text().splitlines():
+        id, *classes = line.split()
+        truth = read_indexed(place / "tiny/SegmentationClass" / f"{id}.png")
+        write_indexed(place / "tiny/InstanceMasks" / f"{id}.png", truth)
+        masks = np.stack([truth == int(cls) + 1 for cls in classes])
+        write_instances(place / "instances", id, masks, classes, [0.5] * len(classes))
+
+
 def put_rows(place):
     """The records and scores of two rows of FBR, and the lines of report.fbr_lines."""
     maps = {"best": 40.0, "fixed": 30.0, "context_at_60": 50.0, "auc": 60.0}
@@ -126,6 +146,18 @@ def put_rows(place):
     line |= {"cam": maps, "cam_refined": maps, "label_cam": labels}
     lines = [{"row": "ce"} | line, {"row": "all", "inside": {}} | line]
     (place / "fbr.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def put_scores_without_saliency(place):
+    """The scores of labels and instances of a row of IRN's study, and the lines of report.irn_lines."""
+    labels = {"mean_iou": 50.0, "ignored": 1.0, "false_negative": 2.0}
+    ap = dict.fromkeys(("0.25", "0.5", "0.7", "0.75"), 61.0)
+    for name, scores in (("label_irn", labels), ("instances", {"mean_ap": ap})):
+        path = place / "run/ce/image_level/scores" / name / "scores.json"
+        ACTIONS["write"](path, json.dumps(scores))
+    ACTIONS["write"](place / "run/scores/instances/scores.json", json.dumps({"mean_ap": ap}))
+    line = {"row": "ce", "seed": 1, "commit": None, "torch": "2", "machine": "M"}
+    (place / "irn.jsonl").write_text(json.dumps(line | {"image_level": {"label_irn": labels}, "ap": ap}) + "\n")
 
 
 @pytest.fixture
@@ -307,7 +339,7 @@ def test_every_number_and_name_is_checked_by_its_type(tmp_path, run):
 
 def test_every_command_is_here():
     root = Path(__file__).resolve().parents[1]
-    folders = ("cls", "data", "pseudo", "report", "seg", "weights")
+    folders = ("cls", "data", "irn", "pseudo", "report", "seg", "weights")
     files = [path for name in folders for path in (root / name).glob("*.py")]
     commands = {f"{path.parent.name}.{path.stem}" for path in files if "__main__" in path.read_text()}
     assert commands == COMMANDS.keys() and OTHERS.keys() | READS.keys() <= commands

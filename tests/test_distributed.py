@@ -7,10 +7,13 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from common.dataset import DataSet
+from common.images import write_grey
 from tests import in_a_row
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,6 +24,8 @@ CLS = (*TRUNK, "--epochs", 3, "--batch-size", 3, "--input-size", 32, "--nodes", 
 SEG = ("--backbone", "vgg16", *TRUNK, "--batch-norm", "--fc-channels", 0, "--iterations", 4, "--batch-size", 3)
 SEG = (*SEG, "--crop-size", 33, "--rates", 1, 2, "--pyramid", 0.5, "--lr", 1e-2, *HERE)
 FBR = ("--output-stride", 4, "--embedding", 6, "--centres", 3, "--bank-size", 11, "--negatives", 5, "--queries", 20)
+IRN = ("--backbone", "vgg16", *TRUNK, "--batch-norm", "--branch-width", 4, "--crop-size", 48, "--radius", 4)
+IRN = (*IRN, "--epochs", 3, "--batch-size", 3, "--save-every", 1, *HERE)
 FBR = (*FBR, "--prototype-pixels", 4, "--save-every", 1, "--lr", 2e-4)  # a low rate: GloRe magnifies rounding
 
 
@@ -121,6 +126,43 @@ def logged(folder):
     log = EventAccumulator(str(folder / "tensorboard"))
     log.Reload()
     return {name: [each.value for each in log.Scalars(name)] for name in log.Tags()["scalars"]}
+
+
+def test_irn(tiny_data, tmp_path):
+    """Boundaries, displacements and their mean; labels and instances from the weights of one process."""
+    train, maps = ("--data", tiny_data, "--split", "train"), tmp_path / "maps"
+    put_maps(tiny_data, maps)
+    calls = {1: [], 2: []}
+    for processes, its_calls in calls.items():
+        seeds, walk = ("--seeds", tiny_data / "SegmentationClass"), ("--maps", maps, *HERE)
+        walk = (*walk, "--weights", tmp_path / "irn1" / "weights.pth", "--batch-size", 1)
+        its_calls.append(["irn.train", *train, *seeds, *IRN, "--out", tmp_path / f"irn{processes}"])
+        its_calls.append(["irn.walk", *train, *walk, "--out", tmp_path / f"label{processes}"])
+        its_calls.append(["irn.instances", *train, *walk, "--out", tmp_path / f"instances{processes}"])
+        its_calls[:] = [[str(word) for word in call] for call in its_calls]
+    with pytest.MonkeyPatch.context() as patch:  # on one core, as each of the others has: nothing in other processes
+        patch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
+        in_a_row.run(calls.pop(1))
+    result = launch(1, "tests/in_a_row.py", json.dumps(calls))
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert_same_weights(tmp_path / "irn1" / "weights.pth", tmp_path / "irn2" / "weights.pth")
+    assert weights(tmp_path / "irn1" / "weights.pth")["mean_displacement"].abs().max() > 0.01
+    numbers, found = logged(tmp_path / "irn1"), logged(tmp_path / "irn2")
+    for name in ("loss/affinity", "loss/displacement"):
+        assert len(numbers[name]) == 6 and found[name] == pytest.approx(numbers[name], rel=5e-5), name
+    for name, count in (("label", 4), ("instances", 8)):
+        one, two = ({path.name: path.read_bytes() for path in (tmp_path / f"{name}{n}").iterdir()} for n in (1, 2))
+        assert len(one) == count and one == two, name
+
+
+def put_maps(data, folder):
+    """Maps of random numbers, at stride 4."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for item in DataSet(data).split("train"):
+        height, width = (side // 4 for side in DataSet(data).image_size(item.id))
+        for cls in item.classes:
+            write_grey(folder / f"{item.id}_{cls}.png", rng.integers(0, 256, (height, width), dtype=np.uint8))
 
 
 @pytest.mark.parametrize("batch_norm", ["--no-freeze-bn", "--freeze-bn"])

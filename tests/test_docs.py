@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-COMMANDS = ("cls", "data", "pseudo", "report", "seg", "weights")  # packages whose modules are commands
+COMMANDS = ("cls", "data", "irn", "pseudo", "report", "seg", "weights")  # packages whose modules are commands
 PACKAGES = (*COMMANDS, "benchmarks", "common", "stages")
 PROGRAMS = (".cff", ".py", ".sbatch", ".sh", ".toml")  # suffixes of files that exist wherever they are named
 MADE_BY_USERS = ("data/", "downloads/", "runs/", "weights/", ".venv/")

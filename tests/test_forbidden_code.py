@@ -66,7 +66,7 @@ SEEN_BY_RUFF = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("folder", ["cls", "common", "data", "pseudo", "report", "seg", "stages", "weights"])
+@pytest.mark.parametrize("folder", ["cls", "common", "data", "irn", "pseudo", "report", "seg", "stages", "weights"])
 def test_ruffs_security_rules_hold_in_every_folder(folder):
     source = "\n".join(SEEN_BY_RUFF)
     command = [

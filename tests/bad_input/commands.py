@@ -13,12 +13,19 @@ COMMANDS = {  # arguments with which the command works; @ stands for the test's 
     "cls.train_iam": f"{CLS} --attention @attention",
     "cls.infer": f"{TRAIN} --weights @cls.pth --input-size 32 --workers 0 --device cpu",
     "cls.refine": f"{LABELS} --maps @maps",
+    "irn.seed": f"{LABELS} --maps @maps",
+    "irn.train": f"{TRAIN} --seeds @label --backbone vgg16 --init @cls.pth --branch-width 4 --crop-size 32 --radius 3 "
+    f"--epochs 1 --batch-size 2 {NETWORK}",
+    "irn.walk": f"{TRAIN} --maps @maps --weights @irn.pth --workers 0 --device cpu",
+    "irn.instances": f"{TRAIN} --maps @maps --weights @irn.pth --workers 0 --device cpu",
+    "irn.label_maps": f"{LABELS} --labels @label",
     "pseudo.background": f"{LABELS} --oa-cam @maps",
     "pseudo.pom": f"{LABELS} --label @label --cam @maps",
     "pseudo.nsrm": f"{LABELS} --pred @label --label @label --all-images",
     "seg.train": f"{SEG} --labels @label --init @seg.pth",
     "seg.predict": f"{TRAIN} --weights @seg.pth --workers 0 --device cpu",
     "seg.evaluate": f"{LABELS} --pred @label",
+    "seg.evaluate_instances": f"{LABELS} --pred @instances",
     "seg.export_voc_server": "--data @voc --split val --pred @run/pred1 --out @out.tgz",
     "report.table": "--run @run --name table3 --title T --row 1 67.7 pred1_val --row 2 '' pred2_val --plot N",
     "report.collect": "--runs @run --tables table3 --out @out.jsonl",
@@ -27,16 +34,23 @@ COMMANDS = {  # arguments with which the command works; @ stands for the test's 
     "report.fbr_lines": "--runs @run --out @out.jsonl",
     "report.fbr": "--results @fbr.jsonl --out @out.md",
     "report.fbr_picture": "--data @tiny --split train --run @run --out @out.png --count 2",
+    "report.irn_lines": "--runs @run --out @out.jsonl",
+    "report.irn": "--results @irn.jsonl --out @out.md",
     "report.summary": "--run @run",
     "report.labels": "--run @run",
     "report.gallery": "--data @tiny --split train --run @run --out @out.png --count 2",
+    "report.irn_picture": "--data @tiny --split train --run @run --out @out.png --count 2 --weights @irn.pth "
+    "--instances @instances --device cpu",
+    "report.instances": "--run @run --name instances --title T --row 'a row' instances",
     "weights.fetch": "vgg16 --out @vgg16.pth",
     "weights.pretrain_toy": f"--out @out --crops 4 --steps 1 --batch-size 2 {NETWORK}",
 }
 LIST, NAMES, IMAGE = "tiny/lists/train.txt", "tiny/classes.txt", "tiny/JPEGImages/a_simple.jpg"
 SALIENCY, TRUTH = "tiny/saliency/a_simple.png", "tiny/SegmentationClass/a_simple.png"
 LABEL, MAP, SCORES = "label/a_simple.png", "maps/a_simple_0.png", "run/scores/pred1_val/scores.json"
+INSTANCES, OBJECTS = "instances/a_simple", "tiny/InstanceMasks/a_simple.png"
 CONTEXT, CAM, ROW = "tiny/context/a_simple.png", "run/all/cam/a_simple_0.png", "run/all/scores"
+WITHOUT = "run/ce/image_level/scores"
 VOC = "VOCdevkit/VOC2012"
 READS = {  # the files of which each command reads every one: it meets them missing, and with bytes that mean nothing
     "data.prepare_voc12": f"{VOC}/ImageSets/Segmentation/train.txt {VOC}/JPEGImages/2007_000001.jpg sbd/train.txt "
@@ -47,12 +61,18 @@ READS = {  # the files of which each command reads every one: it meets them miss
     "cls.train_iam": f"{NAMES} {LIST} {IMAGE} cls.pth",
     "cls.infer": f"{NAMES} {LIST} {IMAGE} cls.pth",
     "cls.refine": f"{NAMES} {LIST} {IMAGE} {MAP}",
+    "irn.seed": f"{NAMES} {LIST} {IMAGE}",
+    "irn.train": f"{NAMES} {LIST} {IMAGE} {LABEL} cls.pth",
+    "irn.walk": f"{NAMES} {LIST} {IMAGE} irn.pth",
+    "irn.instances": f"{NAMES} {LIST} {IMAGE} irn.pth",
+    "irn.label_maps": f"{NAMES} {LIST} {IMAGE} {LABEL}",
     "pseudo.background": f"{NAMES} {LIST} {IMAGE} {SALIENCY}",
     "pseudo.pom": f"{NAMES} {LIST} {IMAGE} {LABEL}",
     "pseudo.nsrm": f"{NAMES} {LIST} {IMAGE} {SALIENCY} {LABEL}",
     "seg.train": f"{NAMES} {LIST} {IMAGE} {LABEL} seg.pth",
     "seg.predict": f"{NAMES} {LIST} {IMAGE} seg.pth",
     "seg.evaluate": f"{NAMES} {LIST} {IMAGE} {TRUTH} {LABEL}",
+    "seg.evaluate_instances": f"{NAMES} {LIST} {IMAGE} {TRUTH} {OBJECTS} {INSTANCES}.png {INSTANCES}.json",
     "seg.export_voc_server": "voc/classes.txt voc/lists/val.txt voc/JPEGImages/b_simple.jpg run/pred1/b_simple.png",
     "report.collect": "run/cls/stage.json",
     "report.study": "results.jsonl",
@@ -60,20 +80,35 @@ READS = {  # the files of which each command reads every one: it meets them miss
     "report.fbr_lines": "run/all/cls/stage.json",
     "report.fbr": "fbr.jsonl",
     "report.fbr_picture": f"{NAMES} {LIST} {IMAGE} {TRUTH} {CONTEXT}",
+    "report.irn_lines": "run/ce/cls/stage.json",
+    "report.irn": "irn.jsonl",
     "report.summary": SCORES,
     "report.gallery": f"{NAMES} {LIST} tiny/JPEGImages/c_complex.jpg tiny/saliency/c_complex.png "
     "tiny/SegmentationClass/c_complex.png run/pred2/c_complex.png",
+    "report.irn_picture": f"{NAMES} {LIST} {IMAGE} {INSTANCES}.png {INSTANCES}.json irn.pth "
+    "tiny/JPEGImages/c_complex.jpg tiny/InstanceMasks/c_complex.png",
 }
+WALK = [
+    ("--maps @mine", [], "mine: expected maps named <id>_<class>.png"),
+    ("--weights @cls.pth", [], "cls.pth: expected weights of irn.train"),
+    ("--weights @seg.pth", [], "seg.pth: expected weights of irn.train"),
+    ("", [("write", LIST, "a_simple\n")], "line 1: expected at least one class of a_simple"),
+]
 DAMAGED = {  # files that may be missing, but that mean something if they are there: with bytes that mean nothing
     "data.check": LIST,
     "cls.train_iam": "attention/a_simple_0.png",
+    "irn.seed": MAP,
+    "irn.walk": MAP,
+    "irn.instances": MAP,
     "pseudo.background": MAP,
     "pseudo.pom": MAP,
     "report.context": MAP,
     "report.table": SCORES,
+    "report.instances": "run/scores/instances/scores.json",
     "report.collect": f"{SCORES} run/table3.json",
     "report.fbr_lines": f"{ROW}/cam/scores.json {ROW}/label_cam/scores.json",
     "report.fbr_picture": CAM,
+    "report.irn_lines": f"{WITHOUT}/label_irn/scores.json {WITHOUT}/instances/scores.json",
     "weights.fetch": "vgg16.pth",
 }
 OTHERS = {  # command: [(more arguments, what is done first, message)], what only this command can meet
@@ -93,6 +128,7 @@ OTHERS = {  # command: [(more arguments, what is done first, message)], what onl
     "data.check": [
         ("", [("remove", "tiny/lists")], "lists: expected at least one list"),
         ("--data '@two\nlines'", [], "lines"),
+        ("--no-saliency", [("remove", "tiny/lists")], "lists: expected at least one list"),
     ],
     "cls.train": [("--output-stride 5", [], "argument --output-stride: ")],
     "cls.train_fbr": [
@@ -112,6 +148,26 @@ OTHERS = {  # command: [(more arguments, what is done first, message)], what onl
     "cls.infer": [
         ("", [("write", LIST, "a_simple\n")], "line 1: expected at least one class of a_simple"),
         ("--weights @seg.pth", [], "seg.pth: expected weights of cls.train"),
+    ],
+    "irn.seed": [
+        ("--maps @mine", [], "mine: expected maps named <id>_<class>.png"),
+        ("--loose 0.5", [], "--loose 0.5: expected at most --strict 0.3"),
+        ("--crf-backend yeti", [], "argument --crf-backend: "),
+    ],
+    "irn.train": [
+        ("--radius 4", [], "--radius: expected less than an eighth of --crop-size, found 4"),
+        ("--seeds @mine", [], "a_simple.png: no such file"),
+        ("--init @irn.pth --depths 2 1 1 1 1", [], "irn.pth: expected a trunk of this size: features."),
+        ("--backbone resnet50", [], "cls.pth: expected a trunk of this size: features.layer1.conv1.conv.weight"),
+        ("--backbone resnet101", [], "argument --backbone: "),
+        ("--branch-width 5", [], "argument --branch-width: "),
+        ("", [("label", LABEL, 4)], "a_simple.png: expected values 0 to 3 and 255, found 4"),
+    ],
+    "irn.walk": WALK,
+    "irn.instances": WALK,
+    "irn.label_maps": [
+        ("", [("label", LABEL, 4)], "a_simple.png: expected values 0 to 3 and 255, found 4"),
+        ("", [("write", LIST, "a_simple\n")], "line 1: expected at least one class of a_simple"),
     ],
     "pseudo.background": [("--oa-cam @mine", [], "mine: expected maps named <id>_<class>.png")],
     "pseudo.pom": [
@@ -148,6 +204,30 @@ OTHERS = {  # command: [(more arguments, what is done first, message)], what onl
         ("--pred @mine", [], "a_simple.png: no such file"),
         ("--out @old", [("write", "old/stage.json", '{"command": "cls.train"}')], "/old"),
         ("", [("write", LIST, "a_simple 0\n"), ("label", TRUTH, 255)], "expected ground truth with at least one pixel"),
+    ],
+    "seg.evaluate_instances": [
+        ("--pred @mine", [], "a_simple.json: cannot be read"),
+        ("--iou 0.5 0", [], "argument --iou: "),
+        ("", [("replace", f"{INSTANCES}.json", '"number": 1', '"number": 0')], "entry 1: expected an object with"),
+        ("", [("replace", f"{INSTANCES}.json", '"class": 0', '"class": 3')], "entry 1: expected a class from 0"),
+        (
+            "",
+            [("replace", f"{INSTANCES}.json", '"score": 0.5', '"score": NaN')],
+            "entry 1: expected a finite score",
+        ),
+        ("", [("label", f"{INSTANCES}.png", 0)], "a_simple.png: expected pixels of number 1"),
+        ("", [("write", f"{INSTANCES}.json", "[]")], "a_simple.json: expected an entry of number 1"),
+        ("", [("label", f"{INSTANCES}.png", 1, (48, 63))], "a_simple.png: expected the image's size 64x48"),
+        (
+            "",
+            [("label", OBJECTS, 1)],
+            "a_simple.png: expected one class of SegmentationClass",
+        ),
+        (
+            "",
+            [("write", LIST, "a_simple 0\n"), ("label", OBJECTS, 255)],
+            "InstanceMasks: expected ground truth with at least one object",
+        ),
     ],
     "seg.export_voc_server": [
         ("--pred @mine", [], "mine: expected 2 predictions, 2 are missing"),
@@ -192,8 +272,25 @@ OTHERS = {  # command: [(more arguments, what is done first, message)], what onl
         ("", [("label", CONTEXT, 4)], "a_simple.png: expected values 0 to 3, found 4"),
         ("", [("write", LIST, "a_simple\n")], "line 1: expected at least one class of a_simple"),
     ],
+    "report.irn_lines": [
+        ("--runs @mine", [], "mine: expected the scored rows of scripts/study/irn.sh"),
+        ("--out @run/ce/cls/stage.json", [], "stage.json: expected another file to write"),
+        (f"--out @{WITHOUT}/instances/scores.json", [], "scores.json: expected another file to write"),
+        ("", [("write", "run/ce/cls/stage.json", "{}")], "cls: expected stage.json of a finished stage with a seed"),
+        ("", [("write", f"{WITHOUT}/label_irn/scores.json", "[]")], "scores.json: expected the scores of seg.evaluate"),
+        ("", [("write", f"{WITHOUT}/instances/scores.json", "[]")], "expected the scores of seg.evaluate_instances"),
+        ("", [("replace", f"{WITHOUT}/instances/scores.json", "61.0", '"61"')], "scores of seg.evaluate_instances at"),
+    ],
+    "report.irn": [
+        ("--results .", [], ".: cannot be read"),
+        ("--out @irn.jsonl", [], "irn.jsonl: expected another file to write"),
+        ("--results @fbr.jsonl", [], "fbr.jsonl line 1: expected JSON lines of report.irn_lines"),
+        ("", [("replace", "irn.jsonl", '"ce"', '"fbr"')], "irn.jsonl: expected lines of the row ce"),
+        ("", [("replace", "irn.jsonl", '"ce"', '"yeti"')], "irn.jsonl line 1: expected JSON lines"),
+        ("", [("write", "differences.png/x")], "differences.png: expected a file that can be written"),
+    ],
     "report.summary": [
-        ("--run @mine", [], "scores.json: cannot be read"),
+        ("--run @mine", [], "mine/scores: expected folders with scores.json of seg.evaluate, found none"),
         ("", [("write", "run/summary.json/x")], "summary.json: expected a file that can be written"),
     ],
     "report.gallery": [
@@ -201,7 +298,19 @@ OTHERS = {  # command: [(more arguments, what is done first, message)], what onl
         ("--before none", [], "none: no such folder"),
         ("--out @tiny/saliency/a_simple.png", [], "a_simple.png: expected a file outside of"),
         ("--out @run/pred1/a_simple.png", [], "a_simple.png: expected a file outside of"),
-        ("", [("remove", "tiny/saliency")], "saliency"),
+    ],
+    "report.irn_picture": [
+        ("--count 3", [], "argument --count: "),
+        ("--weights @cls.pth", [], "cls.pth: expected weights of irn.train"),
+        ("--out @irn.pth", [], "irn.pth: expected another file to write"),
+        (f"--out @{INSTANCES}.png", [], "a_simple.png: expected a file outside of"),
+        ("", [("write", LIST, "a_simple 0\n")], "train.txt: expected an image of two or more classes or instances"),
+    ],
+    "report.instances": [
+        ("--row 'a row'", [], "argument --row: expected 2 arguments"),
+        ("--run @mine", [], "mine: expected scores of seg.evaluate_instances of one of the rows, found none"),
+        ("--row other pred1_val", [], "scores.json: expected the scores of seg.evaluate_instances"),
+        ("", [("write", "run/instances.md/x")], "instances.md: expected a file that can be written"),
     ],
     "weights.fetch": [
         ("--out @weights", [], "weights: expected a name that ends in .pth"),
@@ -238,14 +347,20 @@ OPTIONS = {  # what an option of this name takes, in each command that has it
     "a whole number from 1 to 9999": "--train --val",
     "a whole number from 32 to 4096": "--height --width",
     "a whole number from 2 to 6": "--max-classes",
+    "a whole number from 2 to 64": "--radius",
+    "a whole number from 0 to 16": "--exponent",
+    "a multiple of 16 from 16 to 8192": "--crop-size",
     "an even number from 2 to 1000": "--count",
-    "a number from 0": "--intra-weight --nroi-weight --segmentation-weight --similarity-weight --weight-decay",
-    "a number above 0": "--lr --non-salient-blend --non-salient-radius --refine-sigma --salient-radius --save-minutes "
-    "--sigma --temperature",
+    "a number from 0": "--intra-weight --momentum --nroi-weight --segmentation-weight --similarity-weight "
+    "--weight-decay",
+    "a number above 0": "--beta --centre --lr --non-salient-blend --non-salient-radius --power --refine-sigma "
+    "--salient-radius --save-minutes --sigma --temperature",
     "a number from 0 to 1": "--attention-threshold --background --background-threshold --band --complex-share "
-    "--conflict-threshold --context --context-alone --crf-min-probability --entropy-quantile --extra-instance "
-    "--hard-quantile --map-thresholds --saliency-leak --saliency-missing --saliency-noise --score-threshold",
+    "--confidence --conflict-threshold --context --context-alone --crf-min-probability --entropy-quantile "
+    "--extra-instance --hard-quantile --loose --map-thresholds --saliency-leak --saliency-missing --saliency-noise "
+    "--score-threshold --strict",
     "a number from 0.01 to 10": "--pyramid --scales",
     "a name of letters, digits, '_', '-' and '.', no path": "--name --setting --tables --val",
+    "a number above 0, at most 1": "--iou",
     "64 hexadecimal digits": "--sha256 --saliency-sha256",
 }

@@ -10,7 +10,7 @@ from PIL import Image
 
 from common.dataset import DataSet
 from common.images import write_grey, write_indexed
-from data import prepare_voc12
+from data import download, prepare_voc12
 from stages.files import InputError
 
 XML = "<annotation><object><name>dog</name></object></annotation>"
@@ -250,15 +250,43 @@ def test_command_names_a_wrong_folder_in_one_line(run_command, tiny_devkit, tmp_
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("lacking", ["--devkit", "--saliency"])
-def test_without_download_the_folders_are_required(run_command, tiny_devkit, tmp_path, lacking):
-    arguments = {"--devkit": tiny_devkit, "--saliency": tmp_path / "saliency_aug"}
-    del arguments[lacking]
-    flat = [part for pair in arguments.items() for part in pair]
-    result = run_command("data.prepare_voc12", *flat, "--out", tmp_path / "out")
+def test_without_download_devkit_and_saliency_are_required(run_command, tiny_devkit, tmp_path):
+    result = run_command("data.prepare_voc12", "--saliency", tmp_path / "saliency_aug", "--out", tmp_path / "out")
     assert result.returncode == 2
-    assert f"{lacking} is required, or --download to fetch it" in result.stderr
+    assert "--devkit is required, or --download to fetch it" in result.stderr
+    with pytest.raises(InputError, match="--saliency is required"):
+        prepare_voc12.folders(prepare_voc12.build_parser().parse_args(["--devkit", "x", "--out", "y"]))
     assert not (tmp_path / "out").exists()
+
+
+def test_without_saliency_there_is_no_folder_of_it(tiny_devkit, tmp_path):
+    """The rest is the same: lists, classes, images and masks."""
+    found = []
+    for name, more in (("with", ["--saliency", tmp_path / "saliency_aug"]), ("without", ["--no-saliency"])):
+        (tmp_path / name).mkdir()
+        words = ["--devkit", tiny_devkit, "--sbd", tmp_path / "sbd", *more, "--out", tmp_path / name]
+        prepare_voc12.run(prepare_voc12.build_parser().parse_args(list(map(str, words))))
+        found.append({path.name for path in (tmp_path / name).iterdir()})
+    assert found[0] - found[1] == {"saliency"} and not found[1] - found[0]
+    for path in (tmp_path / "with/lists").iterdir():
+        assert path.read_text() == (tmp_path / "without/lists" / path.name).read_text()
+    assert DataSet(tmp_path / "without").ground_truth("2007_000003").shape == (30, 40)
+
+
+def test_download_fetches_the_saliency_maps_if_they_are_wanted(tiny_devkit, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(download, "fetch", lambda archive, *_: asked.append(archive) or tmp_path / "saliency_aug")
+    words = ["--devkit", tiny_devkit, "--sbd", tmp_path / "sbd", "--download", "--out", tmp_path / "out"]
+    for more, expected in (([], tmp_path / "saliency_aug"), (["--no-saliency"], None)):
+        folders = prepare_voc12.folders(prepare_voc12.build_parser().parse_args(list(map(str, words + more))))
+        assert folders[2] == expected
+    assert asked == [download.ARCHIVES["saliency"]]
+
+
+@pytest.mark.parametrize("more", [["--saliency", "maps"], ["--download", "--saliency-sha256", "0" * 64]])
+def test_no_saliency_contradicts_what_says_where_it_is(prepare, more):
+    with pytest.raises(InputError, match="--no-saliency: expected neither"):
+        prepare("--no-saliency", *more)
 
 
 def test_a_checksum_of_nothing_that_is_fetched_is_refused(prepare):

@@ -126,7 +126,7 @@ def test_controls_and_ablation_share_what_is_there(script):
 
 def clone_with_the_rule(clone):
     """A copy of the repository that holds the rule and the script of docs/own_rule.md."""
-    for name in ("cls", "common", "data", "pseudo", "report", "scripts", "seg", "stages", "weights"):
+    for name in ("cls", "common", "data", "irn", "pseudo", "report", "scripts", "seg", "stages", "weights"):
         shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__", "*.pth"))
     page = (ROOT / "docs" / "own_rule.md").read_text()
     (rule,), (shell,) = (re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL) for kind in ("python", "bash"))

@@ -1,4 +1,4 @@
-"""Each stage's script: started alone, its numbers are the command's defaults."""
+"""Each stage's script: started alone, its numbers are the command's defaults; and what the summary scores."""
 
 import importlib
 import os
@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.wiring.scripts import calls_of
+
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = {  # script: command
     "cls_train": "cls.train",
@@ -15,6 +17,11 @@ STAGES = {  # script: command
     "cls_train_iam": "cls.train_iam",
     "cls_infer": "cls.infer",
     "cls_refine": "cls.refine",
+    "irn_cam": "cls.infer",
+    "irn_seed": "irn.seed",
+    "irn_train": "irn.train",
+    "irn_walk": "irn.walk",
+    "irn_instances": "irn.instances",
     "pseudo_background": "pseudo.background",
     "pseudo_pom": "pseudo.pom",
     "pseudo_nsrm": "pseudo.nsrm",
@@ -40,7 +47,26 @@ def test_numbers_are_the_defaults(script):
     parser = importlib.import_module(STAGES[script]).parser()
     found = vars(parser.parse_args(arguments_of(script)))
     required = {action.dest for action in parser._actions if action.required}
-    crf = {"crf": True} if script == "seg_predict" else {}  # the paper's, but slow
+    others = {"seg_predict": {"crf": True}}  # the paper's, but slow
+    others["irn_cam"] = {"scales": [1, 0.5, 1.5, 2], "flip": True}  # IRN's; NSROM has none
     assert {name: value for name, value in found.items() if name not in required} == {
         name: parser.get_default(name) for name in found if name not in required
-    } | crf
+    } | others.get(script, {})
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ["cam", "oa_cam", "label_initial", "label_pseudo", "pred1", "label_masked", "pred1_val", "pred2_val"],
+        ["cam", "label_seed", "label_irn", "pred1", "label_masked", "pred2_val"],  # without saliency
+    ],
+)
+def test_summary_scores_the_folders_that_are_there(folders, tmp_path):
+    for name in (*folders, "cls", "seg1", "label_masked_all"):
+        (tmp_path / "run" / name).mkdir(parents=True)
+    *calls, last = calls_of(tmp_path, "summary", DATA=tmp_path / "toy", RUN=tmp_path / "run")
+    scored = [arguments for module, arguments in calls if module == "seg.evaluate"]
+    assert [Path(each[each.index("--pred") + 1]).name for each in scored] == folders
+    splits = {Path(each[each.index("--pred") + 1]).name: each[each.index("--split") + 1] for each in scored}
+    assert all(split == ("val" if name.endswith("_val") else "train") for name, split in splits.items())
+    assert last == ("report.summary", ["--run", str(tmp_path / "run"), "--val", "val"])

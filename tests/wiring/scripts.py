@@ -8,13 +8,23 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 METHOD = ("cls.train", "cls.train_fbr", "cls.train_iam", "cls.infer", "cls.refine", "pseudo.background", "pseudo.pom")
-METHOD += ("pseudo.nsrm", "seg.train", "seg.predict", "seg.evaluate")
+METHOD += ("irn.seed", "irn.train", "irn.walk", "irn.instances")
+METHOD += ("pseudo.nsrm", "seg.train", "seg.predict", "seg.evaluate", "seg.evaluate_instances")
 OUTSIDE = ("DATA", "RUN", "SETTINGS", "TRAIN", "VAL", "EVAL_TRAIN", "SEED", "AMP", "TOY_ARGS", "ROUND", "SPLIT", "OUT")
 OUTSIDE += ("GPUS", "LAUNCH", "LAUNCH_LABELS", "WEIGHTS", "TABLES", "JOBS", "CORES", "CUDA_VISIBLE_DEVICES")
 SEPARATOR = "\x1f"
 RECORDER = """#!/bin/sh
 [ "$1" != -c ] || exec {python} "$@"
 (IFS=$(printf '\\037'); echo "$*") >>"$CALLS"
+case $2 in
+cls.* | irn.* | pseudo.* | seg.predict) # leaves its folder in the run: scripts/summary.sh looks which are there
+    for word; do
+        [ "$last" != --out ] || out=$word
+        last=$word
+    done
+    case $out in /*) mkdir -p "$out" ;; esac
+    ;;
+esac
 """
 
 

@@ -12,6 +12,7 @@ CLASSIFICATION = TRUNK | RUNNING | {
     "init": None, "epochs": 14, "batch_size": 5, "lr": 1e-3, "weight_decay": 5e-4, "decay_epochs": [5, 10],
     "input_size": 256, "nodes": 64, "glore": True, "local_unit": False,
 }  # fmt: skip
+WALK = RUNNING | {"background": 0.25, "radius": 5, "beta": 10, "exponent": 8}
 PAPER = {
     "cls.train": CLASSIFICATION,
     "cls.train_fbr": CLASSIFICATION | {
@@ -24,6 +25,17 @@ PAPER = {
     "cls.train_iam": CLASSIFICATION,
     "cls.infer": RUNNING,
     "cls.refine": {"sigma": 0.03, "steps": 10},
+    "irn.seed": {
+        "strict": 0.3, "loose": 0.05, "confidence": 0.7, "crf_iterations": 10, "crf_gaussian_sxy": 3,
+        "crf_gaussian_weight": 3, "crf_bilateral_sxy": 50, "crf_bilateral_srgb": 5, "crf_bilateral_weight": 10,
+    },
+    "irn.train": TRUNK | RUNNING | {
+        "backbone": "resnet50", "init": None, "epochs": 3, "batch_size": 32, "lr": 0.1, "weight_decay": 1e-4,
+        "momentum": 1e-4, "crop_size": 512, "scales": [0.5, 1.5], "radius": 10, "branch_width": 32,
+        "blocks": [3, 4, 6, 3], "width": 64,
+    },
+    "irn.walk": WALK | {"power": 1.3},
+    "irn.instances": WALK | {"centre": 2.5},
     "pseudo.background": {
         "score_threshold": 0.3, "conflict_threshold": 0.9, "attention_threshold": 0.8, "saliency_threshold": 32,
     },
@@ -61,6 +73,11 @@ SCRIPTS = {
     "cls_train_iam": ["cls.train_iam"],
     "cls_infer": ["cls.infer", "cls.infer"],
     "cls_refine": ["cls.refine"],
+    "irn_cam": ["cls.infer"],
+    "irn_seed": ["irn.seed"],
+    "irn_train": ["irn.train"],
+    "irn_walk": ["irn.walk"],
+    "irn_instances": ["irn.instances"],
     "pseudo_background": ["pseudo.background"],
     "pseudo_pom": ["pseudo.pom"],
     "pseudo_nsrm": ["pseudo.nsrm"],

@@ -1,0 +1,245 @@
+"""IRN's network: its shapes, its trunk, which stays as it is, and the files that the trunk comes from."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torchvision.models.resnet import Bottleneck
+from torchvision.models.resnet import ResNet as TorchvisionResNet
+
+from cls.model import build as build_classifier
+from common import checkpoint
+from irn.model import build, parameter_groups
+from irn.train import load_trunk
+from stages.files import InputError
+
+VGG = {"network": "irn", "backbone": "vgg16", "channels": [4, 4, 8, 8, 8], "depths": [1, 1, 1, 1, 1]}
+VGG |= {"batch_norm": True, "branch_width": 4}
+RESNET = {"network": "irn", "backbone": "resnet50", "depths": [2, 2, 1, 1], "width": 8, "branch_width": 4}
+ARCHS = {"vgg16": VGG, "vgg16 at stride 4": VGG | {"output_stride": 4}, "resnet50": RESNET}
+
+
+def random_batch_norm(network):
+    """Running statistics, weights and biases as if it had been trained."""
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            for values in (layer.weight.data, layer.running_var):
+                values.uniform_(0.5, 1.5)
+            for values in (layer.bias.data, layer.running_mean):
+                values.uniform_(-0.3, 0.3)
+    return network
+
+
+def made(name, seed=0):
+    torch.manual_seed(seed)
+    return random_batch_norm(build(**ARCHS[name]))
+
+
+def images(*shape):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("name", ARCHS)
+@pytest.mark.parametrize("size", [(32, 48), (33, 47), (38, 50), (63, 41)])
+def test_maps_are_at_stride_4_rounded_up(name, size):
+    model = made(name)
+    expected = tuple(-(-side // 4) for side in size)
+    for mode in (True, False):
+        boundary, displacement = model.train(mode)(images(2, 3, *size))
+        assert boundary.shape == (2, *expected) and displacement.shape == (2, 2, *expected)
+        assert boundary.isfinite().all() and displacement.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ARCHS)
+def test_training_leaves_the_trunk_as_it_is(name):
+    model = made(name)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    optimizer = torch.optim.SGD(parameter_groups(model, 0.1), 0.1, weight_decay=0.1)
+    model.train()
+    boundary, displacement = model(images(2, 3, 35, 42))
+    (boundary.square().mean() + displacement.square().mean()).backward()
+    optimizer.step()
+    assert model.training and not any(layer.training for layer in model.features.modules())
+    for name, tensor in model.state_dict().items():
+        same = name.startswith("features.") or name == "mean_displacement"
+        assert torch.equal(tensor, before[name]) == same, name
+    assert all(parameter.grad is None for parameter in model.features.parameters())
+
+
+@pytest.mark.parametrize("name", ARCHS)
+def test_all_that_learns_is_in_one_group_the_displacement_branch_ten_times_as_fast(name):
+    model = made(name)
+    slow, fast = parameter_groups(model, 0.3)
+    assert (slow["lr"], fast["lr"]) == (0.3, 3) and (slow["scale"], fast["scale"]) == (1, 10)
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    groups = [{names[parameter].split("_")[0] for parameter in group["params"]} for group in (slow, fast)]
+    assert groups == [{"boundary"}, {"displacement", "coarse", "fine"}]
+    grouped = [parameter for group in (slow, fast) for parameter in group["params"]]
+    assert len(grouped) == sum(parameter.requires_grad for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("name", ARCHS)
+def test_the_mean_displacement_is_subtracted_in_eval_mode_alone(name):
+    model, x = made(name), images(2, 3, 35, 42)
+    training, without = model.train()(x), model.eval()(x)
+    torch.testing.assert_close(training, without)
+    model.mean_displacement.copy_(torch.tensor([1.5, -3]))
+    assert torch.equal(model.train()(x).displacement, training.displacement)
+    found = model.eval()(x)
+    assert torch.equal(found.boundary, without.boundary)
+    assert torch.equal(found.displacement, without.displacement - torch.tensor([1.5, -3])[:, None, None])
+
+
+def layer(x, layers, size):
+    """1x1 convolution, group norm, resizing, ReLU, in this order."""
+    convolution, norm = layers
+    x = F.group_norm(F.conv2d(x, convolution.weight), norm.num_groups, norm.weight, norm.bias)
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=False).clamp(min=0)
+
+
+@pytest.mark.parametrize("name", ARCHS)
+def test_branches_are_the_published_ones(name):
+    """Five layers each; in the displacement branch the last three meet at the third stage's size, then all at 1/4."""
+    model = made(name).train()
+    for own in model.modules():
+        if isinstance(own, nn.GroupNorm):
+            for values in (own.weight.data, own.bias.data):
+                values.uniform_(-1, 1)
+    stages = model.features(images(2, 3, 38, 50))
+    size, middle = (10, 13), stages[2].shape[2:]
+    boundary = [layer(stage, own, size) for stage, own in zip(stages, model.boundary_layers)]
+    boundary = F.conv2d(torch.cat(boundary, 1), model.boundary_head.weight, model.boundary_head.bias)
+    sizes = [size, size, middle, middle, middle]
+    parts = [layer(stage, own, each) for stage, own, each in zip(stages, model.displacement_layers, sizes)]
+    coarse = layer(torch.cat(parts[2:], 1), model.coarse_layer, size)
+    fine = layer(torch.cat([*parts[:2], coarse], 1), model.fine_layer, size)
+    expected = boundary[:, 0], F.conv2d(fine, model.displacement_head.weight)
+    torch.testing.assert_close(tuple(model(images(2, 3, 38, 50))), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_both_branches_see_all_five_stages():
+    """A stage that is 0 changes both maps."""
+    model, x = made("resnet50").eval(), images(1, 3, 32, 48)
+    before, stages = model(x), model.features(x)
+    for stage in range(5):
+        changed = [0 * each if i == stage else each for i, each in enumerate(stages)]
+        model.features.forward = lambda x, changed=changed: changed
+        assert all((one - other).abs().max() > 1e-3 for one, other in zip(model(x), before, strict=True)), stage
+
+
+def test_the_published_network():
+    """ResNet-50 and branches of 32 and of up to 256 channels, with the published code's layers and groups."""
+    with torch.device("meta"):
+        model = build(network="irn", backbone="resnet50")
+    shapes = {name: tuple(each.shape) for name, each in model.named_parameters() if each.requires_grad}
+    widths = [64, 256, 512, 1024, 2048]
+    assert [shapes[f"boundary_layers.{i}.0.weight"] for i in range(5)] == [(32, width, 1, 1) for width in widths]
+    outs = [64, 128, 256, 256, 256]
+    expected = [(out, width, 1, 1) for out, width in zip(outs, widths)]
+    assert [shapes[f"displacement_layers.{i}.0.weight"] for i in range(5)] == expected
+    assert shapes["coarse_layer.0.weight"] == (256, 768, 1, 1) and shapes["fine_layer.0.weight"] == (256, 448, 1, 1)
+    assert shapes["boundary_head.weight"] == (1, 160, 1, 1) and shapes["boundary_head.bias"] == (1,)
+    assert shapes["displacement_head.weight"] == (2, 256, 1, 1) and "displacement_head.bias" not in shapes
+    norms = [4] * 5 + [8, 16, 16, 16, 16] + [16, 16]
+    assert [layer.num_groups for layer in model.modules() if isinstance(layer, nn.GroupNorm)] == norms
+
+
+# Where the trunk comes from
+
+
+def torchvision_resnet(depths, width):
+    """A narrow ResNet of torchvision's, layer4 without stride, as IRN has it."""
+    torch.manual_seed(3)
+
+    class Narrow(TorchvisionResNet):
+        def _make_layer(self, block, planes, blocks, **more):
+            if self.inplanes == 64 and planes == 64:  # the first stage: the stem comes before it
+                self.inplanes = width
+                self.conv1, self.bn1 = nn.Conv2d(3, width, 7, 2, 3, bias=False), nn.BatchNorm2d(width)
+            more["stride"] = 1 if planes == 512 else more.get("stride", 1)
+            return super()._make_layer(block, planes * width // 64, blocks, **more)
+
+    network = Narrow(Bottleneck, depths)
+    network.fc = nn.Linear(32 * width, 5)
+    return random_batch_norm(network).eval()
+
+
+def test_torchvisions_resnet_gives_the_same_five_stages(tmp_path):
+    theirs = torchvision_resnet(RESNET["depths"], RESNET["width"])
+    torch.save(theirs.state_dict(), tmp_path / "resnet.pth")
+    model = made("resnet50")
+    load_trunk(model, tmp_path / "resnet.pth")
+    x = images(2, 3, 61, 90)
+    expected = [theirs.maxpool(theirs.relu(theirs.bn1(theirs.conv1(x))))]
+    for layer in (theirs.layer1, theirs.layer2, theirs.layer3, theirs.layer4):
+        expected.append(layer(expected[-1]))
+    found = model.train().features(x)
+    assert [each.shape[2:] for each in found] == [(16, 23), (16, 23), (8, 12), (4, 6), (4, 6)]
+    torch.testing.assert_close(found, expected)
+
+
+def test_torchvisions_resnet50_fits(tmp_path):
+    """By its names and shapes; without the counters that old files lack."""
+    with torch.device("meta"):
+        theirs = TorchvisionResNet(Bottleneck, [3, 4, 6, 3]).state_dict()
+        model = build(network="irn", backbone="resnet50")
+    state = {name: torch.zeros(()).expand(tensor.shape) for name, tensor in theirs.items() if "num_" not in name}
+    with pytest.MonkeyPatch.context() as patch:  # a file of 100 MB of zeros would say no more
+        patch.setattr(checkpoint, "load", lambda path: state)
+        model = model.to_empty(device="cpu")
+        load_trunk(model, tmp_path / "resnet50.pth")
+    assert not any(each.any() for name, each in model.features.named_parameters())
+
+
+def test_a_classifiers_and_a_bare_trunks_weights_load(tmp_path):
+    torch.manual_seed(5)
+    sizes = {name: VGG[name] for name in ("channels", "depths", "batch_norm")}
+    classifier = random_batch_norm(build_classifier(network="classifier", classes=3, nodes=2, **sizes))
+    state = classifier.state_dict()
+    trunk = {name: tensor for name, tensor in state.items() if name.startswith("features.")}
+    checkpoint.save(tmp_path / "cls.pth", arch={"network": "classifier"}, state_dict=state)
+    checkpoint.save(tmp_path / "toy.pth", arch={}, state_dict=trunk)
+    torch.save(trunk | {"classifier.6.weight": torch.zeros(4, 4)}, tmp_path / "torchvision.pth")
+    old = {name: tensor for name, tensor in trunk.items() if "num_" not in name}
+    torch.save({"state_dict": old}, tmp_path / "old.pth")
+    for name in ("cls", "toy", "torchvision", "old"):
+        model = made("vgg16", seed=7)
+        load_trunk(model, tmp_path / f"{name}.pth")
+        for name, tensor in trunk.items():
+            assert torch.equal(model.state_dict()[name], tensor) or "num_" in name, name
+
+
+def test_the_vgg_has_five_stages():
+    """After each of the four pools, and after the last convolution."""
+    model, x = made("vgg16").eval(), images(1, 3, 64, 48)
+    found = iter(model.features(x))
+    shapes = [(4, 32, 24), (4, 16, 12), (8, 8, 6), (8, 8, 6), (8, 8, 6)]
+    layers = list(model.features)
+    for layer in layers:
+        x = layer(x)
+        if isinstance(layer, nn.MaxPool2d) or layer is layers[-1]:
+            assert x.shape[1:] == shapes.pop(0) and torch.equal(next(found), x)
+    assert not shapes and not list(found)
+
+
+@pytest.mark.parametrize("wrong", ["narrow", "shallow", "vgg", "nothing"])
+def test_files_of_other_trunks_are_refused_by_name(tmp_path, wrong):
+    path, model = tmp_path / "wrong.pth", made("resnet50")
+    if wrong == "nothing":
+        path.write_bytes(b"no weights")
+    elif wrong == "vgg":
+        torch.save(made("vgg16").state_dict(), path)
+    else:
+        sizes = {"narrow": (RESNET["depths"], 4), "shallow": ([1, 2, 1, 1], 8)}[wrong]
+        torch.save(torchvision_resnet(*sizes).state_dict(), path)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    with pytest.raises(InputError, match=r"wrong\.pth: expected ") as error:
+        load_trunk(model, path)
+    assert "\n" not in str(error.value)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+@pytest.mark.parametrize("wrong", [{"branch_width": 5}, {"backbone": "resnet101"}, {"crop_size": 0}, {"yeti": 1}])
+def test_descriptions_that_are_none_are_refused(wrong):
+    with pytest.raises(InputError, match="expected as its arch"):
+        build(**RESNET | wrong)

@@ -1,0 +1,307 @@
+"""irn.walk and irn.instances as commands: what the network finds in an image, labels and instances.
+
+The reference sees one image at a time; the walk and the grouping have tests of their own.
+"""
+
+import importlib
+import os
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from common import checkpoint
+from common.dataset import DataSet
+from common.images import read_indexed, write_grey
+from common.instances import read_instances
+from common.maps import map_path
+from common.preprocess import normalise
+from irn.grouping import centroids, detections, groups
+from irn.model import build
+from irn.network import find
+from irn.random_walk import walk
+from stages.files import InputError
+
+ARCH = {"network": "irn", "backbone": "vgg16", "channels": [4, 4, 8, 8, 8], "depths": [1, 1, 1, 1, 1]}
+ARCH |= {"batch_norm": True, "output_stride": 4, "branch_width": 4}
+HERE = ("--device", "cpu", "--workers", 0, "--no-amp")
+
+
+@pytest.fixture
+def data(tiny_data):
+    """The tiny data, one image with sides that 4 does not divide, larger than a crop of 48."""
+    image = np.random.default_rng(2).integers(0, 256, (11, 17, 3), dtype=np.uint8)
+    image = cv2.resize(image, (67, 41), interpolation=cv2.INTER_CUBIC)
+    Image.fromarray(image).save(tiny_data / "JPEGImages/d_complex.jpg", quality=95)
+    return DataSet(tiny_data)
+
+
+@pytest.fixture
+def maps(data, tmp_path):
+    """A folder of maps at stride 4: a bump for each class."""
+    (tmp_path / "maps").mkdir()
+    rng = np.random.default_rng(1)
+    for item in data.split("train"):
+        height, width = map_size(data.image_size(item.id))
+        for cls in item.classes:
+            bump = cv2.resize(rng.random((4, 4), np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+            write_grey(map_path(tmp_path / "maps", item.id, cls), (255 * bump).astype(np.uint8))
+    return tmp_path / "maps"
+
+
+@pytest.fixture
+def network(data, tmp_path):
+    """`network(crop_size)` writes weights.pth of a network with some clear boundaries and displacements."""
+
+    def write(crop_size):
+        torch.manual_seed(0)
+        model = build(**ARCH, crop_size=crop_size).eval()
+        model.boundary_head.weight.data *= 8
+        with torch.no_grad():
+            logits, _ = model(normalise(torch.tensor(data.image("d_complex"))[None], "torchvision"))
+        model.boundary_head.bias.data -= logits.quantile(0.8)
+        model.displacement_head.weight.data *= 3
+        model.mean_displacement.copy_(torch.tensor([0.7, -0.4]))
+        checkpoint.save(tmp_path / "weights.pth", arch=model.arch.to_file(), state_dict=model.state_dict())
+        return model
+
+    return write
+
+
+@pytest.fixture
+def command(data, maps, tmp_path, monkeypatch):
+    """`command("irn.walk", folder, *more)` runs it in this process on one core and returns <folder>."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)  # nothing in other processes
+
+    def run(name, folder, *more):
+        args = arguments(name, data, maps, tmp_path / "weights.pth", tmp_path / folder, *more)
+        args.out.mkdir(exist_ok=True)
+        importlib.import_module(name).run(args)
+        return args.out
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield run
+    torch.set_num_threads(threads)
+
+
+def arguments(name, data, maps, weights, out, *more):
+    words = ("--data", data.root, "--split", "train", "--maps", maps, "--weights", weights, *HERE, *more, "--out", out)
+    return importlib.import_module(name).parser().parse_args([str(word) for word in words])
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+# The reference
+
+
+def map_size(size):
+    return tuple(-(-side // 4) for side in size)
+
+
+def found_alone(model, image):
+    """Boundary (h, w) and displacement (2, h, w) of an image uint8 (H, W, 3): it and its mirror image, padded."""
+    size = image.shape[:2]
+    height, width = map_size(size)
+    both = normalise(torch.tensor(np.stack([image, image[:, ::-1]])), "torchvision")  # (2, 3, H, W)
+    sides = (max(model.arch.crop_size, 16 * -(-side // 16)) for side in size)
+    bottom, right = (side - own for side, own in zip(sides, size))
+    with torch.no_grad():
+        boundary, displacement = model(F.pad(both, (0, right, 0, bottom)))
+    logits = boundary[:, :height, :width]
+    boundary = ((logits[0] + logits[1].flip(1)) / 2).sigmoid()
+    return boundary, displacement[0, :, :height, :width]
+
+
+def scores_alone(maps, item, size):
+    """(C', h, w) of maps as in the files, 0 to 1."""
+    grey = [cv2.imread(str(map_path(maps, item.id, cls)), cv2.IMREAD_GRAYSCALE) for cls in item.classes]
+    return torch.tensor(np.stack(grey)) / 255
+
+
+def enlarged(scores, size):
+    """(N, h, w) -> float32 (N, H, W), the largest 1."""
+    large = F.interpolate(scores[None], scale_factor=4, mode="bilinear", align_corners=False)
+    large = large[0, :, : size[0], : size[1]]
+    return (large / large.max()).numpy()
+
+
+def label_alone(model, data, maps, item, power=1.3, background=0.25):
+    image = data.image(item.id)
+    boundary, _ = found_alone(model, image)
+    scores = scores_alone(maps, item, image.shape[:2]) ** power
+    large = enlarged(walk(scores[None], boundary[None])[0], image.shape[:2])
+    values = np.array([0, *(cls + 1 for cls in item.classes)])
+    return values[np.concatenate([np.full((1, *image.shape[:2]), background), large]).argmax(0)]
+
+
+def instances_alone(model, data, maps, item, centre=2.5, background=0.25):
+    """Masks, classes and scores, by descending score."""
+    image = data.image(item.id)
+    boundary, displacement = found_alone(model, image)
+    pieces = groups(centroids(displacement[None])[0].numpy(), displacement.numpy(), centre)
+    scores = scores_alone(maps, item, image.shape[:2])
+    cut = torch.stack([each * torch.tensor(piece) for each in scores for piece in pieces])
+    large = enlarged(walk(cut[None], boundary[None])[0], image.shape[:2])
+    winner = np.concatenate([np.full((1, *image.shape[:2]), background), large]).argmax(0)
+    masks = np.stack([winner == number for number in range(1, len(large) + 1)])
+    classes = [cls for cls in item.classes for _ in pieces]
+    found = detections(masks, large, np.array(classes))
+    order = np.argsort(-found[2], kind="stable")
+    return tuple(each[order] for each in found)
+
+
+# What the network finds
+
+
+@pytest.mark.parametrize("crop_size", [48, 80])  # some images are larger than the one, and none is than the other
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_boundary_and_displacement_are_those_of_an_image_alone(data, maps, network, tmp_path, crop_size, batch_size):
+    model = network(crop_size)
+    more = ("--batch-size", batch_size)
+    args = arguments("irn.walk", data, maps, tmp_path / "weights.pth", tmp_path / "out", *more)
+    items = data.split("train")
+    batches, seen = list(find(args, data, items, [False] * 4, torch.device("cpu"))), []
+    assert {len(batch.items) for batch in batches} == (
+        {1} if batch_size == 1 else {1, 3} if crop_size == 80 else {1, 2}
+    )
+    for batch in batches:
+        for item, size, boundary, displacement in zip(*batch, strict=True):
+            expected = found_alone(model, data.image(item.id))
+            height, width = map_size(data.image_size(item.id))
+            assert size == data.image_size(item.id)
+            torch.testing.assert_close(boundary[:height, :width], expected[0], rtol=0, atol=1e-4)
+            torch.testing.assert_close(displacement[:, :height, :width], expected[1], rtol=1e-4, atol=1e-4)
+            assert (boundary[height:] == 1).all() and (boundary[:, width:] == 1).all()
+            assert boundary[:height, :width].std() > 0.05  # else it would say little
+            seen.append(item)
+    assert sorted(seen) == sorted(items)
+
+
+# irn.walk
+
+
+@pytest.mark.parametrize("crop_size, batch_size", [(48, 1), (80, 4)])
+def test_labels(data, maps, network, command, crop_size, batch_size):
+    """Indexed PNGs of the image's size with its own classes and 0; they don't depend on the batch."""
+    model = network(crop_size)
+    out = command("irn.walk", "label", "--batch-size", batch_size)
+    assert len(files(out)) == 4
+    for item in data.split("train"):
+        label = read_indexed(out / f"{item.id}.png")
+        expected = label_alone(model, data, maps, item)
+        assert label.shape == data.image_size(item.id) and (label == expected).mean() > 0.999
+        own = {cls + 1 for cls in item.classes}
+        assert set(np.unique(label)) <= {0, *own}
+        assert 0 in label and label.any(), "a label of one kind proves less"
+    assert len(np.unique(label)) > 2
+
+
+OPTIONS = {"background": 0.6, "radius": 3, "beta": 2, "exponent": 4}
+
+
+@pytest.mark.parametrize("name, more", [("irn.walk", {"power": 0.5}), ("irn.instances", {"centre": 1.5})])
+def test_each_option_is_heard(network, command, name, more):
+    network(80)
+    options = {"seed": 0} | OPTIONS | more  # the seed changes nothing
+    found = [files(command(name, option, f"--{option}", value)) for option, value in options.items()]
+    assert len({tuple(sorted(each.items())) for each in found}) == len(options)
+
+
+def test_maps_of_another_size_are_resized_and_one_without_a_file_is_0(data, maps, network, command):
+    network(80)
+    map_path(maps, "c_complex", 1).unlink()
+    path = map_path(maps, "a_simple", 0)
+    small = np.full((3, 5), 200, np.uint8)
+    write_grey(path, small)
+    out = command("irn.walk", "label")
+    assert set(np.unique(read_indexed(out / "c_complex.png"))) == {0, 1}
+    write_grey(path, np.full((12, 16), 200, np.uint8))
+    assert files(command("irn.walk", "again")) == files(out)
+    entries = read_instances(data, command("irn.instances", "instances"), "c_complex")[1]
+    assert {entry["class"] for entry in entries} == {0}
+
+
+@pytest.mark.parametrize("name", ["irn.walk", "irn.instances"])
+def test_maps_of_nothing_are_background(data, maps, network, command, name):
+    network(80)
+    for path in maps.iterdir():
+        write_grey(path, np.zeros((12, 16), np.uint8))
+    out = command(name, "out")
+    for item in data.split("train"):
+        assert not read_indexed(out / f"{item.id}.png").any()
+        assert name == "irn.walk" or read_instances(data, out, item.id)[1] == []
+
+
+# irn.instances
+
+
+def test_instances(data, maps, network, command):
+    model = network(80)
+    out = command("irn.instances", "instances", "--batch-size", 4)
+    assert len(files(out)) == 8
+    counts = []
+    for item in data.split("train"):
+        numbers, entries = read_instances(data, out, item.id)
+        masks, classes, scores = instances_alone(model, data, maps, item)
+        assert [entry["number"] for entry in entries] == list(range(1, len(masks) + 1))
+        assert [entry["class"] for entry in entries] == classes.tolist()
+        np.testing.assert_allclose([entry["score"] for entry in entries], scores, atol=1e-4)
+        expected = (masks * np.arange(1, len(masks) + 1)[:, None, None]).sum(0)
+        assert (numbers == expected).mean() > 0.999
+        counts.append(len(set(classes.tolist())) / len(masks))
+    assert min(counts) < 1, "no class has two instances: the case proves less"
+
+
+# Both
+
+
+@pytest.mark.parametrize("name", ["irn.walk", "irn.instances"])
+@pytest.mark.parametrize(
+    "lost, kept", [(["a_simple"], ["b_simple", "d_complex"]), (["d_complex", "b_simple"], ["a_simple", "c_complex"])]
+)
+def test_goes_on_where_it_stopped(network, command, tmp_path, name, lost, kept):
+    """A batch that lacks none is left out, the others are as they were."""
+    network(48)
+    whole = files(command(name, "out", "--batch-size", 2))
+    times = [(tmp_path / "out" / f"{id}.png").stat().st_mtime_ns for id in kept]
+    for place, id in enumerate(lost):
+        path = tmp_path / "out" / f"{id}.png"
+        path.write_bytes(path.read_bytes()[:40]) if place else path.unlink()  # or the machine stopped
+    assert files(command(name, "out", "--batch-size", 2)) == whole
+    assert [(tmp_path / "out" / f"{id}.png").stat().st_mtime_ns for id in kept] == times
+
+
+@pytest.mark.parametrize("name", ["irn.walk", "irn.instances"])
+def test_what_cannot_be_used_is_refused(data, maps, network, command, tmp_path, name):
+    def refused(message):
+        with pytest.raises(InputError, match=message) as error:
+            command(name, "out")
+        assert "\n" not in str(error.value) and list((tmp_path / "out").iterdir()) == []
+
+    model = network(80)
+    path = tmp_path / "weights.pth"
+    maps.rename(tmp_path / "away")
+    refused("maps: expected maps named <id>_<class>.png, found none for this split")
+    (tmp_path / "away").rename(maps)
+    arch, state = model.arch.to_file(), model.state_dict()
+    checkpoint.save(path, arch=arch | {"network": "classifier"}, state_dict=state)
+    refused("weights.pth: expected weights of irn.train")
+    torch.save(state, path)
+    refused("weights.pth: expected weights of irn.train")
+    checkpoint.save(path, arch=arch | {"branch_width": 5}, state_dict=state)
+    refused("weights.pth: expected as its arch.branch_width 32 or 16 or 8 or 4, found 5")
+    checkpoint.save(path, arch=arch | {"branch_width": 8}, state_dict=state)
+    refused(r"weights.pth: expected weights of another architecture: boundary_layers.0.0.weight should be \(8")
+    del state["mean_displacement"]
+    checkpoint.save(path, arch=arch, state_dict=state)
+    refused("weights.pth: expected weights of another architecture: mean_displacement is missing")
+    path.write_bytes(b"no weights")
+    refused("weights.pth: expected a PyTorch weight file")
+    (data.root / "lists/train.txt").write_text("a_simple\n")
+    refused("line 1: expected at least one class of a_simple")

@@ -1,0 +1,232 @@
+"""irn.train as a command: what it learns, what it keeps, where a stopped run goes on, and what it refuses."""
+
+import importlib
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from common import checkpoint, training
+from common.dataset import DataSet
+from common.images import write_indexed
+from common.preprocess import normalise
+from irn.dataset import SeedCrops
+from irn.model import build
+from stages.files import InputError
+
+VGG = ("--backbone", "vgg16", "--channels", 4, 4, 8, 8, 8, "--depths", 1, 1, 1, 1, 1, "--batch-norm")
+RESNET = ("--backbone", "resnet50", "--blocks", 1, 1, 1, 1, "--width", 4)
+# four images in batches of three, so the second batch of an epoch is one image
+SMALL = ("--branch-width", 4, "--crop-size", 48, "--radius", 4, "--epochs", 3, "--batch-size", 3)
+HERE = ("--device", "cpu", "--workers", 0, "--no-amp")
+
+
+@pytest.fixture
+def train(tiny_data, tmp_path):
+    """`train(folder, *more)` runs irn.train on the tiny data's ground truth in this process and returns <folder>."""
+
+    def run(folder, *more):
+        module = importlib.import_module("irn.train")
+        words = ("--data", tiny_data, "--split", "train", "--seeds", tiny_data / "SegmentationClass")
+        words = (*words, *VGG, *SMALL, *HERE, *more, "--out", tmp_path / folder)
+        args = module.parser().parse_args([str(word) for word in words])
+        args.out.mkdir(exist_ok=True)
+        torch.manual_seed(len(folder))  # nothing may depend on what came before
+        module.run(args)
+        return args.out
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the network is too small to share
+    yield run
+    torch.set_num_threads(threads)
+
+
+def weights(folder):
+    return torch.load(folder / "weights.pth", weights_only=True)["state_dict"]
+
+
+def logged(folder, name):
+    """The numbers of one of TensorBoard's scalars."""
+    log = EventAccumulator(str(folder / "tensorboard"))
+    log.Reload()
+    return [each.value for each in log.Scalars(name)]
+
+
+def write_seeds(tiny_data, label):
+    """Seeds `label(size)` for each image, in the place of the ground truth."""
+    dataset = DataSet(tiny_data)
+    for item in dataset.split("train"):
+        write_indexed(dataset.ground_truth_path(item.id), label(dataset.image_size(item.id)))
+
+
+# What it writes
+
+
+@pytest.mark.parametrize("trunk", [VGG, RESNET])
+def test_the_trunk_stays_and_the_branches_learn(train, trunk, tmp_path):
+    start = build(**torch.load(train("short", *trunk, "--epochs", 1) / "weights.pth", weights_only=True)["arch"])
+    for layer in start.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.running_mean.uniform_(-0.3, 0.3)
+            layer.running_var.uniform_(0.5, 1.5)
+    checkpoint.save(tmp_path / "init.pth", state_dict=start.state_dict())
+    one, other = (weights(train(name, *trunk, "--init", tmp_path / "init.pth", *more)) for name, more in
+                  (("one", ("--epochs", 1)), ("two", ())))  # fmt: skip
+    for name, tensor in one.items():
+        if name.startswith("features."):
+            assert torch.equal(tensor, start.state_dict()[name]) and torch.equal(other[name], tensor), name
+        else:
+            assert not torch.equal(tensor, other[name]), name
+
+
+def test_the_mean_displacement_is_that_of_the_padded_images(train, tiny_data):
+    """In training mode, over the top left of each image in its own size, which here is cut and padded."""
+    content = torch.load(train("irn", "--batch-size", 2) / "weights.pth", weights_only=True)
+    model = build(**content["arch"])
+    model.load_state_dict(content["state_dict"])
+    model.train()
+    dataset, means = DataSet(tiny_data), []
+    for item in dataset.split("train"):
+        image = torch.tensor(dataset.image(item.id))[None]  # (1, H, W, 3)
+        padded = torch.zeros(1, 3, 48, 48)
+        part = normalise(image, "torchvision")[:, :, :48, :48]
+        padded[:, :, : part.shape[2], : part.shape[3]] = part
+        with torch.no_grad():
+            means.append(model(padded).displacement.mean((0, 2, 3)))
+    expected = torch.stack(means).mean(0)
+    torch.testing.assert_close(content["state_dict"]["mean_displacement"], expected, rtol=1e-4, atol=1e-5)
+    assert expected.abs().max() > 0.01
+
+
+def test_it_learns_exact_seeds(train):
+    """An affinity that is the same for all pairs has at best the loss log 2: half of it is of pairs that differ."""
+    folder = train("irn", "--epochs", 40, "--batch-size", 4, "--scales", 1, 1, "--momentum", 0.9, "--save-every", 1)
+    affinity, displacement = logged(folder, "loss/affinity"), logged(folder, "loss/displacement")
+    assert np.mean(affinity[:3]) > 0.69 and np.mean(affinity[-5:]) < 0.6
+    assert np.mean(displacement[-5:]) < 0.6 * np.mean(displacement[:3])
+
+
+def test_the_learning_rate_falls_to_0(train):
+    rates = logged(train("irn", "--lr", 0.2, "--save-every", 1), "lr")
+    assert rates == pytest.approx([0.2 * (1 - step / 6) ** 0.9 for step in range(6)])
+
+
+@pytest.mark.parametrize("position", range(4))
+def test_crops_are_cubic_and_their_seeds_nearest_at_stride_4(tiny_data, position):
+    """Here twice as large as the image and with padding, so nothing is cut off; some are mirrored."""
+    dataset = DataSet(tiny_data)
+    item = dataset.split("train")[3]
+    sample = SeedCrops(dataset, [item], tiny_data / "SegmentationClass", 128, [2], 0)[position, 0]
+    image, label = dataset.image(item.id), dataset.ground_truth(item.id)
+    image = cv2.resize(image, (112, 80), interpolation=cv2.INTER_CUBIC)
+    label = np.pad(cv2.resize(label, (112, 80), interpolation=cv2.INTER_NEAREST_EXACT), ((0, 48), (0, 16)), "constant",
+                   constant_values=255)  # fmt: skip
+    left, right = sample["rectangle"].tolist()[1::2]
+    assert sample["rectangle"].tolist() in ([0, 0, 80, 112], [0, 16, 80, 128])
+    found = sample["image"].numpy()[:80, left:right]
+    mirrored = left == 16
+    np.testing.assert_array_equal(found[:, ::-1] if mirrored else found, image)
+    np.testing.assert_array_equal(sample["label"], (label[:, ::-1] if mirrored else label)[2::4, 2::4])
+
+
+# Stopped and started again
+
+
+class Killed(BaseException):
+    pass
+
+
+def dies_in_step(number):
+    original, calls = training.Report, []
+
+    def report(*args):
+        calls.append(args)
+        if len(calls) == number + 1:
+            raise Killed
+        return original(*args)
+
+    return report
+
+
+@pytest.mark.parametrize("step", [1, 2, 5])
+def test_stopped_anywhere_it_ends_the_same(train, step, monkeypatch):
+    whole = train("whole")
+    monkeypatch.setattr(training, "Report", dies_in_step(step))
+    with pytest.raises(Killed):
+        train("parts", "--save-every", 1)
+    assert not (whole.parent / "parts/weights.pth").exists()
+    assert torch.load(whole.parent / "parts/training.pth", weights_only=False)["iteration"] == step
+    monkeypatch.undo()
+    torch.set_num_threads(1)
+    assert (train("parts") / "weights.pth").read_bytes() == (whole / "weights.pth").read_bytes()
+
+
+def test_stopped_before_the_mean_displacement_it_ends_the_same(train, monkeypatch):
+    """After the last step, when training.pth is complete and weights.pth is not there."""
+    whole, module = train("whole"), importlib.import_module("irn.train")
+
+    def dies(*_):
+        raise Killed
+
+    monkeypatch.setattr(module, "find_mean_displacement", dies)
+    with pytest.raises(Killed):
+        train("parts")
+    monkeypatch.undo()
+    torch.set_num_threads(1)
+    assert (train("parts") / "weights.pth").read_bytes() == (whole / "weights.pth").read_bytes()
+
+
+# What there may be little of, and what is refused
+
+
+@pytest.mark.parametrize("values", [[255], [0], [1], [0, 255], [1, 2]], ids=str)
+def test_seeds_without_pairs_of_a_kind(train, tiny_data, values):
+    rng = np.random.default_rng(0)
+    write_seeds(tiny_data, lambda size: rng.choice(np.array(values, np.uint8), size))
+    folder = train("irn", "--epochs", 2, "--save-every", 1)
+    assert all(tensor.isfinite().all() for tensor in weights(folder).values())
+    if values == [255]:
+        assert set(logged(folder, "loss/affinity")) == set(logged(folder, "loss/displacement")) == {0.0}
+
+
+def test_an_image_whose_seed_is_ignored_everywhere(train, tiny_data):
+    """It adds nothing: batches of one image, of which one has no loss."""
+    write_indexed(tiny_data / "SegmentationClass/a_simple.png", np.full((48, 64), 255, np.uint8))
+    losses = logged(train("irn", "--batch-size", 1, "--epochs", 1, "--save-every", 1), "loss/affinity")
+    assert losses.count(0.0) == 1 and len(losses) == 4 and np.isfinite(losses).all()
+
+
+@pytest.mark.parametrize(
+    "more, message",
+    [
+        (("--radius", 6), "--radius: expected less than an eighth of --crop-size, found 6"),
+        (("--seeds", "none"), "none/a_simple.png: no such file"),
+        (("--init", "none.pth"), "none.pth: cannot be read"),
+        (("--split", "none"), "none.txt: cannot be read"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(train, tmp_path, more, message):
+    with pytest.raises(InputError, match=message):
+        train("irn", *more)
+    assert list((tmp_path / "irn").iterdir()) == []
+
+
+def test_seeds_of_another_size_or_class_are_refused(train, tiny_data):
+    path = tiny_data / "SegmentationClass/a_simple.png"
+    write_indexed(path, np.zeros((48, 63), np.uint8))
+    with pytest.raises(InputError, match="a_simple.png: expected the image's size 64x48, found 63x48"):
+        train("irn")
+    write_indexed(path, np.full((48, 64), 4, np.uint8))
+    with pytest.raises(InputError, match="a_simple.png: expected values 0 to 3 and 255, found 4"):
+        train("irn")
+
+
+OPTIONS = ["--lr 0.01", "--weight-decay 0.01", "--momentum 0.5", "--crop-size 64", "--scales 1 2", "--radius 3"]
+OPTIONS += ["--branch-width 8", "--batch-size 2", "--seed 1", "--output-stride 4", "--depths 2 1 1 1 1"]
+
+
+def test_each_option_is_heard(train):
+    ends = [weights(train(f"run{place}", *option.split())) for place, option in enumerate(["--seed 0", *OPTIONS])]
+    assert len({b"".join(tensor.numpy().tobytes() for tensor in each.values()) for each in ends}) == len(OPTIONS) + 1
