@@ -50,7 +50,6 @@ two_rounds() { # suffix: the paper's second half, from pseudo labels to seg2<suf
 }
 
 irn() { # from a trained classifier, RUN/cls, to IRN's labels without saliency, RUN/image_level/label_irn
-    prepare_irn
     local weights=$RUN/cls/weights.pth
     (
         RUN=$RUN/image_level
@@ -83,7 +82,6 @@ instances() { # after irn: the instances of its maps, RUN/image_level/instances,
 }
 
 true_instances() { # an upper bound, RUN/truth/image_level: true class masks are IRN's maps and seeds, on EVAL_TRAIN
-    prepare_irn
     (
         RUN=$RUN/truth
         $LAUNCH_LABELS irn.label_maps --data "$DATA" --split "$EVAL_TRAIN" --labels "$DATA/SegmentationClass" \

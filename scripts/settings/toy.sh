@@ -35,10 +35,6 @@ prepare() {
     pretrain
 }
 
-prepare_irn() { # its trunk is the classifier's start
-    :
-}
-
 pretrain() {
     [ "$INIT" = weights/toy.pth ] || python -m weights.pretrain_toy --out "$(dirname "$INIT")" "${TRUNK[@]}"
 }

@@ -21,13 +21,10 @@ KERNEL=30 KERNELS=(2 5 10 20 30 40 50) # Figure 6
 NODE=64 NODES=(16 32 64 96 128)        # Figure 7
 NSRM=(--kernel-size "$KERNEL")
 
-prepare() {
+prepare() { # names of the weights that a script starts from (default: those of the paper's runs)
     [ -e "$DATA/classes.txt" ] || { echo "$DATA: expected a data set; make it with data.prepare_voc12" >&2; exit 2; }
-    for name in vgg16 resnet101 coco_resnet101; do
+    [ $# -gt 0 ] || set -- vgg16 resnet101 coco_resnet101
+    for name; do
         [ -e "weights/$name.pth" ] || python -m weights.fetch "$name"
     done
-}
-
-prepare_irn() {
-    [ -e weights/resnet50.pth ] || python -m weights.fetch resnet50
 }

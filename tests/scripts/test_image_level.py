@@ -29,9 +29,6 @@ PREDICT=(--crf-iterations 1 "${HERE[@]}")
 prepare() {
     :
 }
-prepare_irn() {
-    :
-}
 """
 IRN = ["cls.infer", "irn.seed", "irn.train", "irn.walk"]
 SEGMENT = ["seg.train", "seg.predict", "seg.evaluate"]
