@@ -47,14 +47,14 @@ def short(scores: dict) -> dict:
     return {key: scores[key] for key in REPORTED} | kinds
 
 
-def origin(run: Path, folder: Path | str) -> dict:
-    """The seed of the run's classifier; commit, PyTorch and machine of the stage that made <run>/<folder>."""
-    first, record = (read_json(run / name / "stage.json") for name in ("cls", folder))
+def origin(run: Path, folder: Path | str, first: str = "cls") -> dict:
+    """The seed of the run's `first` stage; commit, PyTorch and machine of the stage that made <run>/<folder>."""
+    stage, record = (read_json(run / name / "stage.json") for name in (first, folder))
     try:
         versions = {key: record["versions"].get(key) for key in ("commit", "torch")}
-        return {"seed": first["arguments"]["seed"], **versions, "machine": record.get("machine")}
+        return {"seed": stage["arguments"]["seed"], **versions, "machine": record.get("machine")}
     except (KeyError, TypeError, AttributeError):
-        raise InputError(f"{run}: expected stage.json of finished stages in cls and {folder}") from None
+        raise InputError(f"{run}: expected stage.json of finished stages in {first} and {folder}") from None
 
 
 def rows_of(path: Path) -> list[tuple[str, float | None, Path]]:

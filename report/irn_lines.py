@@ -8,6 +8,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+from report.collect import origin
 from report.lines import label_scores, write_lines
 from report.table import scores_path
 from stages.command import HelpFormatter, command_name, exit_on_input_error
@@ -45,16 +46,6 @@ def ap_scores(path: Path) -> dict:
     raise InputError(f"{path}: expected the scores of seg.evaluate_instances at IoU {' '.join(THRESHOLDS)}")
 
 
-def origin(stage: Path) -> dict:
-    """The seed of a stage, and the commit, PyTorch and machine that ran it."""
-    record = read_json(stage / "stage.json")
-    try:
-        versions = {key: record["versions"].get(key) for key in ("commit", "torch")}
-        return {"seed": record["arguments"]["seed"], **versions, "machine": record.get("machine")}
-    except (KeyError, TypeError, AttributeError):
-        raise InputError(f"{stage}: expected stage.json of a finished stage with a seed") from None
-
-
 def scores_of(row: Path) -> dict:
     """{part of a line: scores} of one row of one seed. Scores that are not there are left out."""
     found = {}
@@ -70,7 +61,7 @@ def lines_of(run: Path) -> Iterator[dict]:
     """The lines of one run: its rows that have scores."""
     for row, stage in FIRST.items():
         if scores := scores_of(run / row):
-            yield {"row": row} | origin(run / row / stage) | scores
+            yield {"row": row} | origin(run / row, stage, first=stage) | scores
 
 
 def main(args: argparse.Namespace) -> None:

@@ -276,7 +276,7 @@ OTHERS = {  # command: [(more arguments, what is done first, message)], what onl
         ("--runs @mine", [], "mine: expected the scored rows of scripts/study/irn.sh"),
         ("--out @run/ce/cls/stage.json", [], "stage.json: expected another file to write"),
         (f"--out @{WITHOUT}/instances/scores.json", [], "scores.json: expected another file to write"),
-        ("", [("write", "run/ce/cls/stage.json", "{}")], "cls: expected stage.json of a finished stage with a seed"),
+        ("", [("write", "run/ce/cls/stage.json", "{}")], "ce: expected stage.json of finished stages in cls"),
         ("", [("write", f"{WITHOUT}/label_irn/scores.json", "[]")], "scores.json: expected the scores of seg.evaluate"),
         ("", [("write", f"{WITHOUT}/instances/scores.json", "[]")], "expected the scores of seg.evaluate_instances"),
         ("", [("replace", f"{WITHOUT}/instances/scores.json", "61.0", '"61"')], "scores of seg.evaluate_instances at"),

@@ -188,7 +188,7 @@ def test_other_lines_are_refused(results):
 @pytest.mark.parametrize(
     "path, content, message",
     [
-        ("truth/image_level/irn/stage.json", {"arguments": {}, "versions": {}}, "irn: expected stage.json"),
+        ("truth/image_level/irn/stage.json", {"arguments": {}, "versions": {}}, "truth: expected stage.json"),
         ("ce/cls/stage.json", None, "stage.json: cannot be read"),
         ("fbr/image_level/scores/instances/scores.json", {"mean_ap": {"0.5": 1.0}}, "scores of seg.evaluate_instances"),
         ("fbr/scores/pred1_val/scores.json", {}, "expected the scores of seg.evaluate"),
