@@ -28,7 +28,7 @@ from report.table import markdown_table
 from stages.command import HelpFormatter, command_name, exit_on_input_error
 from stages.files import InputError, atomic, check_output
 
-BASE, FBR, TRUTH = FIRST  # classification alone, with FBR, the true class masks
+BASE, FBR, TRUTH, PLAIN = FIRST
 SETTINGS = {"saliency": "with saliency", "image_level": "without"}  # part of a line: heading
 LABELS = [  # heading, part, folder
     ("with saliency: initial labels", "saliency", "label_initial"),
@@ -40,8 +40,8 @@ LABELS = [  # heading, part, folder
     ("without: masked labels", "image_level", "label_masked"),
 ]
 ROUNDS = {  # heading: labels without saliency, labels with it
-    "first round: IRN's labels - pseudo labels": ("label_irn", "label_pseudo"),
-    "second round: masked labels": ("label_masked", "label_masked"),
+    "First round: IRN's and pseudo labels": ("label_irn", "label_pseudo"),
+    "Second round: masked labels": ("label_masked", "label_masked"),
 }
 SCORES = {"mIoU": "mean_iou", "ignored": "ignored", "missed": "false_negative"}
 FINAL = {"First round": "pred1_val", "Second round": "pred2_val"}
@@ -109,9 +109,22 @@ def final_table(rows: SeedRows, folder: str) -> str:
     return markdown_table(["", *SETTINGS.values(), "with - without"], body)
 
 
+def plain_table(rows: SeedRows) -> str:
+    """Markdown of the labels and predictions of the row PLAIN, with and without saliency; "" if no seed has it."""
+    if PLAIN not in rows.rows:
+        return ""
+    folders = ROUNDS | {f"{heading}: predictions": (folder, folder) for heading, folder in FINAL.items()}
+    body = []
+    for heading, (without, with_saliency) in folders.items():
+        scores = [rows.by_seed(PLAIN, *keys, "mean_iou") for keys in zip(SETTINGS, (with_saliency, without))]
+        body.append([heading, *(spread(column(each)) for each in scores), signed(column(minus(*scores)))])
+    return markdown_table(["mIoU", *SETTINGS.values(), "with - without"], body)
+
+
 def ap_table(rows: SeedRows) -> str:
     """Markdown of AP at every threshold, and its differences."""
-    body = [[f"`{row}`", *(spread(rows.values(row, "ap", each)) for each in THRESHOLDS)] for row in FIRST]
+    shown = [row for row in FIRST if row != PLAIN or row in rows.rows]
+    body = [[f"`{row}`", *(spread(rows.values(row, "ap", each)) for each in THRESHOLDS)] for row in shown]
     for row, other in ((FBR, BASE), (TRUTH, FBR)):
         differences = [rows.differences(row, other, "ap", each) for each in THRESHOLDS]
         body.append([f"`{row}` - `{other}`", *map(signed, differences)])
@@ -129,8 +142,10 @@ def report(lines: list[dict], pictures: str, with_instances: bool = True) -> str
         f"## The final predictions\n\n{NOTES['final']}\n",
         *(f"### {heading}\n\n{final_table(rows, folder)}" for heading, folder in FINAL.items()),
         f"![mIoU of the second round]({pictures}differences.png)\n\n{NOTES['plot']}\n",
-        f"## Instances\n\n{NOTES['instances']}\n\n{ap_table(rows)}",
     ]
+    if plain := plain_table(rows):
+        parts.append(f"## Without context\n\n{NOTES['plain']}\n\n{plain}")
+    parts.append(f"## Instances\n\n{NOTES['instances']}\n\n{ap_table(rows)}")
     if with_instances:
         parts.append(f"![Instances]({pictures}instances.png)\n\n{NOTES['picture']}\n")
     return "\n".join(parts)

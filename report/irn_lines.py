@@ -14,10 +14,11 @@ from report.table import scores_path
 from stages.command import HelpFormatter, command_name, exit_on_input_error
 from stages.files import InputError, check_output, read_json
 
-FIRST = {  # row: the stage whose record says what made it; classification alone, with FBR, the true class masks
-    "ce": "cls",
-    "fbr": "cls",
-    "truth": "image_level/irn",
+FIRST = {  # row: the stage whose record says what made it
+    "ce": "cls",  # classification alone
+    "fbr": "cls",  # with FBR
+    "truth": "image_level/irn",  # the true class masks
+    "plain": "cls",  # classification alone, on data without context
 }
 EVALUATED = {  # part of a line: folders that seg.evaluate scored
     "saliency": ("label_initial", "label_pseudo", "label_masked", "pred1_val", "pred2_val"),

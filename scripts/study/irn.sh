@@ -9,7 +9,7 @@ DATA=data/toy RUN=$OUT
 source "$(dirname "$0")/../method.sh"
 source scripts/study/jobs.sh
 [ $# -gt 0 ] || set -- 1 2 3 4 5
-ROWS=${ROWS:-ce fbr truth}
+ROWS=${ROWS:-ce fbr truth plain}
 
 pretrain
 for seed; do echo "$OUT $seed scripts/study/irn_row.sh"; done | run_jobs ROW

@@ -1,14 +1,20 @@
 #!/usr/bin/env bash
-# A row of irn.sh in RUN/<row>: ce, the plain classifier, or fbr, with and without saliency; truth, the bound of the
-# instances. ROW: its name; empty: only the data are made.
+# A row of irn.sh in RUN/<row>: ce, the plain classifier, or fbr, with and without saliency; plain, ce on data without
+# context; truth, the bound of the instances. ROW: its name; empty: only the data are made.
 source "$(dirname "$0")/../method.sh"
 case ${ROW:-} in
     "") prepare; exit ;;
     truth) true_instances; exit ;;
-    fbr) RUN=$RUN/fbr; scripts/cls_train_fbr.sh "${CLS[@]}" "${FBR[@]}" ;;
-    ce) RUN=$RUN/ce; scripts/cls_train.sh "${CLS[@]}" ;;
+    plain) DATA=${DATA}_plain TOY_ARGS=; prepare ;;
+    ce | fbr) ;;
     *) echo "ROW=$ROW: there is no such row" >&2; exit 2 ;;
 esac
+RUN=$RUN/$ROW
+if [ "$ROW" = fbr ]; then
+    scripts/cls_train_fbr.sh "${CLS[@]}" "${FBR[@]}"
+else
+    scripts/cls_train.sh "${CLS[@]}"
+fi
 label
 two_rounds ""
 for labels in label_initial label_pseudo label_masked; do

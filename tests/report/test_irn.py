@@ -95,9 +95,9 @@ def test_labels_of_both_classifiers(page):
 
 def test_labels_without_saliency_against_those_with_it(page):
     rows = section(page, "Labels without saliency against those with it")[2:]
-    first = "| first round: IRN's labels - pseudo labels | -4.00 ± 2.48 (0/3) | -5.00 ± 2.48 (0/3) |"
+    first = "| First round: IRN's and pseudo labels | -4.00 ± 2.48 (0/3) | -5.00 ± 2.48 (0/3) |"
     assert rows[0].startswith(first + " -0.40 ± 0.25 (0/3) |")  # -5 -4 -3 with ce, -4 -5 -6 with fbr
-    assert rows[1].startswith("| second round: masked labels | -5.00 ± 2.48 (0/3) | -6.00 ± 2.48 (0/3) |")
+    assert rows[1].startswith("| Second round: masked labels | -5.00 ± 2.48 (0/3) | -6.00 ± 2.48 (0/3) |")
 
 
 def test_what_saliency_is_worth_and_what_fbr_adds(page):
@@ -115,6 +115,23 @@ def test_ap_and_its_differences(page):
     assert rows[-3].startswith("| `truth` | 90.0 ± 0.0 |")
     assert rows[-2] == "| `fbr` - `ce` |" + " +4.00 ± 2.48 (3/3) |" * 4
     assert rows[-1] == "| `truth` - `fbr` |" + " +26.00 ± 2.48 (3/3) |" * 4
+
+
+def test_data_without_context_have_a_table_of_their_own(results, page, monkeypatch):
+    assert "Without context" not in page
+    monkeypatch.setitem(ADDED, "plain", {"saliency": (1, 1, 1), "image_level": (2, 3, 4)})
+    monkeypatch.setitem(AP, "plain", (7, 7, 7))
+    for seed in (1, 2, 3):
+        put_row(results.with_name(f"seed{seed}") / "plain", "plain", seed)
+    call(irn_lines, "--runs", *sorted(results.parent.glob("seed*")), "--out", results)
+    call(irn, "--results", results, "--out", results.with_name("page.md"))
+    found = results.with_name("page.md").read_text()
+    rows = section(found, "Without context")[2:]
+    assert rows[0] == "| First round: IRN's and pseudo labels | 73.0 ± 1.0 | 76.0 ± 2.0 | -3.00 ± 2.48 (0/3) |"
+    assert rows[3] == "| Second round: predictions | 53.0 ± 1.0 | 55.0 ± 2.0 | -2.00 ± 2.48 (0/3) |" and len(rows) == 4
+    assert section(found, "Instances")[-3].startswith("| `plain` | 67.0 ± 0.0 |")
+    for heading in ("Labels", "First round", "Second round"):
+        assert section(found, heading) == section(page, heading)
 
 
 def test_the_page_links_the_pictures_that_are_there(results):
