@@ -8,24 +8,21 @@ groups of pixels that share a centre, and each piece walks as in irn.walk; where
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from common.dataset import DataSet, Item, reads
-from common.images import is_complete
+from common.dataset import reads
 from common.instances import write_instances
-from irn.network import enlarged, find, map_size, read_scores, select_share, walk_parser
+from irn.network import enlarged, map_size, read_scores, walk_parser, write_walked
 from stages.arguments import positive_float
 from stages.command import main
-from stages.parallel import cores, for_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from irn.network import Found
+    from irn.network import Found, Walked
 
 
 def parser() -> ArgumentParser:
@@ -42,7 +39,7 @@ def cut(maps: np.ndarray, groups: np.ndarray) -> np.ndarray:
     return (maps[:, None] * groups[None]).reshape(-1, *maps.shape[1:])
 
 
-def walked(args: Namespace, outputs: Iterator[Found]) -> Iterator[tuple[Item, tuple[int, int], np.ndarray]]:
+def walked(args: Namespace, outputs: Iterator[Found]) -> Iterator[Walked]:
     """Yield (item, (H, W), scores float32 (C' G, h, w) at stride 4) of each image that the network has seen."""
     import torch
 
@@ -66,7 +63,7 @@ def walked(args: Namespace, outputs: Iterator[Found]) -> Iterator[tuple[Item, tu
         yield item, size, scores.numpy()
 
 
-def write(out: Path, background: float, found: tuple[Item, tuple[int, int], np.ndarray]) -> None:
+def write(out: Path, background: float, found: Walked) -> None:
     """Write the instances of an item of `walked`."""
     from irn.grouping import detections
 
@@ -80,16 +77,7 @@ def write(out: Path, background: float, found: tuple[Item, tuple[int, int], np.n
 
 def run(args: Namespace) -> str:
     """Write the instances of the images that lack them; returns a summary."""
-    from common import device as devices
-
-    device = devices.select_device(args.device, args.deterministic, args.tf32)
-    dataset = DataSet(args.data)
-    items, share = select_share(dataset, args)
-    done = [is_complete(args.out / f"{item.id}.png") for item in share]
-    outputs = walked(args, find(args, dataset, share, done, device))
-    for _ in for_each(partial(write, args.out, args.background), outputs, cores(), args.out.name, done.count(False)):
-        pass
-    return f"{len(items)} images"
+    return f"{write_walked(args, walked, write)} images"
 
 
 if __name__ == "__main__":

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from common.dataset import DataSet, Item
+from common.images import is_complete
 from common.network_arguments import add_device_arguments
 from seg.predict import batches_of_one_size
 from stages import distributed
 from stages.arguments import fraction, positive_float, positive_int, whole_number
 from stages.command import stage_parser
 from stages.files import InputError
+from stages.parallel import cores, for_each
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
     from irn.model import IRN
+
+    # of an image: itself, (H, W), and what came of the walk at stride 4, float32 (N, h, w)
+    Walked = tuple[Item, tuple[int, int], np.ndarray]
 
 
 class Found(NamedTuple):
@@ -137,10 +143,26 @@ def enlarged(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return large / max(large.max(), 1e-5)
 
 
-def select_share(dataset: DataSet, args: Namespace) -> tuple[list[Item], list[Item]]:
-    """(all images of the split, those of this process). Raises InputError if --maps holds no map of the split."""
+def write_walked(
+    args: Namespace,
+    walked: Callable[[Namespace, Iterator[Found]], Iterator[Walked]],
+    write: Callable[[Path, float, Walked], None],
+) -> int:
+    """Walk over the maps of the images whose <out>/<id>.png is not there, and write them; returns how many there are.
+
+    `walked(args, outputs)` gives what `write(out, background, each)` writes in worker processes. Raises InputError if
+    --maps holds no map of the split, or if device or weights cannot be used.
+    """
+    from common import device as devices
     from common.maps import require_maps
 
+    device = devices.select_device(args.device, args.deterministic, args.tf32)
+    dataset = DataSet(args.data)
     items = dataset.split(args.split, labelled=True)
     require_maps(args.maps, items)
-    return items, distributed.shard(items)
+    share = distributed.shard(items)
+    done = [is_complete(args.out / f"{item.id}.png") for item in share]
+    outputs = walked(args, find(args, dataset, share, done, device))
+    for _ in for_each(partial(write, args.out, args.background), outputs, cores(), args.out.name, done.count(False)):
+        pass
+    return len(items)

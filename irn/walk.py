@@ -6,23 +6,21 @@ Reads <maps>/<id>_<class>.png and the network of irn.train, writes <out>/<id>.pn
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from common.dataset import DataSet, Item, reads
-from common.images import is_complete, write_indexed
-from irn.network import enlarged, find, map_size, read_scores, select_share, walk_parser
+from common.dataset import reads
+from common.images import write_indexed
+from irn.network import enlarged, map_size, read_scores, walk_parser, write_walked
 from stages.arguments import positive_float
 from stages.command import main
-from stages.parallel import cores, for_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from irn.network import Found
+    from irn.network import Found, Walked
 
 
 def parser() -> ArgumentParser:
@@ -47,7 +45,7 @@ def label_from_scores(
     return label
 
 
-def walked(args: Namespace, outputs: Iterator[Found]) -> Iterator[tuple[Item, tuple[int, int], np.ndarray]]:
+def walked(args: Namespace, outputs: Iterator[Found]) -> Iterator[Walked]:
     """Yield (item, (H, W), scores float32 (C', h, w) at stride 4) of each image that the network has seen."""
     import torch
 
@@ -69,7 +67,7 @@ def walked(args: Namespace, outputs: Iterator[Found]) -> Iterator[tuple[Item, tu
             yield item, size, own[: len(item.classes), : map_size(size)[0], : map_size(size)[1]].numpy()
 
 
-def write(out: Path, background: float, found: tuple[Item, tuple[int, int], np.ndarray]) -> None:
+def write(out: Path, background: float, found: Walked) -> None:
     """Write the label of an item of `walked`."""
     item, size, scores = found
     write_indexed(out / f"{item.id}.png", label_from_scores(scores, size, item.classes, background))
@@ -77,16 +75,7 @@ def write(out: Path, background: float, found: tuple[Item, tuple[int, int], np.n
 
 def run(args: Namespace) -> str:
     """Write the labels that are missing; returns a summary."""
-    from common import device as devices
-
-    device = devices.select_device(args.device, args.deterministic, args.tf32)
-    dataset = DataSet(args.data)
-    items, share = select_share(dataset, args)
-    done = [is_complete(args.out / f"{item.id}.png") for item in share]
-    outputs = walked(args, find(args, dataset, share, done, device))
-    for _ in for_each(partial(write, args.out, args.background), outputs, cores(), args.out.name, done.count(False)):
-        pass
-    return f"{len(items)} labels"
+    return f"{write_walked(args, walked, write)} labels"
 
 
 if __name__ == "__main__":
