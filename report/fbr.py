@@ -18,15 +18,14 @@ from report.lines import (
     SeedRows,
     holds,
     interval,
-    link_to,
     origins,
-    read_lines,
     signed,
     spread,
 )
+from report.page import page_parser, write_page
 from report.table import markdown_table
-from stages.command import HelpFormatter, command_name, exit_on_input_error
-from stages.files import InputError, atomic, check_output
+from stages.command import command_name, exit_on_input_error
+from stages.files import atomic
 
 BASE, CENTRE, SWEEP = "ce", "none_refined", "sweep_"  # classification alone; what the sweeps vary, and their names
 MAP_SCORES = {  # heading: key of a line's scores of maps
@@ -53,12 +52,7 @@ WHOLE = {"initial label": "label_initial", "pseudo label": "label_pseudo", "val"
 
 def parser() -> argparse.ArgumentParser:
     """Parser of the command's arguments."""
-    parser = argparse.ArgumentParser(f"python -m {command_name()}", description=__doc__, formatter_class=HelpFormatter)
-    parser.add_argument("--results", type=Path, required=True, help="JSON lines of report.fbr_lines")
-    parser.add_argument(
-        "--out", type=Path, required=True, help="Markdown file to write; the plot goes beside --results"
-    )
-    return parser
+    return page_parser(__doc__, "report.fbr_lines")
 
 
 def usable(line: object) -> bool:
@@ -224,13 +218,14 @@ def report(lines: list[dict], pictures: str, with_maps: bool = True) -> str:
     return "".join(parts)
 
 
-def plot(path: Path, rows: Rows) -> None:
+def plot(path: Path, lines: list[dict]) -> None:
     """Write a PNG of the paired differences of mIoU to BASE: a dot a seed, the mean and its interval a row."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
+    rows = Rows(lines)
     names = [row for row in rows.main if row != BASE]
     figure, axes = pyplot.subplots(1, 2, figsize=(9, 0.8 + 0.3 * len(names)), sharey=True, layout="constrained")
     for axis, part, title in zip(axes, MAPS, ("CAMs", "refined CAMs"), strict=True):
@@ -250,19 +245,9 @@ def plot(path: Path, rows: Rows) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write the report and the plot. Raises InputError if the lines are of another kind, or if none has classification
-    alone."""
-    check_output(args.out, args.results)
-    lines = read_lines([args.results], usable, f"JSON lines of report.fbr_lines, with {', '.join(sorted(KEYS))}")
-    if BASE not in {line["row"] for line in lines}:
-        raise InputError(f"{args.results}: expected lines of the row {BASE}, which the others are compared with")
-    picture = args.results.with_name("differences.png")
-    check_output(picture, args.out)
-    plot(picture, Rows(lines))
-    with_maps = args.results.with_name("maps.png").exists()
-    with atomic(args.out) as partial:
-        partial.write_text(report(lines, link_to(args.results.parent, args.out), with_maps))
-    print(f"{len(lines)} lines -> {args.out}")
+    """Write the report and the plot."""
+    expected = f"JSON lines of report.fbr_lines, with {', '.join(sorted(KEYS))}"
+    write_page(args, usable, expected, BASE, plot, report, "maps.png")
 
 
 if __name__ == "__main__":

@@ -17,16 +17,15 @@ from report.lines import (
     SeedRows,
     column,
     holds,
-    link_to,
     minus,
     origins,
-    read_lines,
     signed,
     spread,
 )
+from report.page import page_parser, write_page
 from report.table import markdown_table
-from stages.command import HelpFormatter, command_name, exit_on_input_error
-from stages.files import InputError, atomic, check_output
+from stages.command import command_name, exit_on_input_error
+from stages.files import atomic
 
 BASE, FBR, TRUTH, PLAIN = FIRST
 SETTINGS = {"saliency": "with saliency", "image_level": "without"}  # part of a line: heading
@@ -49,12 +48,7 @@ FINAL = {"First round": "pred1_val", "Second round": "pred2_val"}
 
 def parser() -> argparse.ArgumentParser:
     """Parser of the command's arguments."""
-    parser = argparse.ArgumentParser(f"python -m {command_name()}", description=__doc__, formatter_class=HelpFormatter)
-    parser.add_argument("--results", type=Path, required=True, help="JSON lines of report.irn_lines")
-    parser.add_argument(
-        "--out", type=Path, required=True, help="Markdown file to write; the plot goes beside --results"
-    )
-    return parser
+    return page_parser(__doc__, "report.irn_lines")
 
 
 def are_labels(part: object) -> bool:
@@ -151,13 +145,14 @@ def report(lines: list[dict], pictures: str, with_instances: bool = True) -> str
     return "\n".join(parts)
 
 
-def plot(path: Path, rows: SeedRows) -> None:
+def plot(path: Path, lines: list[dict]) -> None:
     """Write a PNG of the mIoU of the second round, with and without saliency, of both classifiers: a line a seed."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
+    rows = SeedRows(lines)
     combinations = [(row, part) for part in SETTINGS for row in (BASE, FBR)]
     scores = [rows.by_seed(row, part, FINAL["Second round"], "mean_iou") for row, part in combinations]
     places = range(len(combinations))
@@ -178,19 +173,9 @@ def plot(path: Path, rows: SeedRows) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write the report and the plot. Raises InputError if the lines are of another kind, or if none has classification
-    alone."""
-    check_output(args.out, args.results)
-    lines = read_lines([args.results], usable, f"JSON lines of report.irn_lines, with {', '.join(sorted(ORIGIN))}")
-    if BASE not in {line["row"] for line in lines}:
-        raise InputError(f"{args.results}: expected lines of the row {BASE}, which the others are compared with")
-    picture = args.results.with_name("differences.png")
-    check_output(picture, args.out)
-    plot(picture, SeedRows(lines))
-    with_instances = args.results.with_name("instances.png").exists()
-    with atomic(args.out) as partial:
-        partial.write_text(report(lines, link_to(args.results.parent, args.out), with_instances))
-    print(f"{len(lines)} lines -> {args.out}")
+    """Write the report and the plot."""
+    expected = f"JSON lines of report.irn_lines, with {', '.join(sorted(ORIGIN))}"
+    write_page(args, usable, expected, BASE, plot, report, "instances.png")
 
 
 if __name__ == "__main__":
