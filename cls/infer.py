@@ -115,16 +115,14 @@ def run(args: Namespace) -> str:
 
     from cls.dataset import InferenceImages
     from common import device as devices
-    from common.loading import make_loader
+    from common.loading import in_order, make_loader
 
     dataset = DataSet(args.data)
     items = dataset.split(args.split, labelled=True)
     share = distributed.shard(items)
     done = [all(is_complete(map_path(args.out, item.id, cls)) for cls in item.classes) for item in share]
     # the batches of an uninterrupted run, without the complete ones: rounding depends on the composition of a batch
-    batches = [
-        range(start, min(start + args.batch_size, len(share))) for start in range(0, len(share), args.batch_size)
-    ]
+    batches = in_order(len(share), args.batch_size)
     batches = [batch for batch in batches if not all(done[index] for index in batch)]
     device = devices.select_device(args.device, args.deterministic, args.tf32)
     network, input_size = load_network(args.weights, args.input_size)

@@ -33,6 +33,11 @@ def make_loader(
     )
 
 
+def in_order(count: int, batch_size: int) -> list[range]:
+    """Batches of the indices 0 to count - 1 in their order; the last one may be smaller."""
+    return [range(start, min(start + batch_size, count)) for start in range(0, count, batch_size)]
+
+
 def _context():
     """Start method of worker processes: no fork of one of several processes, in which NCCL and gloo may hang."""
     if distributed.WORLD_SIZE == 1:

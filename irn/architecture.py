@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from common.architecture import Architecture, Trunk, count, counts, one_of
 
+STRIDE = 4  # pixels of the image to one of the maps
+
 
 @dataclass(frozen=True, kw_only=True)
 class IRNArch(Architecture):

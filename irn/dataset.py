@@ -1,4 +1,4 @@
-"""Images and seeds for IRN (augmentation and padding as published)."""
+"""Images and seeds for IRN: augmentation as in seg.train, but bicubic; whole images padded as published."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from common.dataset import DataSet, Item
-from irn.model import STRIDE
+from irn.architecture import STRIDE
 from seg.dataset import TrainingCrops
 
 

@@ -9,10 +9,8 @@ from torch import Tensor, nn
 
 from common.architecture import describe
 from common.vgg import vgg_features
-from irn.architecture import IRNArch, IRNResNetArch, IRNVGGArch
+from irn.architecture import STRIDE, IRNArch, IRNResNetArch, IRNVGGArch
 from seg.resnet import ResNet
-
-STRIDE = 4  # pixels of the image to one of the maps
 
 
 class IRNOutput(NamedTuple):

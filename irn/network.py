@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from common.dataset import DataSet, Item
 from common.images import is_complete
 from common.network_arguments import add_device_arguments
+from irn.architecture import STRIDE
 from seg.predict import batches_of_one_size
 from stages import distributed
 from stages.arguments import fraction, positive_float, positive_int, whole_number
@@ -59,7 +60,7 @@ def walk_parser(doc: str) -> ArgumentParser:
 
 def map_size(size: Sequence[int]) -> tuple[int, int]:
     """(h, w) of the maps of an image of `size` = (H, W), at stride 4."""
-    return tuple(-(-side // 4) for side in size)
+    return tuple(-(-side // STRIDE) for side in size)
 
 
 def load_network(path: Path) -> IRN:
@@ -132,14 +133,19 @@ def read_scores(folder: Path, item: Item, size: tuple[int, int]) -> np.ndarray:
     return np.stack([maps.get(cls, empty) for cls in item.classes]).astype(np.float32) / 255
 
 
-def enlarged(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Scores float32 (N, h, w) at stride 4 at the image's size, bilinear, divided by their maximum: (N, H, W)."""
+def at_image_size(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Maps float32 (N, h, w) at stride 4 at the image's size (H, W), bilinear: float32 (N, H, W)."""
     import cv2
     import numpy as np
 
-    whole = 4 * scores.shape[2], 4 * scores.shape[1]
-    large = np.stack([cv2.resize(each, whole, interpolation=cv2.INTER_LINEAR) for each in scores])
-    large = large[:, : size[0], : size[1]]
+    whole = STRIDE * maps.shape[2], STRIDE * maps.shape[1]
+    large = np.stack([cv2.resize(each, whole, interpolation=cv2.INTER_LINEAR) for each in maps])
+    return large[:, : size[0], : size[1]]
+
+
+def enlarged(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Scores float32 (N, h, w) at stride 4 at the image's size, bilinear, divided by their maximum: (N, H, W)."""
+    large = at_image_size(scores, size)
     return large / max(large.max(), 1e-5)
 
 

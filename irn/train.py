@@ -40,7 +40,7 @@ def parser() -> ArgumentParser:
         "--init",
         type=Path,
         help="weights of the trunk, which is not trained: torchvision's ResNet-50 or VGG16 (weights.fetch), the toy "
-        "data's, or a classifier's (cls.train)",
+        "data's, or a classifier's (cls.train); without it the trunk is random, and stays so",
     )
     parser.add_argument("--epochs", type=positive_int, default=3)
     parser.add_argument("--batch-size", type=positive_int, default=32)
@@ -134,7 +134,7 @@ def find_mean_displacement(
     import torch
 
     from common import device as devices
-    from common.loading import make_loader
+    from common.loading import in_order, make_loader
     from common.preprocess import normalise
     from irn.dataset import TopLeftCrops
     from stages import interruption
@@ -142,9 +142,7 @@ def find_mean_displacement(
 
     share = distributed.shard(items)
     images = TopLeftCrops(dataset, share, args.crop_size)
-    batches = [
-        range(start, min(start + args.batch_size, len(share))) for start in range(0, len(share), args.batch_size)
-    ]
+    batches = in_order(len(share), args.batch_size)
     total = torch.zeros(2, dtype=torch.float64, device=device)
     model.train()  # in eval mode it would subtract a mean
     with interruption.deferred(), progress_bar("mean displacement", len(share)) as bar:

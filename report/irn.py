@@ -107,7 +107,8 @@ def plain_table(rows: SeedRows) -> str:
     """Markdown of the labels and predictions of the row PLAIN, with and without saliency; "" if no seed has it."""
     if PLAIN not in rows.rows:
         return ""
-    folders = ROUNDS | {f"{heading}: predictions": (folder, folder) for heading, folder in FINAL.items()}
+    folders = {"CAMs": ("cam_pyramid", "cam"), "Seeds and initial labels": ("label_seed", "label_initial")} | ROUNDS
+    folders |= {f"{heading}: predictions": (folder, folder) for heading, folder in FINAL.items()}
     body = []
     for heading, (without, with_saliency) in folders.items():
         scores = [rows.by_seed(PLAIN, *keys, "mean_iou") for keys in zip(SETTINGS, (with_saliency, without))]

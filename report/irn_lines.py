@@ -1,7 +1,7 @@
 """Gather the scores of the runs of scripts/study/irn.sh as JSON lines, one for each row and seed, for report.irn.
 
-A run is a folder of a seed, its folders are the rows. A line holds the row's name and seed, what made it, and of what
-the row has the scores: of seg.evaluate, with saliency and without, and of seg.evaluate_instances.
+A run is a folder of a seed, its folders are the rows. A line holds the row's name and seed, what made it, and the
+scores that it has: seg.evaluate's, with saliency and without, and seg.evaluate_instances'.
 """
 
 import argparse

@@ -70,7 +70,7 @@ def choose(dataset: DataSet, split: str, folder: Path, count: int) -> list[Chose
 def run_network(dataset: DataSet, items: list[Item], weights: Path, device: str) -> dict[str, Fields]:
     """{id: what the network of a weight file finds}. Raises InputError if weights or device cannot be used."""
     from common import device as devices
-    from irn.network import find, map_size
+    from irn.network import at_image_size, find, map_size
 
     chosen = devices.select_device(device, deterministic=False, tf32=True)
     args = argparse.Namespace(weights=weights, batch_size=8, workers=0, amp=False)
@@ -80,15 +80,9 @@ def run_network(dataset: DataSet, items: list[Item], weights: Path, device: str)
         for item, size, boundary, displacement in zip(batch.items, batch.sizes, boundaries, displacements, strict=True):
             height, width = map_size(size)
             maps = np.concatenate([boundary[None], displacement])[:, :height, :width]
-            boundary, *displacement = (at_image_size(map_, size) for map_ in maps)
+            boundary, *displacement = at_image_size(maps, size)
             fields[item.id] = Fields(boundary, np.stack(displacement))
     return fields
-
-
-def at_image_size(map_: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A map float32 (h, w) at stride 4 at the image's size, bilinear: (H, W) = `size`."""
-    whole = cv2.resize(map_, (4 * map_.shape[1], 4 * map_.shape[0]), interpolation=cv2.INTER_LINEAR)
-    return whole[: size[0], : size[1]]
 
 
 def displacement_colours(displacement: np.ndarray, longest: float) -> np.ndarray:

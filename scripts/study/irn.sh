@@ -2,7 +2,7 @@
 # What saliency is worth, with and without FBR: BE, POM and NSRM against IRN's labels, and instances, on toy data whose
 # objects come with a context: scripts/study/irn.sh [SEEDS…] (default 1 2 3 4 5; the settings were chosen on 0). A job
 # for each row and seed. Interrupted, the same command goes on. Ends in runs/irn/: results.jsonl, RESULTS.md, plot and
-# picture. ROWS: names of some rows alone; OUT: another folder than runs/irn.
+# picture. ROWS: only these rows; OUT: another folder than runs/irn.
 OUT=${OUT:-runs/irn}
 export TOY_ARGS=${TOY_ARGS:---context 0.9 --context-alone 0.1}
 DATA=data/toy RUN=$OUT
@@ -21,5 +21,7 @@ if [[ " $ROWS " == *" fbr "* ]]; then
     python -m report.irn_picture --data "$OUT/toy$1" --split "$TRAIN" --run "$OUT/seed$1/fbr/image_level" \
         --out "$OUT/instances.png"
 fi
-python -m report.irn --results "$OUT/results.jsonl" --out "$OUT/RESULTS.md"
+if [[ " $ROWS " == *" ce "* ]]; then
+    python -m report.irn --results "$OUT/results.jsonl" --out "$OUT/RESULTS.md"
+fi
 echo "everything: $SECONDS s"

@@ -10,10 +10,10 @@ from common.dataset import DataSet
 from common.images import write_indexed
 from common.instances import write_instances
 from irn.model import build
+from irn.network import at_image_size
 from report.gallery import GAP, fitted
 from report.irn_picture import (
     WHEEL,
-    at_image_size,
     choose,
     displacement_colours,
     instance_colours,
@@ -93,7 +93,7 @@ def test_the_number_stands_on_its_instance():
 def test_maps_lie_on_the_image():
     map_ = np.zeros((12, 17), np.float32)
     map_[3, 5] = 1
-    large = at_image_size(map_, (46, 65))
+    (large,) = at_image_size(map_[None], (46, 65))
     assert large.shape == (46, 65)
     rows, columns = (large > 0.6).nonzero()
     assert rows.mean() == pytest.approx(13.5) and columns.mean() == pytest.approx(21.5)  # the middle of 4x4 pixels
