@@ -20,7 +20,7 @@ from stages.arguments import positive_float
 from stages.command import main
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import torch
 
     from irn.network import Found, Walked
 
@@ -39,32 +39,23 @@ def cut(maps: np.ndarray, groups: np.ndarray) -> np.ndarray:
     return (maps[:, None] * groups[None]).reshape(-1, *maps.shape[1:])
 
 
-def walked(args: Namespace, outputs: Iterator[Found]) -> Iterator[Walked]:
-    """Yield (item, (H, W), scores float32 (C' G, h, w) at stride 4) of each image that the network has seen."""
+def maps_of(args: Namespace, found: Found) -> list[torch.Tensor]:
+    """The pieces of each image's maps: float32 (C' G, h, w), at stride 4, for G groups of pixels in the image."""
     import torch
 
-    from common import device as devices
     from irn.grouping import centroids, groups
-    from irn.random_walk import walk
 
-    def images():
-        for items, sizes, boundary, displacement in outputs:
-            ends = centroids(displacement, [map_size(size) for size in sizes])
-            batch = zip(items, sizes, boundary, displacement.cpu().numpy(), ends.cpu().numpy(), strict=True)
-            for item, size, own_boundary, own, own_ends in batch:
-                height, width = map_size(size)
-                own, own_ends = own[:, :height, :width], own_ends[:, :height, :width]
-                pieces = cut(read_scores(args.maps, item, size), groups(own_ends, own, args.centre))
-                pieces = torch.from_numpy(pieces)[None].to(boundary.device)
-                own_boundary = own_boundary[None, :height, :width]
-                yield (item, size), walk(pieces, own_boundary, args.radius, args.beta, args.exponent)[0]
-
-    for (item, size), scores in devices.pipelined(images()):
-        yield item, size, scores.numpy()
+    ends = centroids(found.displacement, [map_size(size) for size in found.sizes]).cpu().numpy()
+    pieces = []
+    for item, size, own, own_ends in zip(found.items, found.sizes, found.displacement.cpu().numpy(), ends, strict=True):
+        height, width = map_size(size)
+        masks = groups(own_ends[:, :height, :width], own[:, :height, :width], args.centre)
+        pieces.append(torch.from_numpy(cut(read_scores(args.maps, item, size), masks)))
+    return pieces
 
 
 def write(out: Path, background: float, found: Walked) -> None:
-    """Write the instances of an item of `walked`."""
+    """Write the instances of an image after the walk."""
     from irn.grouping import detections
 
     item, size, scores = found
@@ -77,7 +68,7 @@ def write(out: Path, background: float, found: Walked) -> None:
 
 def run(args: Namespace) -> str:
     """Write the instances of the images that lack them; returns a summary."""
-    return f"{write_walked(args, walked, write)} images"
+    return f"{write_walked(args, maps_of, write)} images"
 
 
 if __name__ == "__main__":

@@ -149,15 +149,42 @@ def enlarged(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return large / max(large.max(), 1e-5)
 
 
+def walk_over(
+    args: Namespace, outputs: Iterator[Found], maps_of: Callable[[Namespace, Found], list[torch.Tensor]]
+) -> Iterator[Walked]:
+    """Yield what came of the walk over the maps of each image that the network has seen, a batch at a time.
+
+    `maps_of(args, found)` gives those of each image of a batch, float32 (N, h, w), of which images may have different
+    numbers and sizes.
+    """
+    import torch
+
+    from common import device as devices
+    from irn.random_walk import walk
+
+    def batches():
+        for found in outputs:
+            own, boundary = maps_of(args, found), found.boundary
+            maps = torch.zeros(len(own), max(map(len, own)), *boundary.shape[1:], pin_memory=boundary.is_cuda)
+            for padded, each in zip(maps, own, strict=True):
+                padded[: each.shape[0], : each.shape[1], : each.shape[2]] = each
+            scores = walk(maps.to(boundary.device, non_blocking=True), boundary, args.radius, args.beta, args.exponent)
+            yield (found.items, found.sizes, [each.shape for each in own]), scores
+
+    for images, scores in devices.pipelined(batches()):
+        for item, size, (count, height, width), own in zip(*images, scores, strict=True):
+            yield item, size, own[:count, :height, :width].numpy()
+
+
 def write_walked(
     args: Namespace,
-    walked: Callable[[Namespace, Iterator[Found]], Iterator[Walked]],
+    maps_of: Callable[[Namespace, Found], list[torch.Tensor]],
     write: Callable[[Path, float, Walked], None],
 ) -> int:
     """Walk over the maps of the images whose <out>/<id>.png is not there, and write them; returns how many there are.
 
-    `walked(args, outputs)` gives what `write(out, background, each)` writes in worker processes. Raises InputError if
-    --maps holds no map of the split, or if device or weights cannot be used.
+    `maps_of` as for `walk_over`; `write(out, background, walked)` runs in worker processes. Raises InputError if --maps
+    holds no map of the split, or if device or weights cannot be used.
     """
     from common import device as devices
     from common.maps import require_maps
@@ -168,7 +195,7 @@ def write_walked(
     require_maps(args.maps, items)
     share = distributed.shard(items)
     done = [is_complete(args.out / f"{item.id}.png") for item in share]
-    outputs = walked(args, find(args, dataset, share, done, device))
+    outputs = walk_over(args, find(args, dataset, share, done, device), maps_of)
     for _ in for_each(partial(write, args.out, args.background), outputs, cores(), args.out.name, done.count(False)):
         pass
     return len(items)

@@ -13,12 +13,12 @@ import numpy as np
 
 from common.dataset import reads
 from common.images import write_indexed
-from irn.network import enlarged, map_size, read_scores, walk_parser, write_walked
+from irn.network import enlarged, read_scores, walk_parser, write_walked
 from stages.arguments import positive_float
 from stages.command import main
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import torch
 
     from irn.network import Found, Walked
 
@@ -45,37 +45,23 @@ def label_from_scores(
     return label
 
 
-def walked(args: Namespace, outputs: Iterator[Found]) -> Iterator[Walked]:
-    """Yield (item, (H, W), scores float32 (C', h, w) at stride 4) of each image that the network has seen."""
+def maps_of(args: Namespace, found: Found) -> list[torch.Tensor]:
+    """The maps of each image's classes, to the power of --power: float32 (C', h, w), at stride 4."""
     import torch
 
-    from common import device as devices
-    from irn.random_walk import walk
-
-    def batches():
-        for items, sizes, boundary, _ in outputs:
-            most = max(len(item.classes) for item in items)
-            maps = torch.zeros(len(items), most, *boundary.shape[1:], pin_memory=boundary.is_cuda)
-            for place, (item, size) in enumerate(zip(items, sizes, strict=True)):
-                own = torch.from_numpy(read_scores(args.maps, item, size)) ** args.power
-                maps[place, : own.shape[0], : own.shape[1], : own.shape[2]] = own
-            maps = maps.to(boundary.device, non_blocking=True)
-            yield (items, sizes), walk(maps, boundary, args.radius, args.beta, args.exponent)
-
-    for (items, sizes), scores in devices.pipelined(batches()):
-        for item, size, own in zip(items, sizes, scores, strict=True):
-            yield item, size, own[: len(item.classes), : map_size(size)[0], : map_size(size)[1]].numpy()
+    sizes = zip(found.items, found.sizes, strict=True)
+    return [torch.from_numpy(read_scores(args.maps, item, size)) ** args.power for item, size in sizes]
 
 
 def write(out: Path, background: float, found: Walked) -> None:
-    """Write the label of an item of `walked`."""
+    """Write the label of an image after the walk."""
     item, size, scores = found
     write_indexed(out / f"{item.id}.png", label_from_scores(scores, size, item.classes, background))
 
 
 def run(args: Namespace) -> str:
     """Write the labels that are missing; returns a summary."""
-    return f"{write_walked(args, walked, write)} labels"
+    return f"{write_walked(args, maps_of, write)} labels"
 
 
 if __name__ == "__main__":
