@@ -48,16 +48,46 @@ def scores(matrix: np.ndarray) -> dict[str, Any]:
         }
 
 
+def image_iou(matrix: np.ndarray) -> np.ndarray:
+    """IoU of each class in a single image, 0 to 1: float64 (C + 1,), of its confusion matrix (C + 1, C + 2).
+
+    NaN for classes that the truth does not hold. A pixel that only the prediction ignores is missed, or an image could
+    gain by ignoring.
+    """
+    hits, truth, predicted = matrix.diagonal(), matrix.sum(1), matrix[:, :-1].sum(0)
+    return np.where(truth > 0, hits / np.maximum(truth + predicted - hits, 1), np.nan)
+
+
+def image_miou(truth: np.ndarray, prediction: np.ndarray, classes: int) -> float:
+    """The mIoU of one image in percent, the mean of `image_iou` over the classes, background included, of its truth.
+
+    truth, prediction: uint8 (H, W), 0 to C = `classes`, 255 ignore. Pixels whose truth is 255 do not count. The truth
+    must not be 255 all over.
+    """
+    return 100 * float(np.nanmean(image_iou(confusion_matrix(truth, prediction, classes))))
+
+
 def read_scores(path: Path, names: Iterable[str] = REPORTED) -> dict[str, Any]:
     """Read the scores that seg.evaluate wrote, {name: percent, or None for an undefined score, …}.
 
-    Raises InputError unless the file holds all of `names`, for all images and for simple and complex ones.
+    Raises InputError unless all of `names` are there, for all images and for simple and complex ones, of class maps at
+    each threshold.
     """
-    found = read_json(path)
-    if not isinstance(found, dict):
-        raise InputError(f"{path}: expected the scores of seg.evaluate")
-    for scores in (found, *(found[kind] for kind in ("simple", "complex") if kind in found)):
+    found, names = read_json(path), list(names)
+    for scores in _parts(found):
         for name in names:
             if not isinstance(scores, dict) or not isinstance(scores.get(name, ""), (int, float, type(None))):
                 raise InputError(f"{path}: expected the scores of seg.evaluate, {name} among them")
+        if not isinstance(scores.get("threshold", 0), (int, float)):
+            raise InputError(f"{path}: expected the scores of seg.evaluate, a number as threshold")
     return found
+
+
+def _parts(found):
+    """What should be scores in a report: of all images, of simple and of complex ones, at each threshold."""
+    if not isinstance(found, dict):
+        return [found]
+    thresholds = found.get("thresholds", [])
+    cuts = [found[key] for key in ("simple", "complex", "fixed") if key in found]
+    cuts += thresholds if isinstance(thresholds, list) else [thresholds]
+    return [found, *(part for cut in cuts for part in _parts(cut))]

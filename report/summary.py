@@ -1,12 +1,13 @@
 """Print where quality is won or lost along a run, from the scores that seg.evaluate wrote; write <run>/summary.json.
 
 A run has a row for each folder of scores: one without saliency lacks some, and has IRN's. Labels of further rules,
-<run>/scores/label_*, stand behind the method's own.
+<run>/scores/label_*, stand behind the method's own. Class maps have two rows: at the threshold that is best on the
+ground truth they are scored with, and at a fixed one.
 """
 
 import argparse
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from common.scores import REPORTED, read_scores
 from report.labels import further_labels
@@ -52,22 +53,39 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
+def cuts(scores: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    """The rows of a folder's scores, two of class maps: (addition to the key, addition to the title, scores)."""
+    if "threshold" not in scores:
+        return [("", "", scores)]
+    kind = "fixed" if scores.get("chosen") == "fixed" else "best here"
+    rows = [("", f", threshold {scores['threshold']:g} ({kind})", scores)]
+    if kind == "best here" and "fixed" in scores:
+        rows.append(("_fixed", f", threshold {scores['fixed']['threshold']:g} (fixed)", scores["fixed"]))
+    return rows
+
+
 def summarise(run: Path, val: str = "val") -> tuple[dict, str]:
     """({part: {key: mIoU in percent}}, the table as text), of the folders of scores that the run has.
 
     Raises InputError if there is none, or if one lacks its scores.
     """
-    rows = [row for row in rows_of(run, val) if (run / "scores" / row.folder).is_dir()]
-    if not rows:
+    found = [row for row in rows_of(run, val) if (run / "scores" / row.folder).is_dir()]
+    if not found:
         raise InputError(f"{run / 'scores'}: expected folders with scores.json of seg.evaluate, found none")
-    width = max(22, *(len(row.title) + 1 for row in rows))
-    summary = {"train": {}, "val": {}}
-    lines = [f"{'images':7}{'':{width}}{'mIoU %':>8}{'ignored %':>11}{'false negative %':>18}"]
-    for row in rows:
-        scores = read_scores(run / "scores" / row.folder / "scores.json")
-        summary[row.part][row.key] = scores["mean_iou"]
-        numbers = ["–" if scores[name] is None else f"{scores[name]:.2f}" for name in REPORTED]
-        lines.append(f"{row.part:7}{row.title:{width}}{numbers[0]:>8}{numbers[1]:>11}{numbers[2]:>18}")
+    summary, rows = {"train": {}, "val": {}}, []
+    for row in found:
+        all_scores = read_scores(run / "scores" / row.folder / "scores.json")
+        for key, title, scores in cuts(all_scores):
+            summary[row.part][row.key + key] = scores["mean_iou"]
+            numbers = ["–" if scores[name] is None else f"{scores[name]:.2f}" for name in REPORTED]
+            rows.append([str(all_scores.get("split", row.part)), row.title + title, *numbers])
+    split_width, width = (max(map(len, column)) + 1 for column in list(zip(*rows, strict=True))[:2])
+    split_width, width = max(7, split_width), max(22, width)
+    lines = [f"{'images':{split_width}}{'':{width}}{'mIoU %':>8}{'ignored %':>11}{'false negative %':>18}"]
+    for split, title, *numbers in rows:
+        lines.append(f"{split:{split_width}}{title:{width}}{numbers[0]:>8}{numbers[1]:>11}{numbers[2]:>18}")
+    if any("(best here)" in title for _, title, *_ in rows):
+        lines.append("best here: of those tried, the threshold of the best mIoU on this ground truth itself")
     return summary, "\n".join(lines)
 
 

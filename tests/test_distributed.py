@@ -223,8 +223,9 @@ def test_labels_and_scores(tiny_data, tmp_path):
         run(processes, "pseudo.nsrm", *train, *labels, "--out", tmp_path / f"masked{processes}")
         run(processes, "seg.evaluate", *train, "--pred", tmp_path / "masked1", "--out", tmp_path / f"scores{processes}")
     assert len(files(tmp_path / "masked1")) == 4 and files(tmp_path / "masked1") == files(tmp_path / "masked2")
-    scores = [(tmp_path / f"scores{processes}" / "scores.json").read_text() for processes in (1, 2)]
-    assert scores[0] == scores[1]
+    for name in ("scores.json", "images.jsonl"):
+        scores = [(tmp_path / f"scores{processes}" / name).read_text() for processes in (1, 2)]
+        assert scores[0] == scores[1]
 
 
 def test_errors_are_told_once_and_leave_nothing(tiny_data, tmp_path):

@@ -204,6 +204,10 @@ OTHERS = {  # command: [(more arguments, what is done first, message)], what onl
         ("--pred @mine", [], "a_simple.png: no such file"),
         ("--out @old", [("write", "old/stage.json", '{"command": "cls.train"}')], "/old"),
         ("", [("write", LIST, "a_simple 0\n"), ("label", TRUTH, 255)], "expected ground truth with at least one pixel"),
+        ("--threshold 2", [], "argument --threshold: "),
+        (f"--pred @maps --threshold-from @{SCORES}", [("write", SCORES, "[]")], "expected the scores of seg.evaluate"),
+        (f"--pred @maps --threshold-from @{SCORES}", [], "scores.json: expected scores of class maps"),
+        (f"--pred @maps --threshold-from @{SCORES} --threshold 0.5", [], "not allowed with argument"),
     ],
     "seg.evaluate_instances": [
         ("--pred @mine", [], "a_simple.json: cannot be read"),

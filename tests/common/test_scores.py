@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from common.scores import confusion_matrix, scores
+from common.scores import confusion_matrix, image_miou, scores
 
 
 def test_scores_equal_the_published_ones(golden_file):
@@ -36,3 +36,17 @@ def test_ignored_and_false_negative():
 def test_a_class_that_the_truth_lacks_does_not_enter_the_mean():
     result = scores(confusion_matrix(np.array([0, 0, 1], np.uint8), np.array([0, 2, 1], np.uint8), 2))
     assert result["class_iou"][2] == 0 and result["mean_iou"] == pytest.approx((1 / 2 + 1) / 2)
+
+
+def test_image_miou_over_the_classes_of_the_truth():
+    truth = np.array([[0, 0, 0, 0], [1, 1, 255, 255]], np.uint8)
+    prediction = np.array(
+        [[0, 0, 2, 3], [1, 0, 3, 3]], np.uint8
+    )  # 2 and 3 are not in the truth: no classes of the mean
+    assert image_miou(truth, prediction, 3) == pytest.approx(100 * (2 / 5 + 1 / 2) / 2)
+    assert image_miou(truth, truth, 3) == 100
+
+
+def test_image_miou_counts_ignored_pixels_as_missed():
+    truth = np.array([[0, 0, 1, 1]], np.uint8)
+    assert image_miou(truth, np.array([[0, 0, 1, 255]], np.uint8), 1) == pytest.approx(75)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from common.dataset import DataSet
 from common.images import VOC_PALETTE, read_indexed, write_indexed
-from report.gallery import CELL, GAP, choose, columns, draw, fitted, image_miou
+from report.gallery import CELL, GAP, choose, columns, draw, fitted
 
 
 @pytest.fixture
@@ -44,20 +44,6 @@ def gallery(run_command, tiny_data, tiny_run, tmp_path):
 def background_share(tiny_data, id):
     label = read_indexed(tiny_data / "SegmentationClass" / f"{id}.png")
     return (label == 0).sum() / (label != 255).sum()
-
-
-def test_image_miou_over_the_classes_of_the_truth():
-    truth = np.array([[0, 0, 0, 0], [1, 1, 255, 255]], np.uint8)
-    prediction = np.array(
-        [[0, 0, 2, 3], [1, 0, 3, 3]], np.uint8
-    )  # 2 and 3 are not in the truth: no classes of the mean
-    assert image_miou(truth, prediction, 3) == pytest.approx(100 * (2 / 5 + 1 / 2) / 2)
-    assert image_miou(truth, truth, 3) == 100
-
-
-def test_image_miou_counts_ignored_pixels_as_missed():
-    truth = np.array([[0, 0, 1, 1]], np.uint8)
-    assert image_miou(truth, np.array([[0, 0, 1, 255]], np.uint8), 1) == pytest.approx(75)
 
 
 def ids(rows):

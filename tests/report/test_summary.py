@@ -67,6 +67,26 @@ def test_a_run_without_saliency_has_the_rows_of_irn(run_command, run):
     assert json.loads((run / "summary.json").read_text()) == {"train": train, "val": {"round2": 8.5}}
 
 
+def test_maps_have_a_row_for_the_best_threshold_and_one_for_the_fixed_one(run_command, run):
+    cut = {"mean_iou": 30.0, "ignored": 0.0, "false_negative": 2.0}
+    best = cut | {"mean_iou": 40.0, "split": "train_half", "threshold": 0.6, "chosen": "best on this ground truth"}
+    path = run / "scores" / "cam" / "scores.json"
+    path.write_text(json.dumps(best | {"fixed": cut | {"threshold": 0.3}}))
+    result = run_command("report.summary", "--run", run)
+    assert result.returncode == 0, result.stderr
+    found = [line.split("  ") for line in result.stdout.splitlines()]
+    assert "train_half CAM, threshold 0.6 (best here)" in result.stdout and "40.00" in " ".join(found[1])
+    assert "train_half CAM, threshold 0.3 (fixed)" in result.stdout and "30.00" in " ".join(found[2])
+    assert result.stdout.splitlines()[-1].startswith("best here: ")
+    summary = json.loads((run / "summary.json").read_text())["train"]
+    assert (summary["cam"], summary["cam_fixed"]) == (40, 30)
+    path.write_text(json.dumps(cut | {"threshold": 0.3, "chosen": "fixed"}))
+    assert "CAM, threshold 0.3 (fixed)" in run_command("report.summary", "--run", run).stdout
+    path.write_text(json.dumps(cut | {"threshold": 0.6, "fixed": [3]}))
+    result = run_command("report.summary", "--run", run)
+    assert result.returncode == 2 and "cam/scores.json: expected the scores of seg.evaluate" in result.stderr
+
+
 def test_a_run_without_scores_is_refused(run_command, run):
     (run / "scores").rename(run / "away")
     result = run_command("report.summary", "--run", run)

@@ -194,12 +194,14 @@ def test_scores_of_labels(stage, data, folders, tmp_path):
         labels = [plain.read(folders / "label" / f"{id}.png") for id in truths]
         return {"images": len(truths)} | plain.scores(list(truths.values()), labels, NAMES)
 
-    assert report == expected(None) | {kind: expected(kind) for kind in ("simple", "complex")}
+    parts = {kind: expected(kind) for kind in ("simple", "complex")}
+    assert report == expected(None) | {"split": "train"} | parts
     assert [report[kind]["images"] for kind in ("simple", "complex")] == [3, 4]
 
 
 def test_scores_of_maps(stage, data, folders, tmp_path):
-    """The threshold that is best on all images counts for the simple and the complex ones, too."""
+    """The threshold that is best on all images counts for the simple and the complex ones, too; beside it stand the
+    fixed one and all others."""
     thresholds = [0.9, 0.3, 0.5, 0.7]
     report = evaluated(stage, tmp_path, "--pred", folders / "cam", "--map-thresholds", *thresholds)
     classes = dict(read_list(data))
@@ -210,9 +212,16 @@ def test_scores_of_maps(stage, data, folders, tmp_path):
         labels = [plain.from_maps(maps[id], truth.shape, threshold) for id, truth in truths.items()]
         return {"images": len(truths)} | plain.scores(list(truths.values()), labels, NAMES)
 
+    def at(threshold):
+        parts = {kind: expected(kind, threshold) for kind in ("simple", "complex")}
+        return {name: score for name, score in expected(None, threshold).items() if name != "images"} | parts
+
     best = max(thresholds, key=lambda threshold: expected(None, threshold)["mean_iou"])
-    parts = {kind: expected(kind, best) for kind in ("simple", "complex")}
-    assert report == expected(None, best) | {"threshold": best} | parts
+    fixed, others = report.pop("fixed"), report.pop("thresholds")
+    origin = {"images": 7, "split": "train", "threshold": best, "chosen": "best on this ground truth"}
+    assert report == at(best) | origin
+    assert fixed == at(0.3) | {"threshold": 0.3, "from": "--threshold"}
+    assert others == [at(threshold) | {"threshold": threshold} for threshold in sorted(thresholds)]
 
 
 def test_scores_where_the_list_has_no_classes(stage, data, tmp_path):
