@@ -6,13 +6,15 @@ saliency map and ground truth that a list names is decoded, and the masks of con
 any. Nothing is written.
 
 Saliency is needed for the images of the lists whose name begins with "train"; with --no-saliency for none, and what
-there is of it is not looked at. Ground truth that shows other classes than the image-level labels is no fault, only
-worth a look: annotators differ.
+there is of it is not looked at. Of its maps as a whole it prints where they are bright and how much of them reaches the
+thresholds of the method.
+Worth a look, but no fault, as the images may be like that: ground truth that shows other classes than the image-level
+labels (annotators differ); maps of one value other than 0 (all zero is a fault: most often a mask gone wrong); maps
+that were probably scaled for each image; many maps that reach a threshold nowhere or nearly everywhere.
 Exit status: 0 without faults, 1 with faults, 2 if the folder cannot be read as a data set.
 """
 
 import argparse
-import math
 import os
 import sys
 from functools import partial
@@ -24,12 +26,12 @@ import numpy as np
 from common.dataset import DataSet, numbered_lines
 from common.images import IGNORE_INDEX, read_grey, read_indexed, read_rgb
 from common.instances import classes_beneath
+from data.check_saliency import CONSTANT, Measures, Survey, measure
 from stages.command import HelpFormatter, exit_on_input_error
 from stages.files import InputError
 from stages.parallel import add_workers_argument, for_each
 
 CITED = 3
-INVERTED = "saliency maps, probably inverted"
 LABELS_DIFFER = "ground truth that shows other classes than the lists"
 
 
@@ -46,7 +48,7 @@ class Found(NamedTuple):
 
     faults: list  # of (kind, message)
     remarks: list  # likewise
-    brightness: tuple | None  # mean saliency of the border and of the centre; None without a usable map
+    saliency: Measures | None  # None without a usable map
 
 
 class Tally:
@@ -77,7 +79,7 @@ def check(root, workers, saliency=True):
     Raises InputError if classes.txt or all lists are missing, or a list is no text.
     """
     data = DataSet(root)
-    faults, remarks, balance = Tally(), Tally(), Balance()
+    faults, remarks, survey = Tally(), Tally(), Survey()
     splits = read_lists(data, faults)
     print(f"{root}: {len(data.classes)} classes\n\n{counts_table(data, splits, saliency)}", flush=True)
 
@@ -87,11 +89,14 @@ def check(root, workers, saliency=True):
             faults.add(*fault)
         for remark in found.remarks:
             remarks.add(*remark)
-        balance.add(found.brightness)
+        if found.saliency:
+            survey.add(found.saliency)
     if saliency:
-        print(f"\n{balance}")
-    if balance.inverted():
-        faults.add(INVERTED, "most have a brighter border than centre, and objects are to be bright, not dark")
+        print(f"\n{survey}")
+    for fault in survey.faults():
+        faults.add(*fault)
+    for remark in survey.remarks():
+        remarks.add(*remark)
     if remarks.kinds:
         remarks.print("worth a look")
     faults.print("faults")
@@ -168,7 +173,7 @@ def inspect(data, saliency, job):
     faults, remarks = [], []
     image = read("image", read_rgb, data.image_path(job.id), faults)
     size = None if image is None else image.shape[:2]
-    brightness = check_saliency(data, job, size, faults) if saliency else None
+    measures = check_saliency(data, job, size, faults, remarks) if saliency else None
 
     truth = read_mask("ground truth", data.ground_truth_path(job.id), size, faults)
     if truth is not None:
@@ -180,11 +185,11 @@ def inspect(data, saliency, job):
     if context is not None and context.max() > len(data.classes):  # unlike ground truth, no 255: nothing is ignored
         message = f"{data.context_path(job.id)}: expected values 0 to {len(data.classes)}, found {context.max()}"
         faults.append(("context values out of range", message))
-    return Found(faults, remarks, brightness)
+    return Found(faults, remarks, measures)
 
 
-def check_saliency(data, job, size, faults):
-    """The faults of a saliency map that is there or needed; its mean at the border and in the centre, or None."""
+def check_saliency(data, job, size, faults, remarks):
+    """The faults and remarks of a saliency map that is there or needed; its Measures, or None."""
     path = data.saliency_path(job.id)
     if not (job.in_training or path.exists()):
         return None
@@ -195,7 +200,9 @@ def check_saliency(data, job, size, faults):
     if not saliency.any():
         faults.append(("saliency all zero", str(path)))
         return None
-    return border_and_centre(saliency)
+    if saliency.min() == saliency.max():
+        remarks.append((CONSTANT, f"{path}: {saliency.max()} everywhere"))
+    return measure(saliency)
 
 
 def read_mask(what, path, size, faults):
@@ -248,52 +255,6 @@ def check_instances(path, instances, truth, faults):
             shown = f"found {' '.join(map(str, values))} below {number}"
             found.setdefault("instances of several classes", f"{path}: expected one class for a number, {shown}")
     faults += found.items()
-
-
-def border_and_centre(saliency):
-    """Mean of the outer tenth on each side and of the middle half of a map (H, W); None if it is too small for both."""
-    height, width = saliency.shape
-    if min(height, width) < 4:
-        return None
-    inner = np.ones(saliency.shape, bool)
-    rows, columns = max(1, height // 10), max(1, width // 10)
-    inner[:rows] = inner[-rows:] = inner[:, :columns] = inner[:, -columns:] = False
-    centre = saliency[height // 4 : height - height // 4, width // 4 : width - width // 4]
-    return float(saliency[~inner].mean()), float(centre.mean())
-
-
-class Balance:
-    """How many saliency maps are brighter at the border than in the centre, and whether that is too many.
-
-    Salient objects are mostly in the middle of a photograph, so a sound map is mostly darker at its border; but not
-    each one, so that a single map says nothing. Inverting a set turns every such vote round: if p is the share of
-    sound maps with a brighter border, the inverted set has 1 - p, and one half separates the two for every p below it.
-    A set is called inverted if more than n / 2 + sqrt(n) of its n maps vote for it: two standard deviations beyond
-    what n tosses of a coin give, so that few maps do not convict a set by chance.
-    """
-
-    def __init__(self):
-        self.maps = self.brighter_border = self.votes = 0
-        self.border = self.centre = 0.0
-
-    def add(self, brightness):
-        if brightness:
-            border, centre = brightness
-            self.maps += 1
-            self.votes += border != centre
-            self.brighter_border += border > centre
-            self.border += border
-            self.centre += centre
-
-    def inverted(self):
-        return self.brighter_border > self.votes / 2 + math.sqrt(self.votes)
-
-    def __str__(self):
-        if not self.maps:
-            return "saliency: no usable map"
-        means = f"mean {self.border / self.maps:.0f} at the border, {self.centre / self.maps:.0f} in the centre"
-        found = f"{self.brighter_border} of {self.maps} maps are brighter at the border than in the centre"
-        return f"saliency: {found} ({means})"
 
 
 def main(arguments=None):

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from data.addresses import SecureRedirects, Wanted, advice, require
 from stages.arguments import checked
 from stages.files import InputError, atomic
 from stages.progress import progress_bar
@@ -32,6 +33,7 @@ class Archive(NamedTuple):
     md5: str | None  # as published; None if it is not
     folder: str  # what it is extracted into, below the downloads
     wanted: tuple = ()  # the members that are needed; all of them if empty
+    instead: str = ""  # the ways round if it cannot be had, one line
 
 
 ARCHIVES = {
@@ -39,6 +41,7 @@ ARCHIVES = {
         "https://thor.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
         "6cd6e144f989b92b3379bac3b3de84fd",
         "voc2012",
+        instead="--devkit DIR names one that you have",
     ),
     "sbd": Archive(
         "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz",
@@ -46,8 +49,14 @@ ARCHIVES = {
         "sbd",
         # its images are VOC's, and its masks are not used: the labels are image-level
         ("benchmark_RELEASE/dataset/train.txt", "benchmark_RELEASE/dataset/val.txt"),
+        "--sbd DIR names one that you have",
     ),
-    "saliency": Archive("https://nsrom-2.oss-cn-shanghai.aliyuncs.com/saliency_aug.tar.gz", None, "saliency"),
+    "saliency": Archive(
+        "https://nsrom-2.oss-cn-shanghai.aliyuncs.com/saliency_aug.tar.gz",
+        None,
+        "saliency",
+        instead="--saliency DIR names other published maps or your own, --no-saliency does without (docs/saliency.md)",
+    ),
 }
 
 FAILURES = 5  # in a row, without a byte gained, after which a download is given up
@@ -73,13 +82,22 @@ def voc12_folders(
 
     Saliency maps are only fetched `with_saliency`. `downloads` takes the archives and their content; what is there
     already is used. `saliency_sha256` is what the saliency archive must have. Raises InputError if anything cannot be
-    fetched or is not what was expected.
+    fetched or is not what was expected: the addresses are all asked first, before the gigabytes of the first one.
     """
+    lacking = {"devkit": not devkit, "sbd": not sbd, "saliency": with_saliency and not saliency}
+    require_answers([ARCHIVES[name] for name, needed in lacking.items() if needed], downloads)
+    if lacking["saliency"]:  # first: its address is the least certain
+        saliency = folder_of_maps(fetch(ARCHIVES["saliency"], downloads, saliency_sha256))
     devkit = devkit or fetch(ARCHIVES["devkit"], downloads) / "VOCdevkit" / "VOC2012"
     sbd = sbd or fetch(ARCHIVES["sbd"], downloads)
-    if with_saliency and not saliency:
-        saliency = folder_of_maps(fetch(ARCHIVES["saliency"], downloads, saliency_sha256))
     return devkit, sbd, saliency
+
+
+def require_answers(archives: list[Archive], downloads: Path) -> None:
+    """Raises InputError unless the addresses answer of those archives that are not in `downloads` yet."""
+    paths = {archive: downloads / PurePosixPath(archive.url).name for archive in archives}
+    missing = {each: path for each, path in paths.items() if not ((downloads / each.folder).is_dir() or path.exists())}
+    require(Wanted(path, archive.url, archive.instead) for archive, path in missing.items())
 
 
 def fetch(archive: Archive, downloads: Path, sha256: str | None = None) -> Path:
@@ -118,12 +136,12 @@ def fetch_file(
     expected = pinned or sha256 or (None if published else recorded(path))
     origin = "" if pinned or published else f", as {record_of(path)} has it"
 
-    def accept(file, where, advice):
+    def accept(file, where, hint):
         found = digest(file, "sha256")
         if expected and not found.startswith(expected):
-            raise InputError(f"{where}: expected SHA-256 {expected}{origin}, found {found}; {advice}")
+            raise InputError(f"{where}: expected SHA-256 {expected}{origin}, found {found}; {hint}")
         if md5 and (found_md5 := digest(file, "md5")) != md5:
-            raise InputError(f"{where}: expected the published MD5 {md5}, found {found_md5}; {advice}")
+            raise InputError(f"{where}: expected the published MD5 {md5}, found {found_md5}; {hint}")
         if check:
             check(file, str(where))
         return found
@@ -131,7 +149,7 @@ def fetch_file(
     if path.exists() and not force:
         found = accept(path, path, "delete the file to fetch it again")
     else:
-        found = download(url, path, lambda file: accept(file, url, f"a copy from elsewhere can be put at {path}"))
+        found = download(url, path, lambda file: accept(file, url, advice(path)))
     if not published and (not expected or recorded(path) != found):
         with atomic(record_of(path)) as partial:
             partial.write_text(f"{found}  {path.name}\n")
@@ -163,15 +181,6 @@ def recorded(path: Path) -> str | None:
     return found
 
 
-class SecureRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows no redirection from https to anything else, where another could answer in the server's place."""
-
-    def redirect_request(self, request, response, code, message, headers, url):
-        if request.type == "https" and not url.startswith("https://"):
-            raise InputError(f"{request.full_url}: redirects to {url}, which is not https")
-        return super().redirect_request(request, response, code, message, headers, url)
-
-
 def download(url: str, path: Path, accept: Callable[[Path], str] = str) -> str:
     """Brings `url` to the file `path`; returns what `accept(file)` returns of it before it gets that name.
 
@@ -190,8 +199,8 @@ def download(url: str, path: Path, accept: Callable[[Path], str] = str) -> str:
         partial.replace(path)
         return accepted
     except (OSError, http.client.HTTPException) as error:
-        advice = f"the same command goes on where it stopped, and a copy from elsewhere can be put at {path}"
-        raise InputError(f"{url}: cannot be fetched ({error}); {advice}") from None
+        hint = f"the same command goes on where it stopped, and {advice(path)}"
+        raise InputError(f"{url}: cannot be fetched ({error}); {hint}") from None
 
 
 def receive_all(url, partial):

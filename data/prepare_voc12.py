@@ -10,11 +10,12 @@ The devkit may be read-only; nothing in it is copied or changed. Everything is c
   lists/test.txt                   ids alone, if the devkit has the test list and its images
 
 With --download, those of --devkit, --sbd and --saliency that are not given are fetched; what came before is used, and
-a broken download goes on. The devkit's and SBD's archives must have their published MD5; the saliency archive has
-none, so its SHA-256 is printed and recorded beside it. The test images need a login at the evaluation server: extract
-their archive over the devkit, and start again with --force.
+a broken download goes on. The addresses are all asked first, and nothing is fetched unless each one answers. The
+devkit's and SBD's archives must have their published MD5; the saliency archive has none, so its SHA-256 is printed and
+recorded beside it. The test images need a login at the evaluation server: extract their archive over the devkit, and
+start again with --force.
 
-The devkit: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/. SBD: B. Hariharan et al., Semantic Contours from Inverse
+The devkit: https://thor.robots.ox.ac.uk/pascal/VOC/voc2012/. SBD: B. Hariharan et al., Semantic Contours from Inverse
 Detectors, ICCV 2011. The saliency maps must cover the training images (train, train_aug).
 """
 

@@ -1,4 +1,4 @@
-"""Fetches pretrained weights and checks them: python -m weights.fetch resnet101
+"""Fetches pretrained weights and checks them: python -m weights.fetch vgg16 resnet101
 
   vgg16           VGG-16, ImageNet, torchvision: the trunk of the classifier, and of DeepLab-v2 in the paper's Table 1
   resnet50        ResNet-50, ImageNet, torchvision's IMAGENET1K_V1: the trunk of IRN, frozen (CVPR 2019)
@@ -13,12 +13,15 @@ torchvision's SHA-256 stand in its file names. The authors publish none: the fir
 taken, its SHA-256 printed and kept beside it in <name>.pth.sha256, and later calls compare with that; --sha256 pins it
 from the start.
 A file that is there already and has the right hash is left alone. A download that was interrupted goes on.
+Of several names, the addresses of those that are not there are all asked first, and nothing is fetched unless all
+answer.
 """
 
 import argparse
 from pathlib import Path
 from typing import NamedTuple
 
+from data.addresses import Wanted, require
 from data.download import fetch_file, recorded, sha256_digits
 from stages.command import HelpFormatter, exit_on_input_error
 from stages.files import InputError
@@ -29,6 +32,7 @@ class Source(NamedTuple):
     sha256: str | None  # the file's hash or the first digits of it; None where none is published
     convention: str  # of the network it holds, see seg.pretrained
     tensor: str  # one that tells it from the others
+    instead: str = ""  # the ways round if it cannot be had, one line
 
 
 AUTHORS = "https://nsrom-2.oss-cn-shanghai.aliyuncs.com"
@@ -46,7 +50,11 @@ SOURCES = {
         "layer3.22.conv3.weight",
     ),
     "coco_resnet101": Source(
-        f"{AUTHORS}/deeplabv1_resnet101-coco.pth", None, "caffe", "layer4.block23.increase.conv.weight"
+        f"{AUTHORS}/deeplabv1_resnet101-coco.pth",
+        None,
+        "caffe",
+        "layer4.block23.increase.conv.weight",
+        "./run_all.sh voc12 imagenet starts from ImageNet's weights (docs/voc12.md)",
     ),
     "nsrom_voc12": Source(f"{AUTHORS}/checkpoint_70.4.pth", None, "caffe", "aspp.c3.weight"),
 }
@@ -68,14 +76,19 @@ def fetch(name: str, out: Path, force: bool = False, pinned: str | None = None) 
         raise InputError(f"{out}: expected a file to write, found a folder")
     known = "as expected" if pinned or source.sha256 or recorded(out) else "(the first seen; none is published)"
     done = f"{out} is there already" if out.exists() and not force else f"{source.url} -> {out}"
-    found = fetch_file(
-        source.url,
-        out,
-        sha256=source.sha256,
-        pinned=pinned,
-        check=lambda file, where: check(file, source, where),
-        force=force,
-    )
+    try:
+        found = fetch_file(
+            source.url,
+            out,
+            sha256=source.sha256,
+            pinned=pinned,
+            check=lambda file, where: check(file, source, where),
+            force=force,
+        )
+    except InputError as error:
+        if out.exists() or not source.instead:
+            raise
+        raise InputError(f"{error}, or: {source.instead}") from None
     return f"{done}, SHA-256 {found} {known}"
 
 
@@ -95,16 +108,34 @@ def check(path: Path, source: Source, where: str) -> None:
         raise InputError(f"{where}: expected {source.convention} weights with a tensor {source.tensor}")
 
 
+def fetch_all(names: list[str], folder: Path, force: bool = False) -> None:
+    """Brings the weights `names` to <folder>/<name>.pth and prints what was done with each.
+
+    Raises InputError as `fetch` does, and before anything is fetched if not all the addresses that are needed answer.
+    """
+    paths = {name: folder / f"{name}.pth" for name in names}
+    missing = [name for name, path in paths.items() if force or not path.exists()]
+    require(Wanted(paths[name], SOURCES[name].url, SOURCES[name].instead) for name in missing)
+    for name, path in paths.items():
+        print(f"weights.fetch: {fetch(name, path, force)}", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser("python -m weights.fetch", description=__doc__, formatter_class=HelpFormatter)
-    parser.add_argument("name", choices=sorted(SOURCES), help="which weights")
-    parser.add_argument("--out", type=Path, help="file to write; weights/<name>.pth if not given")
+    parser.add_argument("name", nargs="+", choices=sorted(SOURCES), help="which weights")
+    parser.add_argument("--out", type=Path, help="file to write, of one name; weights/<name>.pth if not given")
     parser.add_argument("--sha256", type=sha256_digits, metavar="HEX", help="the SHA-256 that the file must have")
     parser.add_argument("--force", action="store_true", help="fetch again, replacing the file that is there")
     args = parser.parse_args()
     with exit_on_input_error("weights.fetch"):
-        done = fetch(args.name, args.out or Path("weights") / f"{args.name}.pth", args.force, args.sha256)
-        print(f"weights.fetch: {done}")
+        if len(args.name) > 1:
+            if args.out or args.sha256:
+                raise InputError(f"{'--out' if args.out else '--sha256'}: expected one name beside it, not several")
+            fetch_all(args.name, Path("weights"), args.force)
+        else:
+            (name,) = args.name
+            done = fetch(name, args.out or Path("weights") / f"{name}.pth", args.force, args.sha256)
+            print(f"weights.fetch: {done}")
 
 
 if __name__ == "__main__":

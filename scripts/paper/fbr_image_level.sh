@@ -3,7 +3,7 @@
 # data set need not have any. NSROM's classifier, and the same one trained with FBR; below them what
 # scripts/paper/fbr.sh made with saliency in the same run.
 source "$(dirname "$0")/../method.sh"
-prepare vgg16 resnet101 resnet50
+prepare --no-saliency vgg16 resnet101 resnet50
 scripts/cls_train.sh "${CLS[@]}"
 image_level
 (RUN=$RUN/fbr; scripts/cls_train_fbr.sh "${CLS[@]}" "${FBR[@]}"; image_level)

@@ -13,7 +13,7 @@ require_objects() { # hours before they are read
     done <"$DATA/lists/$EVAL_TRAIN.txt"
 }
 [ ! -e "$DATA/lists/$EVAL_TRAIN.txt" ] || require_objects # else prepare makes them
-prepare vgg16 resnet50
+prepare --no-saliency vgg16 resnet50
 scripts/cls_train.sh "${CLS[@]}"
 irn
 instances

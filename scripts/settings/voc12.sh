@@ -21,10 +21,27 @@ KERNEL=30 KERNELS=(2 5 10 20 30 40 50) # Figure 6
 NODE=64 NODES=(16 32 64 96 128)        # Figure 7
 NSRM=(--kernel-size "$KERNEL")
 
-prepare() { # names of the weights that a script starts from (default: those of the paper's runs)
+STARTS=(vgg16 coco_resnet101) # the weights of CLS and SEG, in weights/
+
+prepare() { # --no-saliency if a script reads none; names of the weights that it starts from (default: STARTS)
     [ -e "$DATA/classes.txt" ] || { echo "$DATA: expected a data set; make it with data.prepare_voc12" >&2; exit 2; }
-    [ $# -gt 0 ] || set -- vgg16 resnet101 coco_resnet101
+    [ "${1:-}" = --no-saliency ] && shift || require_saliency
+    [ $# -gt 0 ] || set -- "${STARTS[@]}"
+    local name missing=()
     for name; do
-        [ -e "weights/$name.pth" ] || python -m weights.fetch "$name"
+        [ -e "weights/$name.pth" ] || missing+=("$name")
     done
+    [ ${#missing[@]} = 0 ] || python -m weights.fetch "${missing[@]}" # asks all addresses before it fetches
+}
+
+require_saliency() { # of each training image, hours before pseudo.background reads it
+    local id list=$DATA/lists/$TRAIN.txt
+    [ -e "$list" ] || return 0 # cls.train names it, at once
+    while read -r id _; do
+        if [ -n "$id" ] && ! [ -e "$DATA/saliency/$id.png" ]; then
+            echo "$DATA/saliency/$id.png: no such file; without saliency: DATA=$DATA scripts/paper/fbr_image_level.sh;" \
+                "other maps, or your own: docs/saliency.md" >&2
+            exit 2
+        fi
+    done <"$list"
 }

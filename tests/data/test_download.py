@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import shutil
+import socket
 import tarfile
 import threading
 import urllib.request
@@ -9,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from data import addresses, prepare_voc12
 from data import download as module
-from data import prepare_voc12
 from data.download import ARCHIVES, Archive, download, extract, fetch, fetch_file, voc12_folders
 from stages.files import InputError
 
@@ -18,11 +20,12 @@ CONTENT = bytes(range(256)) * 40
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `files` {name: bytes}; `requests` logs (name, Range) of each request."""
+    """Serves `files` {name: bytes}; `requests` logs (name, Range) of each request, `asked` the names of which a byte
+    alone was asked for."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.files, self.requests = {}, []
+        self.files, self.requests, self.asked = {}, [], []
         self.ranges = True  # whether it can send a part
         self.cuts = []  # of the answers to come: after how many bytes each breaks off
         self.statuses = []  # of the answers to come: errors instead of content
@@ -34,7 +37,11 @@ class Server(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         name, wanted = self.path.lstrip("/"), self.headers.get("Range")
-        self.server.requests.append((name, wanted))
+        if wanted == "bytes=0-0":
+            self.server.asked.append(name)
+            wanted = None  # as a server without ranges: all of it may come
+        else:
+            self.server.requests.append((name, wanted))
         status = self.server.statuses.pop(0) if self.server.statuses else 200
         if status != 200 or name not in self.server.files:
             return self.send_error(status if status != 200 else 404)
@@ -58,6 +65,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server(monkeypatch):
     monkeypatch.setattr(module, "PAUSE", 0)
+    monkeypatch.setattr(addresses, "PAUSE", 0)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with Server() as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
@@ -88,7 +96,7 @@ def test_table_is_https_and_agrees_with_torchvision():
 
 
 def test_no_redirection_leaves_https():
-    handler, request = module.SecureRedirects(), urllib.request.Request("https://example.org/a.tar")
+    handler, request = addresses.SecureRedirects(), urllib.request.Request("https://example.org/a.tar")
     with pytest.raises(InputError, match="redirects to http://example.org/a.tar, which is not https"):
         handler.redirect_request(request, None, 302, "Found", {}, "http://example.org/a.tar")
     assert handler.redirect_request(request, None, 302, "Found", {}, "https://example.org/b.tar")
@@ -266,6 +274,45 @@ def test_fetch_refuses_another_file(server, tmp_path):
     assert not (tmp_path / "downloads/a").exists()
 
 
+# Addresses that no longer answer
+
+
+def test_an_address_is_asked_for_a_byte_and_twice_if_the_server_fails(server):
+    server.files["a"], server.statuses = CONTENT, [503]
+    assert addresses.problem(server.url("a")) is None and server.asked == ["a", "a"]
+    server.statuses = [503, 502]
+    assert addresses.problem(server.url("a")) == "HTTP Error 502: Bad Gateway"
+    assert addresses.problem(server.url("b")) == "HTTP Error 404: Not Found" and server.asked.count("b") == 1
+    assert not server.requests  # nothing is downloaded
+
+
+def test_an_address_without_a_server(server):
+    server.shutdown()
+    server.server_close()
+    assert "refused" in addresses.problem(server.url("a"))
+    assert addresses.problem("http://[nowhere/a")
+
+
+def test_an_address_that_is_silent(monkeypatch):
+    monkeypatch.setattr(addresses, "PAUSE", 0)
+    monkeypatch.setattr(addresses, "TIMEOUT", 0.1)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert "timed out" in addresses.problem(f"http://127.0.0.1:{silent.getsockname()[1]}/a")
+
+
+def test_the_error_names_files_addresses_and_ways_round_in_one_line(server, tmp_path):
+    server.files["a"] = CONTENT
+    ways = {"a": "", "b": "walk", "c": ""}
+    with pytest.raises(InputError, match="^2 of 3 files cannot be fetched, none was: ") as error:
+        addresses.require(addresses.Wanted(tmp_path / name, server.url(name), way) for name, way in ways.items())
+    assert "\n" not in str(error.value) and server.url("a") not in str(error.value)
+    b, c = str(error.value).removeprefix("2 of 3 files cannot be fetched, none was: ").split(" -- ")
+    assert b.startswith(f"{server.url('b')} does not answer (HTTP Error 404: Not Found); a copy")
+    assert b.endswith(f"can be put at {tmp_path / 'b'}, or: walk") and c.endswith(f"can be put at {tmp_path / 'c'}")
+    addresses.require([])
+
+
 @pytest.fixture
 def published(server, tiny_devkit, tmp_path, monkeypatch):
     """The three archives, in the shape of the real ones, on the server."""
@@ -297,8 +344,29 @@ def test_prepare_fetches_everything_once(published, tiny_devkit, tmp_path):
     for name in ("first", "again"):
         assert prepare(tmp_path / name, "--download", tmp_path / "downloads") == by_hand
         assert (tmp_path / name / "saliency/2007_000001.png").exists()
-        assert len(published.requests) == 3
+        assert len(published.requests) == len(published.asked) == 3
     assert "train_aug" in by_hand
+
+
+def test_prepare_asks_every_address_before_it_fetches_anything(published, tmp_path):
+    del published.files["saliency_aug.tar.gz"]
+    with pytest.raises(InputError, match="^1 of 3 files cannot be fetched, none was: http.*saliency_aug") as error:
+        prepare(tmp_path / "out", "--download", tmp_path / "downloads")
+    said = str(error.value)
+    assert "--saliency DIR names other published maps or your own, --no-saliency does without" in said
+    assert f"can be put at {tmp_path / 'downloads/saliency_aug.tar.gz'}" in said and "docs/saliency.md" in said
+    assert not published.requests and len(published.asked) == 3 and not (tmp_path / "downloads").exists()
+    assert "train_aug" in prepare(tmp_path / "without", "--download", tmp_path / "downloads", "--no-saliency")
+
+
+def test_prepare_asks_no_address_of_what_is_there(published, tmp_path):
+    downloads = tmp_path / "downloads"
+    assert prepare(tmp_path / "first", "--download", downloads)
+    (downloads / "benchmark.tgz").unlink()  # its content is there
+    shutil.rmtree(downloads / "saliency")  # its archive is there
+    published.asked.clear()
+    published.files.clear()
+    assert prepare(tmp_path / "again", "--download", downloads) and not published.asked
 
 
 def test_prepare_fetches_only_what_is_not_given(published, tiny_devkit, tmp_path):

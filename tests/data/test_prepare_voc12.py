@@ -274,13 +274,14 @@ def test_without_saliency_there_is_no_folder_of_it(tiny_devkit, tmp_path):
 
 
 def test_download_fetches_the_saliency_maps_if_they_are_wanted(tiny_devkit, tmp_path, monkeypatch):
-    asked = []
+    asked, probed = [], []
     monkeypatch.setattr(download, "fetch", lambda archive, *_: asked.append(archive) or tmp_path / "saliency_aug")
+    monkeypatch.setattr(download, "require_answers", lambda archives, _: probed.extend(archives))
     words = ["--devkit", tiny_devkit, "--sbd", tmp_path / "sbd", "--download", "--out", tmp_path / "out"]
     for more, expected in (([], tmp_path / "saliency_aug"), (["--no-saliency"], None)):
         folders = prepare_voc12.folders(prepare_voc12.build_parser().parse_args(list(map(str, words + more))))
         assert folders[2] == expected
-    assert asked == [download.ARCHIVES["saliency"]]
+    assert asked == probed == [download.ARCHIVES["saliency"]]
 
 
 @pytest.mark.parametrize("more", [["--saliency", "maps"], ["--download", "--saliency-sha256", "0" * 64]])

@@ -63,6 +63,78 @@ def test_the_published_codes_settings():
     assert seg.endswith("--iterations 20000 --weight-decay 5e-4") and "weights/coco_resnet101.pth" in seg
 
 
+def test_the_imagenet_start():
+    *paths, cls, seg, said = taken(DATA="data/voc12", SETTINGS="imagenet")
+    assert paths == ["data/voc12", "runs/voc12_imagenet", "train_aug"] and "scripts/settings/imagenet.sh" in said
+    ours = taken(DATA="data/voc12")
+    assert cls == ours[3] and "resnet101 --init weights/resnet101.pth" in seg and "coco" in ours[4]
+    assert "coco" not in seg and "convention" not in seg
+    *paths, _, seg, _ = taken(DATA="data/mine", SETTINGS="imagenet")
+    assert paths[1:] == ["runs/mine_imagenet", "train"] and "coco" not in seg
+
+
+PREPARED = """#!/bin/bash
+[ "$2" != weights.fetch ] || { shift 2; echo fetch "$@"; exit "$FAILS"; }
+"""
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    """Runs `prepare` of VOC's settings with words, on a data set with saliency: what it fetches, what it says."""
+    (tmp_path / "python").write_text(PREPARED)
+    (tmp_path / "python").chmod(0o755)
+    data = tmp_path / "voc12"
+    for name in ("lists", "saliency"):
+        (data / name).mkdir(parents=True)
+    (data / "classes.txt").touch()
+    (data / "lists/train_aug.txt").write_text("a 0\n\nb 1 2\n")
+    for id in "ab":
+        (data / f"saliency/{id}.png").touch()
+    shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
+    (tmp_path / "weights").mkdir()
+
+    def run(*words, expected=0, fails=0, **variables):
+        places = {"DATA": data, "TRAIN": "train_aug", "PYTHON": tmp_path / "python", "FAILS": fails}
+        command = 'source scripts/method.sh 2>/dev/null; prepare "$@"; echo then the hours'
+        result = bash("-c", command, "prepare", *words, root=tmp_path, expected=expected, **places | variables)
+        return result.stdout.splitlines(), result.stderr
+
+    run.data, run.weights = data, tmp_path / "weights"
+    return run
+
+
+def test_weights_are_fetched_together_before_anything_runs(prepared):
+    assert prepared() == (["fetch vgg16 coco_resnet101", "then the hours"], "")
+    assert prepared(SETTINGS="imagenet") == (["fetch vgg16 resnet101", "then the hours"], "")
+    assert prepared("vgg16", "resnet50")[0][0] == "fetch vgg16 resnet50"
+    assert prepared(expected=2, fails=2)[0] == ["fetch vgg16 coco_resnet101"]
+    (prepared.weights / "vgg16.pth").touch()
+    assert prepared()[0] == ["fetch coco_resnet101", "then the hours"]
+    (prepared.weights / "coco_resnet101.pth").touch()
+    assert prepared() == (["then the hours"], "")  # nothing is asked where everything is there
+
+
+@pytest.mark.parametrize("lost", ["folder", "map"])
+def test_missing_saliency_is_said_before_anything_runs(prepared, lost):
+    path = prepared.data / "saliency"
+    shutil.rmtree(path) if lost == "folder" else (path / "b.png").unlink()
+    fetched, said = prepared(expected=2)
+    assert (
+        fetched == [] and said.count("\n") == 1 and f"saliency/{'a' if lost == 'folder' else 'b'}.png: no such" in said
+    )
+    assert f"DATA={prepared.data} scripts/paper/fbr_image_level.sh" in said and "docs/saliency.md" in said
+    assert prepared("--no-saliency", "vgg16") == (["fetch vgg16", "then the hours"], "")
+    (prepared.data / "lists/train_aug.txt").unlink()  # the first stage names it
+    assert prepared()[0][-1] == "then the hours"
+
+
+def test_scripts_without_saliency_and_tables_say_what_they_start_from():
+    """Table 1 needs no COCO weights; the image-level scripts no saliency maps."""
+    said = {path.stem: path.read_text() for path in (ROOT / "scripts/paper").glob("*.sh")}
+    assert "\nprepare vgg16\n" in said["table1"] and "\nprepare vgg16 resnet101 coco_resnet101\n" in said["table2"]
+    assert all("\nprepare --no-saliency vgg16 " in said[name] for name in ("fbr_image_level", "instances"))
+
+
 def test_run_all_takes_data_and_settings_as_words(tmp_path):
     settings = tmp_path / "short.sh"
     settings.write_text('prepare() { echo "$DATA $RUN $TRAIN"; exit; }\n')
@@ -76,7 +148,7 @@ def test_run_all_takes_data_and_settings_as_words(tmp_path):
 @pytest.mark.parametrize("command", [("run_all.sh", "voc12", "vocc"), ("scripts/summary.sh",)])
 def test_unknown_settings(command):
     result = bash(*command, SETTINGS="vocc", expected=2)
-    assert result.stderr == "SETTINGS=vocc: expected a path with a slash or one of toy voc12 voc12_code\n"
+    assert result.stderr == "SETTINGS=vocc: expected a path with a slash or one of imagenet toy voc12 voc12_code\n"
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@ import hashlib
 import io
 import sys
 from http.client import IncompleteRead
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import OpenerDirector
 
 import pytest
 import torch
 
-from data import download
+from data import addresses, download
 from stages.files import InputError
 from weights import fetch
 
@@ -41,12 +41,14 @@ def served(monkeypatch):
     An exception is raised, and again each time that it is tried again.
     """
     monkeypatch.setattr(download, "PAUSE", 0)
-    answer = {"body": CONTENT, "requests": []}
+    answer = {"body": CONTENT, "requests": [], "asked": []}
 
     def open(self, request, timeout):
-        answer["requests"].append(request.full_url)
+        answer["asked" if request.get_header("Range") == "bytes=0-0" else "requests"].append(request.full_url)
         if isinstance(answer["body"], Exception):
             raise answer["body"]
+        if request.full_url in answer.get("dead", ()):
+            raise HTTPError(request.full_url, 404, "Not Found", {}, None)
         return Response(answer["body"])
 
     monkeypatch.setattr(OpenerDirector, "open", open)
@@ -198,6 +200,59 @@ def test_command_without_network(tmp_path, monkeypatch, capsys):
     assert len(said.err.splitlines()) == 1 and "vgg16-397923af.pth" in said.err
     assert f"can be put at {tmp_path / 'vgg16.pth'}" in said.err and said.out.count("trying again") == 4
     assert list(tmp_path.iterdir()) == []
+
+
+WAY = "./run_all.sh voc12 imagenet starts from ImageNet's weights"
+
+
+@pytest.fixture
+def command(served, tmp_path, monkeypatch, capsys):
+    """Runs the command in a folder with weights/: (exit status, lines of stdout, stderr). `tiny` is elsewhere."""
+    (tmp_path / "weights").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(addresses, "PAUSE", 0)
+    other = fetch.Source(f"{URL}.gone", SHA256[:8], "caffe", "aspp.c3.weight", fetch.SOURCES["coco_resnet101"].instead)
+    monkeypatch.setitem(fetch.SOURCES, "tiny", other)
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["fetch", *words])
+        try:
+            fetch.main()
+            status = 0
+        except SystemExit as end:
+            status = end.code
+        said = capsys.readouterr()
+        return status, said.out.splitlines(), said.err
+
+    return run
+
+
+def test_several_names_are_fetched_once_all_addresses_answer(served, command, tmp_path):
+    status, lines, _ = command("bare", "tiny")
+    assert status == 0 and [line.split(" -> ")[1][:16] for line in lines] == ["weights/bare.pth", "weights/tiny.pth"]
+    assert served["requests"] == [URL, f"{URL}.gone"] and set(served["asked"]) == set(served["requests"])
+    served["body"] = URLError("no network")  # what is there needs none
+    status, lines, _ = command("bare", "tiny")
+    assert status == 0 and all("is there already" in line for line in lines) and len(served["asked"]) == 2
+
+
+def test_nothing_is_fetched_if_an_address_is_dead(served, command, tmp_path):
+    served["dead"] = [f"{URL}.gone"]
+    status, lines, said = command("bare", "tiny")
+    assert status == 2 and not lines and len(said.splitlines()) == 1 and not served["requests"]
+    assert f"1 of 2 files cannot be fetched, none was: {URL}.gone does not answer (HTTP Error 404: Not Found)" in said
+    assert "can be put at weights/tiny.pth, or: " + WAY in said and not list((tmp_path / "weights").iterdir())
+    status, lines, said = command("tiny")  # one name: no question before, the same way round
+    assert status == 2 and WAY in said and "cannot be fetched" in said
+    (tmp_path / "weights/tiny.pth").write_bytes(b"mine")
+    status, _, said = command("tiny")
+    assert status == 2 and WAY not in said  # the file is there; its content is the trouble
+
+
+@pytest.mark.parametrize("option", [("--out", "a.pth"), ("--sha256", SHA256)])
+def test_several_names_have_no_one_file(served, command, option):
+    status, lines, said = command("bare", "tiny", *option)
+    assert status == 2 and f"{option[0]}: expected one name beside it" in said and not served["asked"]
 
 
 def test_table_is_https_and_torchvisions_first_weights():
