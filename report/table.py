@@ -1,6 +1,7 @@
 """Print a table of the paper beside this run's scores, in Markdown; write <run>/<name>.md, and with --plot <name>.png.
 
-A dash stands where nothing was run. The rows also go to <run>/<name>.json, for report.collect.
+A dash stands where nothing was run. The rows also go to <run>/<name>.json, for report.collect. With --published the
+table has the rows of the other methods, too, as the paper lists them, and a column that says which were run here.
 """
 
 import argparse
@@ -8,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from common.scores import read_scores
+from report.published import PUBLISHED, Method, Published
 from stages.arguments import file_name
 from stages.command import HelpFormatter, command_name, exit_on_input_error
 from stages.files import InputError, atomic, check_output, write_json
@@ -26,6 +28,12 @@ def parser() -> argparse.ArgumentParser:
         required=True,
         metavar=("NAME", "PAPER", "FOLDER"),
         help="a row: its name, the paper's mIoU on VOC 2012 val, and the folder of predictions below <run>",
+    )
+    parser.add_argument(
+        "--published",
+        choices=PUBLISHED,
+        help="the table of the paper whose other rows are quoted; a --row stands in the place of the paper's own row "
+        "with its number on val, or else last",
     )
     parser.add_argument("--note", help="a line below the table")
     parser.add_argument("--plot", metavar="LABEL", help="also plot the mIoU over the rows' names, which are numbers")
@@ -47,6 +55,41 @@ def markdown(title: str, rows: Iterable[tuple[str, str, float | None]], note: st
     """The table as Markdown. rows: (name, the paper's number as text, this run's in percent or None)."""
     body = [[name, paper or "–", "–" if score is None else f"{score:.1f}"] for name, paper, score in rows]
     text = f"**{title}** (mIoU, %)\n\n{markdown_table(['', 'paper, VOC 2012 val', 'this run'], body)}"
+    return f"{text}\n{note}\n" if note else text
+
+
+def in_their_places(
+    methods: list[Method], rows: Iterable[tuple[str, str, float | None]]
+) -> list[tuple[Method, float | None]]:
+    """The rows of a table of the paper, in its order, each with this run's mIoU in percent or None.
+
+    rows: as of `markdown`. One whose number is that of a row of the paper's own, which has no venue, belongs to it; the
+    others stand last.
+    """
+    left, found = list(rows), []
+    for method in methods:
+        own = next((row for row in left if not method.venue and row[1] == method.val), None)
+        if own:
+            left.remove(own)
+        found.append((method, own and own[2]))
+    return found + [(Method(name, "", paper, ""), score) for name, paper, score in left]
+
+
+def published_markdown(
+    title: str, table: Published, rows: Iterable[tuple[str, str, float | None]], note: str | None = None
+) -> str:
+    """A table of the paper with all its rows and this run's scores among them, as Markdown; rows: as of `markdown`."""
+    body = []
+    for method, score in in_their_places(table.methods, rows):
+        cells = [cell or "–" for cell in method]
+        body.append([*cells, "–", "no"] if score is None else [*cells, f"{score:.1f}", "yes"])
+    head = ["method", "venue", "val (paper)", "test (paper)", "this run, val", "run here?"]
+    text = (
+        f"**{title}** (mIoU, %)\n\n{markdown_table(head, body)}\n"
+        f"“Ours” is the paper's method; the column “this run, val” was run here. All other numbers, on PASCAL VOC 2012,"
+        f" are quoted from Table {table.number} of the paper (Yao et al., CVPR 2021), in its order; a dash stands where"
+        f" it gives none. {table.note}\n"
+    )
     return f"{text}\n{note}\n" if note else text
 
 
@@ -81,7 +124,10 @@ def main(args: argparse.Namespace) -> None:
         points = [(float(name), score, 0) for name, _, score in rows if score is not None] if args.plot else []
     except ValueError as error:
         raise InputError(f"--row: expected numbers as names, for --plot ({error})") from None
-    text = markdown(args.title, rows, args.note)
+    if args.published:
+        text = published_markdown(args.title, PUBLISHED[args.published], rows, args.note)
+    else:
+        text = markdown(args.title, rows, args.note)
     with atomic(args.run / f"{args.name}.md") as partial:
         partial.write_text(text)
     keys = ("row", "paper", "folder")

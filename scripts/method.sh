@@ -97,6 +97,17 @@ whole_method() {
     two_rounds ""
 }
 
+components() { # Table 3 but for retraining: no_glore/pred_initial_val, pred_initial_val, pred1_val, pred2_val
+    whole_method                          # + GR + POM, + GR + POM + NSRM
+    baseline
+    segment _initial "$RUN/label_initial" # + GR: initial labels, without POM
+}
+
 table() { # name, title, then "--row NAME PAPER FOLDER" for each row: <run>/<name>.md
     python -m report.table --run "$RUN" --name "$1" --title "$2" "${@:3}"
+}
+
+published_table() { # as table, with the rows of other methods as the paper lists them
+    table "$@" --published "$1" --note "This run is scored on the list $VAL of $(basename "$DATA"); its numbers and the\
+ paper's compare where both are of VOC 2012."
 }

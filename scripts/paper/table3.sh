@@ -1,11 +1,9 @@
 #!/usr/bin/env bash
 # Table 3: what each component adds.
 source "$(dirname "$0")/../method.sh"
-whole_method                                          # rows +GR+POM and +GR+POM+NSRM
-baseline
-segment _initial "$RUN/label_initial"                 # initial labels: without POM
+components
 predict _initial "$TRAIN" pred_initial
-segment _retrain "$RUN/pred_initial"                  # the prediction itself as label
+segment _retrain "$RUN/pred_initial" # the prediction itself as label
 segment _pom_retrain "$RUN/pred1"
 table table3 "Table 3: components" \
     --row "baseline" 67.7 "no_glore/pred_initial_$VAL" \

@@ -8,7 +8,9 @@ from PIL import Image
 
 from common.dataset import DataSet
 from common.images import VOC_PALETTE, read_indexed, write_indexed
-from report.gallery import CELL, GAP, choose, columns, draw, fitted
+from report.gallery import CELL, FONT_SIZE, GAP, choose, columns, draw, fitted, with_legend
+
+LEGEND = FONT_SIZE + 3 * GAP  # its height where the classes fit into one line
 
 
 @pytest.fixture
@@ -92,6 +94,21 @@ def test_every_picture_stands_in_its_cell():
     assert (figure[: red.any(1).argmax()] < 128).any()  # and the titles
 
 
+def test_legend_shows_each_colour_once_below_the_figure():
+    names = [f"a class of number {number}" for number in range(30)]
+    figure = Image.new("RGB", (900, 50), "red")
+    whole = np.asarray(with_legend(figure, names, "words " * 60))
+    assert whole.shape[1] == 900 and np.array_equal(whole[:50], np.asarray(figure))
+    below = whole[50:]
+    for value in (*range(31), 255):
+        colour = VOC_PALETTE[3 * value : 3 * value + 3]
+        found, square = (below == colour).all(2).sum(), (FONT_SIZE - 1) ** 2  # without its outline
+        assert found == square or len(set(colour)) == 1 and found > square, value  # text and outline are grey, too
+    plain = np.asarray(with_legend(figure, names))
+    assert len(whole) > len(plain) + 2 * FONT_SIZE and np.array_equal(whole[: len(plain)], plain)
+    assert (below[-LEGEND:] < 128).any() and (below[:, -GAP:] == 255).all()  # the note, all of it in the figure
+
+
 def test_command_prints_and_draws_the_complex_images(gallery, tiny_data, tmp_path):
     result = gallery()
     assert result.returncode == 0, result.stderr
@@ -103,7 +120,7 @@ def test_command_draws_the_columns_in_order(gallery, tiny_data, tmp_path):
     assert gallery().returncode == 0
     figure = np.asarray(Image.open(tmp_path / "figure.png"))
     step = np.array(CELL) + GAP
-    left, top = figure.shape[1] - 8 * step[0], figure.shape[0] - 2 * step[1]
+    left, top = figure.shape[1] - 8 * step[0], figure.shape[0] - 2 * step[1] - LEGEND
     cells = [
         [figure[y:, x:][: CELL[1], : CELL[0]] for x in left + step[0] * np.arange(8)] for y in (top, top + step[1])
     ]

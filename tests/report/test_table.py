@@ -3,7 +3,11 @@
 import json
 
 import numpy as np
+import pytest
 from PIL import Image
+
+from report.published import PUBLISHED
+from report.table import main, parser, published_markdown
 
 
 def put_score(run, folder, value):
@@ -48,3 +52,53 @@ def test_plot(run_command, tmp_path):
     )
     assert result.returncode == 0, result.stderr
     assert np.asarray(Image.open(tmp_path / "fig6.png")).std() > 0
+
+
+def cells(text):
+    return [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
+
+
+def test_ours_stand_among_the_published_rows():
+    rows = [("ours*, val", "70.4", 61.26), ("another", "66.1", 62.0), ("ours, val", "68.3", None)]
+    text = published_markdown("Table 2", PUBLISHED["table2"], rows, "A note.")
+    head, _, *body = cells(text)
+    assert head == ["method", "venue", "val (paper)", "test (paper)", "this run, val", "run here?"]
+    assert len(body) == 22 and body[0] == ["DCSP", "BMVC17", "60.8", "61.9", "–", "no"]
+    assert body[17] == ["Ours", "–", "68.3", "68.5", "–", "no"]  # not run here, but quoted
+    assert body[18:] == [
+        ["OAA*", "ICCV19", "67.4", "–", "–", "no"],
+        ["SEAM*", "CVPR20", "63.2", "–", "–", "no"],
+        ["Ours*", "–", "70.4", "70.2", "61.3", "yes"],
+        ["another", "–", "66.1", "–", "62.0", "yes"],
+    ]
+    assert sum(row[-1] == "yes" for row in body) == 2
+    assert "quoted from Table 2 of the paper" in text and text.endswith("\nA note.\n")
+
+
+def test_published_changes_nothing_for_other_commands(tmp_path, capsys):
+    put_score(tmp_path, "scores/pred2_val", 60.0)
+    row = ["--row", "ours, val (test 65.3)", "65.5", "pred2_val"]
+    main(
+        parser().parse_args(["--run", str(tmp_path), "--name", "table1", "--title", "T", *row, "--published", "table1"])
+    )
+    assert cells(capsys.readouterr().out)[-1] == ["Ours", "–", "65.5", "65.3", "60.0", "yes"]
+    assert cells((tmp_path / "table1.md").read_text())[-1][-1] == "yes"
+    found = json.loads((tmp_path / "table1.json").read_text())
+    assert found == [{"row": "ours, val (test 65.3)", "paper": "65.5", "folder": "pred2_val"}]
+
+
+@pytest.mark.parametrize(
+    "table, ours, differences",
+    [
+        ("table1", 65.5, {"STC": 15.7, "WebS-i2": 12.1, "Hong et al.": 7.4, "ICD": 1.5}),
+        ("table2", 68.3, {"DSRG": 6.9, "CONTA": 2.2, "ICD": 0.5}),
+    ],
+)
+def test_published_numbers_are_those_of_the_papers_text(table, ours, differences):
+    """Section 4.3 says by how many points the paper's method is better on val."""
+    methods = PUBLISHED[table].methods
+    val = {method.name: float(method.val) for method in methods}
+    assert len(val) == len(methods) == {"table1": 24, "table2": 21}[table]
+    assert val["Ours"] == ours
+    assert {name: round(ours - val[name], 1) for name in differences} == differences
+    assert all(abs(float(method.test) - float(method.val)) < 2.2 for method in methods if method.test)

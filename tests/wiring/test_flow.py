@@ -130,6 +130,7 @@ TABLES = {  # script: (all its stages, the rows of its table)
             ["NSRM - dilation", "68.5", "pred2_no_dilation_val"],
         ],
     ),
+    "fig4": (WHOLE | BASELINE | segmented("_initial", "label_initial"), None),
     "fig5": (WHOLE | predicted("seg2", "pred2", "train"), None),
     "fig6": (
         WHOLE | kernels(),
@@ -179,6 +180,15 @@ def test_scripts_on_voc12(script, voc12, tmp_path):
     assert found.told == expected
     assert found.inputs_are_there
     assert list(found.rows.values()) == ([rows] if rows else [])
+
+
+def test_columns_of_figure_4_are_rows_of_table_3(voc12, tmp_path):
+    module, words = stages_of(tmp_path, "fig4", voc12).others[-1]
+    columns = parsed(module, words)["column"]
+    assert module == "report.figure4"
+    rows = {name: folder for name, _, folder in TABLES["table3"][1]}
+    assert [rows[title] for title, _ in columns] == [folder for _, folder in columns]
+    assert [title for title, _ in columns] == [name for name in rows if "retrain" not in name]
 
 
 def test_stages_scripts_one_by_one(voc12, tmp_path):
