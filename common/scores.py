@@ -78,8 +78,11 @@ def read_scores(path: Path, names: Iterable[str] = REPORTED) -> dict[str, Any]:
         for name in names:
             if not isinstance(scores, dict) or not isinstance(scores.get(name, ""), (int, float, type(None))):
                 raise InputError(f"{path}: expected the scores of seg.evaluate, {name} among them")
-        if not isinstance(scores.get("threshold", 0), (int, float)):
+    for cut in (*([found["fixed"]] if "fixed" in found else []), *found.get("thresholds", [])):
+        if not isinstance(cut.get("threshold"), (int, float)):
             raise InputError(f"{path}: expected the scores of seg.evaluate, a number as threshold")
+    if not isinstance(found.get("threshold", 0), (int, float)):
+        raise InputError(f"{path}: expected the scores of seg.evaluate, a number as threshold")
     return found
 
 
@@ -89,5 +92,5 @@ def _parts(found):
         return [found]
     thresholds = found.get("thresholds", [])
     cuts = [found[key] for key in ("simple", "complex", "fixed") if key in found]
-    cuts += thresholds if isinstance(thresholds, list) else [thresholds]
+    cuts += thresholds if isinstance(thresholds, list) else [None]
     return [found, *(part for cut in cuts for part in _parts(cut))]

@@ -16,10 +16,13 @@ def new_folder(out: Path, marker: str) -> Iterator[Path]:
     `marker` is the name of a file that each such folder holds. Raises InputError if `out` is anything but such a folder
     or an empty one, or if it cannot be written.
     """
-    if out.exists() and not (out.is_dir() and not out.is_symlink()):
-        raise InputError(f"{out}: expected a folder to write to, found something else")
-    if out.is_dir() and not (out / marker).is_file() and any(out.iterdir()):
-        raise InputError(f"{out}: expected an empty folder or one with {marker}, which would be replaced")
+    try:
+        if out.exists() and not (out.is_dir() and not out.is_symlink()):
+            raise InputError(f"{out}: expected a folder to write to, found something else")
+        if out.is_dir() and not (out / marker).is_file() and any(out.iterdir()):
+            raise InputError(f"{out}: expected an empty folder or one with {marker}, which would be replaced")
+    except OSError as error:  # such as a name that is too long
+        raise InputError(f"{out}: {error.strerror}") from None
     partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
     old = out.with_name(f".{out.name}.{os.getpid()}.old.partial")
     try:
