@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from common import portable
 from stages import distributed
 from stages.files import InputError, atomic
 
@@ -29,15 +30,19 @@ def save(path: Path, **content: Any) -> None:
 def load(path: Path) -> dict[str, Any]:
     """Load the content of a weight file, tensors and plain values only, onto the CPU.
 
-    Raises InputError if the file is missing, damaged, or not a weight file, or if a number in it is not finite.
+    It is one of PyTorch, or of common.portable if its name ends in .safetensors. Raises InputError if the file is
+    missing, damaged, or not a weight file, or if a number in it is not finite.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about kinds of tensors that are refused below
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        if Path(path).suffix == ".safetensors":
+            content = portable.read(path)
+        else:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about kinds of tensors that are refused below
+                content = torch.load(path, map_location="cpu", weights_only=True)
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except MemoryError:
+    except (InputError, MemoryError):
         raise
     except Exception:  # a damaged file can make PyTorch raise almost any exception
         raise InputError(f"{path}: expected a PyTorch weight file (tensors and plain values only)") from None
@@ -46,7 +51,8 @@ def load(path: Path) -> dict[str, Any]:
     if not isinstance(content.get("state_dict", {}), dict):
         raise InputError(f"{path}: expected a dictionary of tensors as its state_dict")
     for name, tensor in state_dict(content).items():
-        if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta or _repeats(tensor):
+        odd = tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta or tensor.dim() > 8
+        if odd or _repeats(tensor):
             raise InputError(f"{path}: expected plain tensors, {name} is none")
         if tensor.is_floating_point() and not tensor.float().isfinite().all():
             raise InputError(f"{path}: expected finite numbers, found NaN or infinity in {name}")
