@@ -3,6 +3,7 @@
 import os
 import warnings
 import zlib
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,19 +33,33 @@ VOC_PALETTE = _voc_palette()
 
 
 @contextmanager
-def _opened(path):
-    """Context with an open Pillow image. Raises InputError if it is missing, damaged or too large."""
+def opening(path: Path, kinds: str = "PNG or JPEG") -> Iterator[None]:
+    """Context in which Pillow opens and reads an image of these `kinds`, as words.
+
+    Raises InputError if it is missing, damaged or too large (check_pixels).
+    """
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise Image.DecompressionBombError
-            yield image
+        yield
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except Image.DecompressionBombError:  # raised above, or by Pillow for its own larger limit
+    except Image.DecompressionBombError:  # raised by check_pixels, or by Pillow for its own larger limit
         raise InputError(f"{path}: expected at most {MAX_PIXELS} pixels, its header announces more") from None
-    except (OSError, SyntaxError, ValueError) as error:  # Pillow raises all of them
-        raise InputError(f"{path}: expected a complete image, PNG or JPEG ({error})") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:  # Pillow raises all of them
+        raise InputError(f"{path}: expected a complete image, {kinds} ({error})") from None
+
+
+def check_pixels(image: Image.Image) -> None:
+    """Raises DecompressionBombError, for `opening`, if an image has more than MAX_PIXELS."""
+    if image.width * image.height > MAX_PIXELS:
+        raise Image.DecompressionBombError
+
+
+@contextmanager
+def _opened(path):
+    """Context with an open Pillow image. Raises InputError if it is missing, damaged or too large."""
+    with opening(path), Image.open(path, formats=FORMATS) as image:
+        check_pixels(image)
+        yield image
 
 
 def is_complete(path: Path) -> bool:

@@ -12,7 +12,7 @@ from common.dataset import DataSet, Item
 from common.images import is_complete
 from common.network_arguments import add_device_arguments
 from irn.architecture import STRIDE
-from seg.predict import batches_of_one_size
+from seg.inference import batches_of_one_size
 from stages import distributed
 from stages.arguments import fraction, positive_float, positive_int, whole_number
 from stages.command import stage_parser

@@ -11,8 +11,9 @@ import numpy as np
 from common.dataset import PARTS, DataSet, Item
 from common.images import read_grey, read_indexed
 from common.maps import map_path, read_maps
+from common.photographs import fitted
 from report.labels import further_labels
-from report.layers import fitted, legend, write_label, write_map, write_photograph
+from report.layers import legend, write_label, write_map, write_photograph
 from report.reading import Scored, titles_of
 from report.templating import write_page
 from seg.evaluate import label_from_maps

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from common.images import IGNORE_INDEX, VOC_PALETTE
+from common.photographs import fitted, shrunk
 from stages.files import atomic
 
 COLOURS = np.array(VOC_PALETTE, np.uint8).reshape(256, 3)
@@ -21,17 +22,9 @@ SCALE = np.array([(13, 8, 135), (126, 3, 168), (204, 71, 120), (248, 149, 64), (
 MAP_ALPHA = 230  # of a map's highest value; its lowest is transparent
 
 
-def fitted(size: tuple[int, int], longest: int | None) -> tuple[int, int]:
-    """(height, width) of a picture of `size` (height, width) whose longer side is at most `longest`, None for any."""
-    scale = min(1, (longest or max(size)) / max(size))
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-
-
 def write_photograph(path: Path, rgb: np.ndarray, longest: int | None = None) -> None:
     """Write uint8 (H, W, 3), RGB, as a JPEG, shrunk until its longer side is at most `longest`."""
-    height, width = fitted(rgb.shape[:2], longest)
-    if (height, width) != rgb.shape[:2]:
-        rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
+    rgb = shrunk(rgb, longest)
     with atomic(path) as partial:
         Image.fromarray(rgb).save(partial, format="JPEG", quality=QUALITY)
 

@@ -3,6 +3,10 @@
 # run has is scored: one without saliency has IRN's labels. Labels of rules of your own, <run>/label_*, are scored like
 # the method's.
 source "$(dirname "$0")/env.sh"
+if [ -d "$DATA/lists" ] && [ ! -d "$DATA/SegmentationClass" ]; then
+    echo "$RUN: not scored, $DATA has no ground truth (SegmentationClass)"
+    exit
+fi
 score() { # folder, split, further arguments
     [ ! -d "$RUN/$1" ] || scripts/evaluate.sh "$@"
 }

@@ -1,6 +1,10 @@
-"""Predict every image of a split with a trained DeepLab-v2, multi-scale, with or without dense CRF (paper 4.1).
+"""Predict images with a trained DeepLab-v2, multi-scale, with or without dense CRF (paper 4.1).
 
-Writes <out>/<id>.png, indexed, in the image's size: on training images the input of pseudo.nsrm, on others the result.
+Either every image of a data set's split, --data and --split, or every photograph of a folder, --images. Writes
+<out>/<id>.png, indexed, in the image's size: on training images the input of pseudo.nsrm, on others the result. Of
+photographs, which may be PNG, JPEG or WebP with any names and are turned upright, also <out>/<id>_overlay.jpg to look
+at, the weights' class names in classes.txt, and in names.csv the ids of files whose names can be none.
+
 Images are normalised by the convention that the weight file names, torchvision's or Caffe's (common.preprocess). A
 batch holds images of one size only, so nothing is padded. Float32 logits depend on the composition of a batch by
 rounding: on a CPU by 3e-6 of their standard deviation, which changed no pixel of a prediction.
@@ -9,20 +13,30 @@ rounding: on a CPU by 3e-6 of their standard deviation, which changed no pixel o
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common.crf import DEFAULTS, choose_backend, dense_crf
-from common.dataset import DataSet, reads
-from common.images import is_complete, write_indexed
+from common.crf import DEFAULTS, choose_backend
+from common.dataset import DataSet, Item, reads
+from common.images import is_complete, read_indexed, write_indexed
 from common.network_arguments import add_device_arguments
+from common.photographs import Photograph, PhotographFolder, describe, read_photograph, scan, write_names
+from seg.inference import (
+    batches_of_one_size,
+    label_from_logits,
+    labels_on_device,
+    load_deeplab,
+    logits_of,
+    logits_on_cpu,
+    stays_on_device,
+)
 from stages import distributed
 from stages.arguments import fraction, natural, positive_int, scale
 from stages.command import main, stage_parser
-from stages.files import InputError
+from stages.files import InputError, atomic
+from stages.fingerprints import Selection
 from stages.parallel import cores, for_each
 
 if TYPE_CHECKING:
@@ -31,14 +45,23 @@ if TYPE_CHECKING:
 
     from seg.dataset import WholeImages
     from seg.deeplab import MultiScale
+    from seg.inference import Output
 
-    # of a batch: ids, uint8 (B, H, W, 3) RGB on the CPU and on the device, logits float32 (B, C + 1, h, w)
-    Output = tuple[tuple[str, ...], torch.Tensor, torch.Tensor, torch.Tensor]
+OVERLAY = "_overlay.jpg"
 
 
 def parser() -> ArgumentParser:
     """Parser of the command's arguments."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, data=False)
+    parser.add_argument("--data", type=Path, help="data set folder (layout: docs/data.md)")
+    parser.add_argument("--split", help="which list of the data set: lists/<split>.txt")
+    parser.add_argument("--images", type=Path, help="folder of photographs, in the place of --data and --split")
+    parser.add_argument(
+        "--longest",
+        type=positive_int,
+        metavar="N",
+        help="with --images: the network sees what has a longer side than N pixels shrunk to that",
+    )
     parser.add_argument("--weights", type=Path, required=True, help="of seg.train, or a published DeepLab-v2")
     parser.add_argument("--backbone", choices=["resnet101", "vgg16"], help="checked against the weights, if given")
     parser.add_argument(
@@ -86,49 +109,32 @@ def settle(args: Namespace, recorded: dict[str, Any] | None) -> dict[str, Any]:
     return {"crf_backend": choose_backend("auto", devices.select_device(args.device).type)}
 
 
+def reads_of(args: Namespace) -> dict[str, Selection]:
+    """What the stage reads: images of --data and --split, or the photographs of --images, other files left out.
+
+    Raises InputError unless the arguments name one of them.
+    """
+    if args.images is None:
+        if args.data is None or args.split is None:
+            raise InputError("--data and --split: expected both, or --images in their place")
+        if args.longest is not None:
+            raise InputError("--longest: expected --images, not --data")
+        return reads("images")(args)
+    if args.data is not None or args.split is not None:
+        raise InputError("--images: expected neither --data nor --split beside it")
+    found, _ = scan(args.images)
+    return {"images": Selection(["photographs"], [each.path.name for each in found])}
+
+
 def load_network(args: Namespace, classes: int) -> MultiScale:
     """Load the multi-scale network of a weight file, ours or published, in eval mode.
 
     Raises InputError if the file is not a DeepLab, not the one that `args` name, or has not C = `classes`.
     """
-    from common import checkpoint
-    from common.architecture import check_pyramid
-    from seg.deeplab import MultiScale, build
-    from seg.pretrained import arch_of
-
-    content = checkpoint.load(args.weights)
-    arch = arch_of(content)
-    if arch is None:
-        raise InputError(f"{args.weights}: expected weights of seg.train or a published DeepLab-v2 with ResNet-101")
-    if args.backbone and args.backbone != arch["backbone"]:
-        raise InputError(f"{args.weights}: expected a {args.backbone}, found a {arch['backbone']!s:.40}")
-    pyramid = (
-        content.get("pyramid", (0.5, 0.75)) if args.pyramid is None else args.pyramid
-    )  # published files have the published scales
-    with checkpoint.prefix_errors(args.weights):
-        network = build(**arch)
-        check_pyramid(pyramid)
-    if network.arch.classes != classes:
-        raise InputError(f"{args.weights}: expected the data set's {classes} classes, found {network.arch.classes}")
-    checkpoint.load_into(network, content, args.weights)
-    return MultiScale(network, pyramid).eval()
+    return load_deeplab(args.weights, args.pyramid, args.backbone, classes)[0]
 
 
-def batches_of_one_size(sizes: Iterable[tuple[int, int]], batch_size: int) -> Iterator[list[int]]:
-    """Yield lists of at most `batch_size` indices into `sizes`, an iterable of (H, W); the sizes in a list are equal.
-
-    Each index comes once. A list is yielded as soon as it is full, so `sizes` may be a generator that reads files; the
-    incomplete lists, at most one a size, come last.
-    """
-    buckets = defaultdict(list)
-    for index, size in enumerate(sizes):
-        buckets[size].append(index)
-        if len(buckets[size]) == batch_size:
-            yield buckets.pop(size)
-    yield from buckets.values()
-
-
-def checked_size(dataset: DataSet, id: str, smallest: int) -> tuple[int, int]:
+def checked_size(dataset: DataSet | PhotographFolder, id: str, smallest: int) -> tuple[int, int]:
     """Read the size of an image, (H, W). Raises InputError if a side has less than `smallest` pixels."""
     height, width = dataset.image_size(id)
     if min(height, width) < smallest:
@@ -142,63 +148,18 @@ def network_outputs(
     args: Namespace, network: MultiScale, images: WholeImages, batches: Iterable[list[int]], device: torch.device
 ) -> Iterator[Output]:
     """Yield the Output of each of `batches`, lists of indices into `images`, each of images of one size."""
-    import torch
-
     from common import device as devices
     from common.loading import make_loader
-    from common.preprocess import normalise
 
     network = devices.to_device(network, device)
     for ids, rgbs in make_loader(images, batches, args.workers, device, images.collate):
-        on_device = rgbs.to(device, non_blocking=True)
-        with torch.inference_mode(), devices.autocast(device, args.amp):
-            logits = network(normalise(on_device, network.base.arch.convention))
-        yield ids, rgbs, on_device, logits.float()
-
-
-def labels_on_device(outputs: Iterable[Output], crf: dict[str, Any] | None) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield (id, label uint8 (H, W)) for each image of `network_outputs`, computed on the device of its logits.
-
-    `crf`: dense_crf's parameters or None. While the caller uses one label, a GPU computes the next.
-    """
-    import torch
-
-    from common import device as devices
-    from seg.deeplab import resize
-
-    def labels() -> Iterator[tuple[str, torch.Tensor]]:
-        for ids, _, images, logits in outputs:
-            for id, image, image_logits in zip(ids, images, logits):
-                with torch.inference_mode():
-                    scores = resize(image_logits[None], image.shape[:2])[0]  # (C + 1, H, W)
-                    if crf:
-                        scores = dense_crf(image, scores.softmax(dim=0), **crf)
-                yield id, scores.argmax(0).byte()
-
-    for id, label in devices.pipelined(labels()):
-        yield id, label.numpy()
-
-
-def logits_on_cpu(outputs: Iterable[Output]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Yield (id, uint8 (H, W, 3) RGB, logits float32 (h, w, C + 1)) for each image of `network_outputs`."""
-    from common import device as devices
-
-    batches = (((ids, rgbs), logits.permute(0, 2, 3, 1)) for ids, rgbs, _, logits in outputs)
-    for (ids, rgbs), logits in devices.pipelined(batches):
-        yield from zip(ids, rgbs.numpy(), logits.numpy())
+        yield ids, rgbs, *logits_of(network, rgbs, device, args.amp)
 
 
 def write_from_logits(out: Path, crf: dict[str, Any] | None, output: tuple[str, np.ndarray, np.ndarray]) -> None:
     """Write the label of an item of `logits_on_cpu`, in the image's size. `crf`: dense_crf's parameters or None."""
-    import cv2
-    from scipy.special import softmax
-
     id, rgb, logits = output
-    height, width = rgb.shape[:2]
-    logits = cv2.resize(logits, (width, height), interpolation=cv2.INTER_LINEAR).transpose(2, 0, 1)  # (C + 1, H, W)
-    if crf:
-        logits = dense_crf(rgb, softmax(logits, axis=0), **crf)
-    write_indexed(out / f"{id}.png", logits.argmax(0).astype("uint8"))
+    write_indexed(out / f"{id}.png", label_from_logits(rgb, logits, crf))
 
 
 def write_label(out: Path, output: tuple[str, np.ndarray]) -> None:
@@ -207,19 +168,64 @@ def write_label(out: Path, output: tuple[str, np.ndarray]) -> None:
     write_indexed(out / f"{id}.png", label)
 
 
+def write_with_overlay(write: Callable, out: Path, names: list[str], pair: tuple[Photograph, tuple]) -> None:
+    """Write the label of a photograph and its overlay. `pair`: the photograph, and the item that `write` takes."""
+    import cv2
+
+    from seg.overlay import write_overlay
+
+    photograph, output = pair
+    write(output)
+    rgb, label = read_photograph(photograph.path), read_indexed(out / f"{photograph.id}.png")
+    if label.shape != rgb.shape[:2]:  # it was shrunk
+        label = cv2.resize(label, rgb.shape[1::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+        write_indexed(out / f"{photograph.id}.png", label)
+    write_overlay(out / f"{photograph.id}{OVERLAY}", rgb, label, names)
+
+
+def write_legend(out: Path, names: list[str], photographs: list[Photograph]) -> None:
+    """Write what says how to read the labels of photographs: classes.txt, and names.csv where names are no ids."""
+    with atomic(out / "classes.txt") as partial_file:
+        partial_file.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    write_names(out / "names.csv", photographs)
+
+
 def run(args: Namespace) -> str:
     """Write the predictions that are missing; returns a summary."""
     from common import device as devices
+
+    device = devices.select_device(args.device, args.deterministic, args.tf32)
+    if args.images is None:
+        dataset = DataSet(args.data)
+        items = dataset.split(args.split)
+        network = load_network(args, len(dataset.classes))
+        predict(args, network, dataset, items, device)
+        return f"{len(items)} images{' with CRF' if args.crf else ''}"
+    folder = PhotographFolder(args.images, args.longest)
+    network, names = load_deeplab(args.weights, args.pyramid, args.backbone)
+    if distributed.IS_FIRST:
+        describe(folder, folder.photographs)
+    predict(args, network, folder, folder.photographs, device, names)
+    if distributed.IS_FIRST:
+        write_legend(args.out, names, folder.photographs)
+    return f"{len(folder.photographs)} photographs, {len(names)} classes{', with CRF' if args.crf else ''}"
+
+
+def predict(
+    args: Namespace,
+    network: MultiScale,
+    dataset: DataSet | PhotographFolder,
+    items: list[Item] | list[Photograph],
+    device: torch.device,
+    names: list[str] | None = None,
+) -> None:
+    """Write the labels of `items` that are missing; overlays with the class `names` too, if there are any."""
     from seg.dataset import WholeImages
     from seg.deeplab import smallest_side
 
-    device = devices.select_device(args.device, args.deterministic, args.tf32)
-    dataset = DataSet(args.data)
-    items = dataset.split(args.split)
-    network = load_network(args, len(dataset.classes))
     share = distributed.shard(items)
-    done = [is_complete(args.out / f"{item.id}.png") for item in share]
-    images = WholeImages(dataset, share)
+    endings = (".png", OVERLAY) if names else (".png",)
+    done = [all(is_complete(args.out / f"{item.id}{ending}") for ending in endings) for item in share]
     parameters = (*DEFAULTS, "min_probability", "backend")
     crf = {name: getattr(args, f"crf_{name}") for name in parameters} if args.crf else None
     smallest = smallest_side(network.scales)
@@ -227,15 +233,18 @@ def run(args: Namespace) -> str:
     # the batches of an uninterrupted run, without the complete ones: rounding depends on the composition of a batch
     batches = batches_of_one_size(sizes, args.inference_batch_size)
     batches = (batch for batch in batches if not all(done[index] for index in batch))
-    outputs = network_outputs(args, network, images, batches, device)
-    if device.type == "cuda" and not (crf and crf["backend"] == "pydensecrf"):
+    outputs = network_outputs(args, network, WholeImages(dataset, share), batches, device)
+    if stays_on_device(device, crf):
         outputs, write = labels_on_device(outputs, crf), partial(write_label, args.out)
     else:
         outputs, write = logits_on_cpu(outputs), partial(write_from_logits, args.out, crf)
+    if names:
+        photographs = {item.id: item for item in share}
+        outputs = ((photographs[output[0]], output) for output in outputs)
+        write = partial(write_with_overlay, write, args.out, names)
     for _ in for_each(write, outputs, cores(), args.out.name, done.count(False)):
         pass
-    return f"{len(items)} images{' with CRF' if crf else ''}"
 
 
 if __name__ == "__main__":
-    main(parser(), run, reads=reads("images"), settle=settle)
+    main(parser(), run, reads=reads_of, settle=settle)

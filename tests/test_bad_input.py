@@ -35,6 +35,9 @@ COMMANDS, READS, DAMAGED, OTHERS = (TABLES[name] for name in ("COMMANDS", "READS
 OUT_FILES = {"seg.export_voc_server": "tgz", "report.collect": "jsonl", "report.study": "md", "report.gallery": "png"}
 OUT_FILES |= {"weights.fetch": "pth", "report.fbr_lines": "jsonl", "report.fbr": "md", "report.fbr_picture": "png"}
 OUT_FILES |= {"report.irn_lines": "jsonl", "report.irn": "md", "report.irn_picture": "png"}
+OUT_FILES |= {"report.figure4": "png"}
+# folders whose mark is another file than stage.json
+REPORTS = {"report.html": "report.json", "report.compare": "compare.json", "report.publish": "SHA256SUMS"}
 
 
 @pytest.fixture(scope="session")
@@ -85,6 +88,11 @@ def place(tiny_data, tiny_devkit, tmp_path, weights, monkeypatch):
     put_records(tmp_path)
     put_rows(tmp_path)
     put_scores_without_saliency(tmp_path)
+    put_compared(tmp_path)
+    put_finished(tmp_path)
+    tags = {"a_simple": "disc", "b_simple": "bar", "c_complex": "disc;square", "d_complex": "disc;square;bar"}
+    lines = ["file,tags", *(f"{id}.jpg,{own}" for id, own in tags.items())]
+    (tmp_path / "tags.csv").write_text("\n".join(lines))
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.txt").write_text("years of work")
     monkeypatch.chdir(tmp_path)  # what is written to a relative path would show
@@ -158,6 +166,40 @@ def put_scores_without_saliency(place):
     ACTIONS["write"](place / "run/scores/instances/scores.json", json.dumps({"mean_ap": ap}))
     line = {"row": "ce", "seed": 1, "commit": None, "torch": "2", "machine": "M"}
     (place / "irn.jsonl").write_text(json.dumps(line | {"image_level": {"label_irn": labels}, "ap": ap}) + "\n")
+
+
+def put_compared(place):
+    """Two runs with a scored prediction, in which a_simple gains from the one to the other."""
+    scores = {"mean_iou": 50.0, "ignored": 1.0, "false_negative": 2.0, "class_iou": {"disc": 50.0}}
+    data = {"sha256": "0" * 64, "seen": ""}
+    record = {"command": "seg.evaluate", "arguments": {"split": "train", "seed": 1}, "inputs": {"data": data}}
+    record |= {"versions": {"torch": "2"}, "call": "", "started": "2026-01-01 10:00:00", "finished": None}
+    for name, score in (("a", 40.0), ("b", 60.0)):
+        run = place / "compared" / name
+        shutil.copytree(place / "label", run / "pred2")
+        line = {"id": "a_simple", "mean_iou": score, "ignored": 0.0, "class_iou": {}}
+        files = {"stage.json": record, "scores.json": scores, "images.jsonl": line}
+        for file, content in files.items():
+            ACTIONS["write"](run / "scores/pred2" / file, json.dumps(content))
+
+
+def put_finished(place):
+    """A finished run of a classifier and a scored prediction, on data of which a record is there."""
+    data = {"sha256": "0" * 64, "seen": ""}
+    times = {"started": "2026-01-01 10:00:00", "finished": "2026-01-01 10:00:30"}
+    for folder, command in (
+        ("drawn", "data.prepare_toy"),
+        ("finished/cls", "cls.train"),
+        ("finished/pred1", "seg.predict"),
+        ("finished/scores/pred1", "seg.evaluate"),
+    ):
+        record = {"command": command, "arguments": {"data": "drawn", "split": "train"}, "inputs": {"data": data}}
+        ACTIONS["write"](place / folder / "stage.json", json.dumps(record | times))
+    scores = json.dumps({"mean_iou": 50.0, "ignored": 1.0, "false_negative": 2.0})
+    files = {"scores/pred1/scores.json": scores, "table3.json": "[]", "table3.md": "a table", "pred1/a.png": "a label"}
+    for name, content in files.items():
+        ACTIONS["write"](place / "finished" / name, content)
+    shutil.copy(place / "cls.pth", place / "finished/cls/weights.pth")
 
 
 @pytest.fixture
@@ -270,7 +312,9 @@ def cases_of(command, run):
     elif "--out" in options:
         yield "--out @results.jsonl", [], "results.jsonl: expected a folder to write to"
         yield "--out @results.jsonl/out", [], "results.jsonl/out: "
-        for force in ("", " --force"):
+        if command in REPORTS:
+            yield "--out @mine", [], f"mine: expected an empty folder or one with {REPORTS[command]}"
+        for force in ("", " --force") if command not in REPORTS else ():
             yield f"--out @mine{force}", [], "mine: exists, but stage.json is not there"
         yield "--out @absent", [("link", "absent")], "/absent"
         yield f"--out @{'a' * 300}", [], "a" * 300

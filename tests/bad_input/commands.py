@@ -7,6 +7,8 @@ SEG = f"{TRAIN} --backbone vgg16 --fc-channels 4 --rates 1 --iterations 1 --batc
 COMMANDS = {  # arguments with which the command works; @ stands for the test's folder
     "data.prepare_toy": "--out @out --train 1 --val 1 --workers 1",
     "data.prepare_voc12": "--devkit @VOCdevkit/VOC2012 --saliency @saliency_aug --sbd @sbd --out @out",
+    "data.prepare_folder": "--images @tiny/JPEGImages --tags @tags.csv --saliency @tiny/saliency --val 0 --out @out "
+    "--classes @tiny/classes.txt --workers 1",
     "data.check": "--data @tiny --workers 1",
     "cls.train": CLS,
     "cls.train_fbr": f"{CLS} --labels saliency --contrast-from 0 --embedding 2 --bank-size 9 --queries 9 --negatives 2",
@@ -39,6 +41,11 @@ COMMANDS = {  # arguments with which the command works; @ stands for the test's 
     "report.summary": "--run @run",
     "report.labels": "--run @run",
     "report.gallery": "--data @tiny --split train --run @run --out @out.png --count 2",
+    "report.compare": "@compared/a @compared/b --data @tiny --out @out --count 2",
+    "report.figure4": "--data @tiny --split train --run @run --out @out.png --count 2 --column a pred1 "
+    "--column b pred2",
+    "report.html": "--run @compared/b --data @tiny --out @out --images 2",
+    "report.publish": "--run @finished --out @out",
     "report.irn_picture": "--data @tiny --split train --run @run --out @out.png --count 2 --weights @irn.pth "
     "--instances @instances --device cpu",
     "report.instances": "--run @run --name instances --title T --row 'a row' instances",
@@ -50,11 +57,12 @@ SALIENCY, TRUTH = "tiny/saliency/a_simple.png", "tiny/SegmentationClass/a_simple
 LABEL, MAP, SCORES = "label/a_simple.png", "maps/a_simple_0.png", "run/scores/pred1_val/scores.json"
 INSTANCES, OBJECTS = "instances/a_simple", "tiny/InstanceMasks/a_simple.png"
 CONTEXT, CAM, ROW = "tiny/context/a_simple.png", "run/all/cam/a_simple_0.png", "run/all/scores"
-WITHOUT = "run/ce/image_level/scores"
+WITHOUT, PREDICTED = "run/ce/image_level/scores", "compared/b"
 VOC = "VOCdevkit/VOC2012"
 READS = {  # the files of which each command reads every one: it meets them missing, and with bytes that mean nothing
     "data.prepare_voc12": f"{VOC}/ImageSets/Segmentation/train.txt {VOC}/JPEGImages/2007_000001.jpg sbd/train.txt "
     f"{VOC}/SegmentationClass/2007_000001.png {VOC}/Annotations/2007_000001.xml saliency_aug/2007_000001.png",
+    "data.prepare_folder": f"tags.csv {NAMES} {IMAGE} {SALIENCY}",
     "data.check": NAMES,
     "cls.train": f"{NAMES} {LIST} {IMAGE} cls.pth",
     "cls.train_fbr": f"{NAMES} {LIST} {IMAGE} {SALIENCY} cls.pth",
@@ -85,6 +93,10 @@ READS = {  # the files of which each command reads every one: it meets them miss
     "report.summary": SCORES,
     "report.gallery": f"{NAMES} {LIST} tiny/JPEGImages/c_complex.jpg tiny/saliency/c_complex.png "
     "tiny/SegmentationClass/c_complex.png run/pred2/c_complex.png",
+    "report.figure4": f"{NAMES} {LIST} {IMAGE} {TRUTH} run/pred1/a_simple.png run/pred2/c_complex.png",
+    "report.compare": f"{NAMES} {LIST} {IMAGE} {PREDICTED}/pred2/a_simple.png {PREDICTED}/scores/pred2/stage.json",
+    "report.html": f"{NAMES} {LIST} {PREDICTED}/scores/pred2/stage.json",
+    "report.publish": "finished/cls/weights.pth",
     "report.irn_picture": f"{NAMES} {LIST} {IMAGE} {INSTANCES}.png {INSTANCES}.json irn.pth "
     "tiny/JPEGImages/c_complex.jpg tiny/InstanceMasks/c_complex.png",
 }
@@ -106,6 +118,10 @@ DAMAGED = {  # files that may be missing, but that mean something if they are th
     "report.table": SCORES,
     "report.instances": "run/scores/instances/scores.json",
     "report.collect": f"{SCORES} run/table3.json",
+    "report.compare": f"{TRUTH} {PREDICTED}/scores/pred2/scores.json {PREDICTED}/scores/pred2/images.jsonl",
+    "report.html": f"{PREDICTED}/scores/pred2/scores.json {PREDICTED}/scores/pred2/images.jsonl",
+    "report.publish": "drawn/stage.json finished/table3.json finished/table3.md finished/scores/pred1/scores.json "
+    "finished/scores/pred1/stage.json finished/cls/stage.json",
     "report.fbr_lines": f"{ROW}/cam/scores.json {ROW}/label_cam/scores.json",
     "report.fbr_picture": CAM,
     "report.irn_lines": f"{WITHOUT}/label_irn/scores.json {WITHOUT}/instances/scores.json",
@@ -124,6 +140,21 @@ OTHERS = {  # command: [(more arguments, what is done first, message)], what onl
         ("--sbd @mine", [], "--sbd"),
         ("--saliency @mine", [], "2007_000001.png: no such file"),
         ("--labels-from yeti", [], "argument --labels-from: "),
+    ],
+    "data.prepare_folder": [
+        ("--images @mine", [], "mine: expected at least one photograph, named "),
+        ("--saliency @mine", [], "mine: expected <id>.png of at least one image"),
+        ("--ground-truth @mine", [], "mine: expected <id>.png of at least one image"),
+        ("--ground-truth @none", [], "/none: cannot be read"),
+        ("--ground-truth @label", [("label", LABEL, 4)], "a_simple.png: expected values 0 to 3 and 255, found 4"),
+        ("--ground-truth @label", [("truncate", LABEL)], "a_simple.png: expected a complete image"),
+        ("", [("bomb", IMAGE, 12000)], "a_simple.jpg: expected at most 67108864 pixels"),
+        ("", [("image", IMAGE, "I;16", (64, 48), "PNG")], "a_simple.jpg: expected 8 bits a channel"),
+        ("", [("image", SALIENCY, "RGBA")], "a_simple.png: expected a grey map of 8 bits, found mode RGBA"),
+        ("", [("write", "tags.csv", "file\n")], "tags.csv: expected the columns file and tags, found 'file'"),
+        ("", [("replace", "tags.csv", "disc", "yeti")], "classes.txt: expected every tag to be a class, yeti is none"),
+        ("", [("replace", "tags.csv", "b_simple.jpg", "a_simple.jpg")], "a_simple.jpg stands in the table twice"),
+        ("", [("replace", "tags.csv", "b_simple.jpg", "b.jpg")], "found b.jpg"),
     ],
     "data.check": [
         ("", [("remove", "tiny/lists")], "lists: expected at least one list"),
@@ -191,6 +222,8 @@ OTHERS = {  # command: [(more arguments, what is done first, message)], what onl
         ("", [("remove", LABEL)], "a_simple.png: no such file"),
     ],
     "seg.predict": [
+        ("--images @tiny/JPEGImages", [], "--images: expected neither --data nor --split beside it"),
+        ("--longest 500", [], "--longest: expected --images, not --data"),
         ("--backbone resnet101", [], "seg.pth: expected a resnet101, found a vgg16"),
         ("--weights @cls.pth", [], "cls.pth: expected weights of seg.train"),
         ("", [("image", IMAGE, "RGB", (64, 15))], "a_simple.jpg: expected at least 16 pixels a side, found 64x15"),
@@ -242,6 +275,7 @@ OTHERS = {  # command: [(more arguments, what is done first, message)], what onl
     ],
     "report.table": [
         ("--row baseline '' pred1_val", [], "--row: expected numbers as names"),
+        ("--published table3", [], "argument --published: invalid choice: 'table3'"),
         ("", [("write", "run/table3.md/x")], "table3.md: expected a file that can be written"),
     ],
     "report.collect": [
@@ -303,6 +337,45 @@ OTHERS = {  # command: [(more arguments, what is done first, message)], what onl
         ("--out @tiny/saliency/a_simple.png", [], "a_simple.png: expected a file outside of"),
         ("--out @run/pred1/a_simple.png", [], "a_simple.png: expected a file outside of"),
     ],
+    "report.figure4": [
+        ("--count 3", [], "argument --count: "),
+        ("--column a", [], "argument --column: expected 2 arguments"),
+        ("--column a label_masked", [], "--column: expected two or more, of different titles"),
+        ("--column image label_masked", [], "--column: expected two or more, of different titles"),
+        ("--column c none", [], "none: no such folder"),
+        ("--out @tiny/saliency/a_simple.png", [], "a_simple.png: expected a file outside of"),
+        ("--out @run/pred2/a_simple.png", [], "a_simple.png: expected a file outside of"),
+        ("", [("write", LIST, "a_simple\n")], "train.txt: expected at least one image with a class and ground truth"),
+    ],
+    "report.compare": [
+        ("--count 3", [], "argument --count: "),
+        ("@compared/a", [], "unrecognized arguments: "),
+        ("", [("remove", "compared/a")], "compared/a: no such folder"),
+        ("", [("write", f"{PREDICTED}/scores/pred2/stage.json", "{}")], "stage.json: expected the record of a stage"),
+        ("", [("replace", f"{PREDICTED}/scores/pred2/scores.json", "50.0, ", "[], ")], "expected the scores of seg."),
+        ("", [("replace", f"{PREDICTED}/scores/pred2/images.jsonl", "60.0", "[]")], "expected the scores of images"),
+        ("", [("label", f"{PREDICTED}/pred2/a_simple.png", 4)], "expected values 0 to 3 and 255, found 4"),
+        ("--out @compared/a", [], "compared/a: expected an empty folder or one with compare.json"),
+    ],
+    "report.html": [
+        ("--images -1", [], "argument --images: "),
+        ("--run @mine", [], "mine: expected a run, folders with the stage.json of a command"),
+        ("--out @compared/b/scores/pred2/report", [], "report: expected an --out outside of"),
+        ("", [("write", f"{PREDICTED}/scores/pred2/stage.json", "{}")], "stage.json: expected the record of a stage"),
+        ("", [("replace", f"{PREDICTED}/scores/pred2/scores.json", '"disc": 50.0', '"disc": []')], "finite numbers"),
+        ("", [("write", "tiny/lists/val.txt", b"\xff\xfe\x00")], "val.txt: expected UTF-8 text"),
+    ],
+    "report.publish": [
+        ("--run @mine", [], "mine: expected a run, folders with the stage.json of a command"),
+        ("--run @compared/a", [], "scores/pred2: seg.evaluate has not finished there"),
+        ("--stages pred1", [], "--stages pred1: expected trainings of "),
+        ("--stages ../cls", [], "argument --stages: "),
+        ("--out @finished/cls/out", [], "finished/cls/out: expected an --out outside of"),
+        ("--out @label", [], "label: expected an empty folder or one with SHA256SUMS"),
+        ("", [("replace", "finished/cls/stage.json", '"arguments": {', '"arguments": 5, "a": {')], "the record of a"),
+        ("", [("replace", "finished/scores/pred1/scores.json", "50.0", "[]")], "expected the scores of seg.evaluate"),
+        ("", [("write", "finished/a\nb.md", "")], "a\\nb.md': expected names without line breaks"),
+    ],
     "report.irn_picture": [
         ("--count 3", [], "argument --count: "),
         ("--weights @cls.pth", [], "cls.pth: expected weights of irn.train"),
@@ -341,10 +414,10 @@ OPTIONS = {  # what an option of this name takes, in each command that has it
     "a whole number from 0 to 4294967295": "--seed",
     "a whole number from 1 to 1000000000": "--bank-size --batch-size --blocks --centres --channels "
     "--crf-bilateral-srgb --crf-bilateral-sxy --crf-gaussian-sxy --crop-size --crops --depths --embedding --epochs "
-    "--iterations --negatives --nodes --prototype-pixels --queries --rates "
+    "--iterations --longest --negatives --nodes --prototype-pixels --queries --rates "
     "--refine-steps --save-every --steps --width",
     "a whole number from 0 to 1000000000": "--contrast-from --crf-bilateral-weight --crf-gaussian-weight "
-    "--crf-iterations --decay-epochs --fc-channels --workers",
+    "--crf-iterations --decay-epochs --fc-channels --images --workers",
     "a whole number from 8 to 8192": "--input-size",
     "a whole number from 0 to 255": "--saliency-threshold",
     "a whole number from 1 to 1000": "--kernel-size",
@@ -362,9 +435,9 @@ OPTIONS = {  # what an option of this name takes, in each command that has it
     "a number from 0 to 1": "--attention-threshold --background --background-threshold --band --complex-share "
     "--confidence --conflict-threshold --context --context-alone --crf-min-probability --entropy-quantile "
     "--extra-instance --hard-quantile --loose --map-thresholds --saliency-leak --saliency-missing --saliency-noise "
-    "--score-threshold --strict",
+    "--score-threshold --strict --threshold --val",
     "a number from 0.01 to 10": "--pyramid --scales",
-    "a name of letters, digits, '_', '-' and '.', no path": "--name --setting --tables --val",
+    "a name of letters, digits, '_', '-' and '.', no path": "--name --setting --stages --tables --val",
     "a number above 0, at most 1": "--iou",
     "64 hexadecimal digits": "--sha256 --saliency-sha256",
 }

@@ -46,7 +46,7 @@ def arguments_of(script):
 def test_numbers_are_the_defaults(script):
     parser = importlib.import_module(STAGES[script]).parser()
     found = vars(parser.parse_args(arguments_of(script)))
-    required = {action.dest for action in parser._actions if action.required}
+    required = {action.dest for action in parser._actions if action.required} | {"data", "split"}
     others = {"seg_predict": {"crf": True}}  # the paper's, but slow
     others["irn_cam"] = {"scales": [1, 0.5, 1.5, 2], "flip": True}  # IRN's; NSROM has none
     assert {name: value for name, value in found.items() if name not in required} == {
@@ -70,3 +70,23 @@ def test_summary_scores_the_folders_that_are_there(folders, tmp_path):
     splits = {Path(each[each.index("--pred") + 1]).name: each[each.index("--split") + 1] for each in scored}
     assert all(split == ("val" if name.endswith("_val") else "train") for name, split in splits.items())
     assert last == ("report.summary", ["--run", str(tmp_path / "run"), "--val", "val"])
+
+
+def test_what_has_no_ground_truth_is_not_scored(tmp_path):
+    data, run = tmp_path / "mine", tmp_path / "run"
+    for folder in (data / "lists", run / "cam", run / "pred2_val"):
+        folder.mkdir(parents=True)
+    for name, lines in (("classes", "dog"), ("lists/train", "a 0\nb 0\n"), ("lists/val", "c 0\nd 0")):
+        (data / f"{name}.txt").write_text(lines)
+
+    def scored():
+        calls = calls_of(tmp_path, "summary", DATA=data, RUN=run)
+        names = [Path(each[each.index("--pred") + 1]).name for module, each in calls if module == "seg.evaluate"]
+        return names, any(module == "report.summary" for module, _ in calls)
+
+    assert scored() == ([], False)
+    (data / "SegmentationClass").mkdir()
+    (data / "SegmentationClass/d.png").touch()
+    assert scored() == (["pred2_val"], True)
+    (data / "SegmentationClass/a.png").touch()  # and b has none: seg.evaluate says so
+    assert scored() == (["cam", "pred2_val"], True)

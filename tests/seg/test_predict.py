@@ -11,10 +11,13 @@ from PIL import Image
 from common import checkpoint
 from common.crf import DEFAULTS
 from common.dataset import DataSet
-from common.images import read_indexed
+from common.images import VOC_PALETTE, read_indexed
+from common.photographs import PhotographFolder
 from common.preprocess import normalise
 from seg.dataset import WholeImages
 from seg.deeplab import MultiScale, build
+from seg.inference import load_deeplab
+from seg.overlay import overlay
 from seg.predict import (
     batches_of_one_size,
     labels_on_device,
@@ -22,6 +25,7 @@ from seg.predict import (
     logits_on_cpu,
     network_outputs,
     parser,
+    reads_of,
     run,
     settle,
     write_from_logits,
@@ -260,3 +264,167 @@ def test_unfit_weights_are_refused(tmp_path):
     torch.save({**state, "module.base.fc.weight": torch.zeros(1)}, path)
     with pytest.raises(InputError, match="fc.weight has no place"):
         load_network(args, 3)
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    """A folder of three photographs, one of them on its side, and of what is none. Calls here start no processes."""
+    monkeypatch.setattr("seg.predict.cores", lambda: 1)
+    (tmp_path / "photos").mkdir()
+    exif, rng = Image.Exif(), np.random.default_rng(0)
+    exif[0x0112] = 6
+    for name, size, options in (
+        ("Été (1).JPG", (48, 64), {"exif": exif, "quality": 95}),
+        ("b.png", (40, 56), {}),
+        ("c.webp", (48, 64), {"lossless": True}),
+    ):
+        image = Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)).resize(size[::-1])
+        image.save(tmp_path / "photos" / name, **options)
+    (tmp_path / "photos/notes.txt").touch()
+    return tmp_path / "photos"
+
+
+def predict_photos(photos, weights, out, *more):
+    out.mkdir(exist_ok=True)
+    options = ["--images", photos, "--weights", weights, "--out", out, "--device", "cpu", "--workers", 0, *more]
+    args = parser().parse_args([str(option) for option in options])
+    return args, run(args)
+
+
+IDS = {"ete_1": (64, 48), "b": (40, 56), "c": (48, 64)}  # sizes (H, W) of the upright photographs
+
+
+def test_photographs_need_no_data_set(photos, tmp_path, weights, capsys):
+    args, summary = predict_photos(photos, weights, tmp_path / "pred")
+    assert summary == "3 photographs, 3 classes"
+    said = capsys.readouterr().out
+    assert "passed over (1): notes.txt" in said and "names.csv (1): Été (1).JPG is ete_1" in said
+    assert reads_of(args)["images"].files == ["b.png", "c.webp", "Été (1).JPG"]
+    names = {path.name for path in (tmp_path / "pred").iterdir()}
+    pictures = {f"{id}{ending}" for id in IDS for ending in (".png", "_overlay.jpg")}
+    assert names == pictures | {"classes.txt", "names.csv"}
+    assert (tmp_path / "pred/classes.txt").read_text() == "class 1\nclass 2\nclass 3\n"
+    assert (tmp_path / "pred/names.csv").read_text() == "file,id\nÉté (1).JPG,ete_1\n"
+    for id, size in IDS.items():
+        label = read_indexed(tmp_path / "pred" / f"{id}.png")
+        assert label.shape == size
+        check_overlay(tmp_path / "pred" / f"{id}_overlay.jpg", PhotographFolder(photos).image(id), label)
+    assert len(np.unique(read_indexed(tmp_path / "pred/c.png"))) > 1
+
+
+def check_overlay(path, rgb, label):
+    """Where the label has a class, the photograph is mixed with its colour; elsewhere it is as it was."""
+    height, width = label.shape
+    with Image.open(path) as image:
+        found = np.asarray(image)
+    assert found.shape[0] > height and found.shape[1] >= width
+    palette = np.array(VOC_PALETTE, np.float32).reshape(256, 3)
+    expected = np.where((label > 0)[..., None], (rgb + palette[label]) / 2, rgb)
+    assert np.abs(found[:height, :width] - expected).mean() < 6 < np.abs(rgb - expected).mean() + 6 * (label == 0).all()
+
+
+def test_photographs_are_predicted_as_images_of_a_data_set(photos, tmp_path, weights, tiny_data):
+    folder = tmp_path / "same"
+    folder.mkdir()
+    for path in (tiny_data / "JPEGImages").iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "first").mkdir()
+    crf = ["--crf", "--crf-iterations", 2, "--crf-backend", "lattice"]
+    options = ["--data", tiny_data, "--split", "train", "--weights", weights, "--device", "cpu", "--workers", 0, *crf]
+    run(parser().parse_args([str(option) for option in [*options, "--out", tmp_path / "first"]]))
+    predict_photos(folder, weights, tmp_path / "second", *crf)
+    for path in (tmp_path / "first").iterdir():
+        assert path.read_bytes() == (tmp_path / "second" / path.name).read_bytes()
+    assert len(list((tmp_path / "first").iterdir())) == 4
+
+
+def test_large_photographs_are_predicted_shrunk(photos, tmp_path, weights):
+    predict_photos(photos, weights, tmp_path / "pred", "--longest", 32)
+    for id, size in IDS.items():
+        assert read_indexed(tmp_path / "pred" / f"{id}.png").shape == size
+    small = PhotographFolder(photos, 32)
+    assert small.image("c").shape == (24, 32, 3) and small.image_size("ete_1") == (32, 24)
+    (tmp_path / "small").mkdir()
+    Image.fromarray(small.image("c")).save(tmp_path / "small/c.png")
+    predict_photos(tmp_path / "small", weights, tmp_path / "pred_small")
+    expected = read_indexed(tmp_path / "pred_small/c.png").repeat(2, 0).repeat(2, 1)
+    np.testing.assert_array_equal(read_indexed(tmp_path / "pred/c.png"), expected)
+
+
+def test_photographs_go_on_where_they_stopped(photos, tmp_path, weights):
+    predict_photos(photos, weights, tmp_path / "pred")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "pred").iterdir()}
+    for name in ("b.png", "c_overlay.jpg"):
+        (tmp_path / "pred" / name).unlink()
+    kept = (tmp_path / "pred/ete_1_overlay.jpg").stat().st_mtime_ns
+    predict_photos(photos, weights, tmp_path / "pred")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "pred").iterdir()} == before
+    assert (tmp_path / "pred/ete_1_overlay.jpg").stat().st_mtime_ns == kept
+
+
+def test_the_command_takes_photographs(run_command, photos, tmp_path, weights):
+    command = ("--images", photos, "--weights", weights, "--out", tmp_path / "pred", "--device", "cpu", "--workers", 0)
+    for words in ("3 photographs, 3 classes", "nothing to do"):
+        result = run_command("seg.predict", *command)
+        assert result.returncode == 0 and words in result.stdout, result.stderr
+        (photos / "new.txt").touch()  # no photograph: no change
+    arguments = json.loads((tmp_path / "pred/stage.json").read_text())["arguments"]
+    assert arguments["images"] == str(photos) and arguments["data"] is arguments["split"] is None
+    Image.new("RGB", (40, 30)).save(photos / "d.png")
+    assert "--images had another content" in run_command("seg.predict", *command).stderr
+
+
+@pytest.mark.parametrize("more, message", [
+    ([], "--data and --split: expected both, or --images in their place"),
+    (["--data", "d"], "--data and --split: expected both"),
+    (["--split", "val"], "--data and --split: expected both"),
+    (["--images", "i", "--data", "d", "--split", "val"], "--images: expected neither"),
+    (["--images", "i", "--split", "val"], "--images: expected neither"),
+    (["--images", "none"], "none: cannot be read"),
+    (["--data", "d", "--split", "val", "--longest", "9"], "--longest: expected --images, not --data"),
+])  # fmt: skip
+def test_either_a_data_set_or_photographs(more, message):
+    args = parser().parse_args(["--weights", "w", "--out", "o", *more])
+    with pytest.raises(InputError, match=message):
+        reads_of(args)
+
+
+@pytest.mark.parametrize("kind, message", [
+    ("small", "b.png: expected at least 16 pixels a side, found 20x15"),
+    ("damaged", "b.png: expected a complete image, PNG, JPEG or WebP"),
+])  # fmt: skip
+def test_photographs_that_cannot_be_used_are_named(photos, tmp_path, weights, kind, message):
+    if kind == "small":
+        Image.new("RGB", (20, 15)).save(photos / "b.png")
+    else:
+        (photos / "b.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(InputError, match=message):
+        predict_photos(photos, weights, tmp_path / "pred")
+    assert not list((tmp_path / "pred").iterdir())
+
+
+def test_class_names(tmp_path):
+    torch.manual_seed(0)
+    state = MultiScale(build(**ARCH)).state_dict()
+    for given, names in (
+        ([], ["class 1", "class 2", "class 3"]),
+        (["a", "b", "c"], ["a", "b", "c"]),
+        (["a", "b"], ["class 1", "class 2", "class 3"]),
+        (["two\nlines", "b", "\ud800"], ["two lines", "b", "?"]),
+        ([" ", "b", "c"], ["class 1", "class 2", "class 3"]),
+    ):
+        checkpoint.save(tmp_path / "weights.pth", arch=ARCH | {"class_names": given}, pyramid=[], state_dict=state)
+        assert load_deeplab(tmp_path / "weights.pth")[1] == names
+    assert load_deeplab(published(tmp_path / "a.pth"))[1] == ["class 1", "class 2", "class 3"]
+    names = load_deeplab(published(tmp_path / "voc.pth", classes=20))[1]
+    assert names[0] == "aeroplane" and names[-1] == "tvmonitor" and len(names) == 20
+
+
+def test_overlays_of_many_classes_and_of_none(tmp_path):
+    label = np.arange(254, dtype=np.uint8).reshape(2, 127)
+    many = overlay(np.zeros((2, 127, 3), np.uint8), label, [f"name of class {number}" * 9 for number in range(253)])
+    assert many.width < 800 and many.height > 253 * 10
+    none = overlay(np.full((30, 200, 3), 77, np.uint8), np.zeros((30, 200), np.uint8), ["a"])
+    assert (np.asarray(none)[:30] == 77).all() and none.width == 200 and none.height > 30
+    wide = overlay(np.zeros((20, 5000, 3), np.uint8), np.zeros((20, 5000), np.uint8), ["a"])
+    assert wide.width == 2048 and wide.height < 90

@@ -1,0 +1,148 @@
+"""What a trained DeepLab-v2 makes of images: network, logits, CRF, labels. For seg.predict and seg.segmenter alike."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from common.crf import dense_crf
+from data.prepare_voc12 import CLASSES as VOC_CLASSES
+from stages.files import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from seg.deeplab import MultiScale
+
+    # of a batch: ids, uint8 (B, H, W, 3) RGB on the CPU and on the device, logits float32 (B, C + 1, h, w)
+    Output = tuple[tuple[str, ...], torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+def load_deeplab(
+    path: Path, pyramid: Sequence[float] | None = None, backbone: str | None = None, classes: int | None = None
+) -> tuple[MultiScale, list[str]]:
+    """Load the multi-scale network of a weight file, ours or published, in eval mode, and the names of its C classes.
+
+    `pyramid`: the scales beside 1 at which it runs, by default the file's; published files have the published scales.
+    Raises InputError if the file is not a DeepLab, or not of the `backbone` or the data set's `classes`, if given.
+    """
+    from common import checkpoint
+    from common.architecture import check_pyramid
+    from seg.deeplab import MultiScale, build
+    from seg.pretrained import arch_of
+
+    content = checkpoint.load(path)
+    arch = arch_of(content)
+    if arch is None:
+        raise InputError(f"{path}: expected weights of seg.train or a published DeepLab-v2 with ResNet-101")
+    if backbone and backbone != arch["backbone"]:
+        raise InputError(f"{path}: expected a {backbone}, found a {arch['backbone']!s:.40}")
+    pyramid = content.get("pyramid", (0.5, 0.75)) if pyramid is None else pyramid
+    with checkpoint.prefix_errors(path):
+        network = build(**arch)
+        check_pyramid(pyramid)
+    if classes is not None and network.arch.classes != classes:
+        raise InputError(f"{path}: expected the data set's {classes} classes, found {network.arch.classes}")
+    checkpoint.load_into(network, content, path)
+    return MultiScale(network, pyramid).eval(), class_names(content, network.arch)
+
+
+def class_names(content: dict[str, Any], arch: Any) -> list[str]:
+    """The names of the C foreground classes of a weight file's `content`, whose network has this `arch`.
+
+    Files without names: VOC's for a published DeepLab of 20 classes, else "class 1", "class 2", ….
+    """
+    texts = [name.encode("utf-8", "replace").decode() for name in arch.class_names]  # no half of a surrogate pair
+    names = [" ".join(text.split()) for text in texts]  # each in one line, as in classes.txt
+    if len(names) == arch.classes and all(names):
+        return names
+    is_published = "arch" not in content
+    numbers = [f"class {number}" for number in range(1, arch.classes + 1)]
+    return list(VOC_CLASSES) if is_published and arch.classes == len(VOC_CLASSES) else numbers
+
+
+def batches_of_one_size(sizes: Iterable[tuple[int, int]], batch_size: int) -> Iterator[list[int]]:
+    """Yield lists of at most `batch_size` indices into `sizes`, an iterable of (H, W); the sizes in a list are equal.
+
+    Each index comes once. A list is yielded as soon as it is full, so `sizes` may be a generator that reads files; the
+    incomplete lists, at most one a size, come last.
+    """
+    buckets = defaultdict(list)
+    for index, size in enumerate(sizes):
+        buckets[size].append(index)
+        if len(buckets[size]) == batch_size:
+            yield buckets.pop(size)
+    yield from buckets.values()
+
+
+def logits_of(
+    network: MultiScale, rgbs: torch.Tensor, device: torch.device, amp: bool | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(the images on the device, logits float32 (B, C + 1, h, w) there) of uint8 (B, H, W, 3) RGB.
+
+    `network` is on the device already; `amp`: see common.device.autocast.
+    """
+    import torch
+
+    from common import device as devices
+    from common.preprocess import normalise
+
+    on_device = rgbs.to(device, non_blocking=True)
+    with torch.inference_mode(), devices.autocast(device, amp):
+        logits = network(normalise(on_device, network.base.arch.convention))
+    return on_device, logits.float()
+
+
+def labels_on_device(outputs: Iterable[Output], crf: dict[str, Any] | None) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield (id, label uint8 (H, W)) for each image of the `outputs`, computed on the device of its logits.
+
+    `crf`: dense_crf's parameters or None. While the caller uses one label, a GPU computes the next.
+    """
+    import torch
+
+    from common import device as devices
+    from seg.deeplab import resize
+
+    def labels() -> Iterator[tuple[str, torch.Tensor]]:
+        for ids, _, images, logits in outputs:
+            for id, image, image_logits in zip(ids, images, logits):
+                with torch.inference_mode():
+                    scores = resize(image_logits[None], image.shape[:2])[0]  # (C + 1, H, W)
+                    if crf:
+                        scores = dense_crf(image, scores.softmax(dim=0), **crf)
+                yield id, scores.argmax(0).byte()
+
+    for id, label in devices.pipelined(labels()):
+        yield id, label.numpy()
+
+
+def logits_on_cpu(outputs: Iterable[Output]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Yield (id, uint8 (H, W, 3) RGB, logits float32 (h, w, C + 1)) for each image of the `outputs`."""
+    from common import device as devices
+
+    batches = (((ids, rgbs), logits.permute(0, 2, 3, 1)) for ids, rgbs, _, logits in outputs)
+    for (ids, rgbs), logits in devices.pipelined(batches):
+        yield from zip(ids, rgbs.numpy(), logits.numpy())
+
+
+def label_from_logits(rgb: np.ndarray, logits: np.ndarray, crf: dict[str, Any] | None) -> np.ndarray:
+    """Label uint8 (H, W) of an image, uint8 (H, W, 3) RGB, with logits float32 (h, w, C + 1), on the CPU.
+
+    `crf`: dense_crf's parameters or None.
+    """
+    import cv2
+    from scipy.special import softmax
+
+    height, width = rgb.shape[:2]
+    logits = cv2.resize(logits, (width, height), interpolation=cv2.INTER_LINEAR).transpose(2, 0, 1)  # (C + 1, H, W)
+    if crf:
+        logits = dense_crf(rgb, softmax(logits, axis=0), **crf)
+    return logits.argmax(0).astype("uint8")
+
+
+def stays_on_device(device: torch.device, crf: dict[str, Any] | None) -> bool:
+    """Whether labels are made on the device: on a GPU, but for the CRF of pydensecrf, which runs on the CPU alone."""
+    return device.type == "cuda" and not (crf and crf["backend"] == "pydensecrf")

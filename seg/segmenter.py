@@ -1,0 +1,78 @@
+"""A trained DeepLab-v2 from Python: a weight file, then arrays in and arrays out."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from common import device as devices
+from common.crf import DEFAULTS, choose_backend
+from seg.deeplab import smallest_side
+from seg.inference import (
+    label_from_logits,
+    labels_on_device,
+    load_deeplab,
+    logits_of,
+    logits_on_cpu,
+    stays_on_device,
+)
+from stages.files import InputError
+
+
+class Segmenter:
+    """Labels the pixels of photographs with a weight file of seg.train, or a published DeepLab-v2 with ResNet-101.
+
+    `crf`: whether a dense CRF follows, as in the paper (4.1), with its published numbers; a dictionary of parameters of
+    common.crf.dense_crf takes others, such as {"iterations": 5}. `device`: "auto", a GPU if there is one, "cpu",
+    "cuda", "cuda:1", …. `pyramid`: the scales beside 1 at which the network runs, by default those of the weights.
+    `amp`: bfloat16, by default if the hardware is fast at it.
+
+    Attributes: `class_names` (list of C foreground class names: label value c has class_names[c - 1]), `device`.
+    Raises InputError if the file holds no such network, or if the device or the CRF's backend is not there.
+    """
+
+    def __init__(
+        self,
+        weights: Path | str,
+        crf: bool | dict[str, Any] = False,
+        device: str = "auto",
+        pyramid: list[float] | None = None,
+        amp: bool | None = None,
+    ):
+        self.device = devices.select_device(device)
+        network, self.class_names = load_deeplab(Path(weights), pyramid)
+        self._network = devices.to_device(network, self.device)
+        self._smallest = smallest_side(network.scales)
+        self._amp = amp
+        self._crf = _crf_parameters(crf, self.device) if crf or isinstance(crf, dict) else None
+
+    def predict(self, rgb: np.ndarray) -> np.ndarray:
+        """Label each pixel of an image: 0 background, 1 to C the classes of `class_names`.
+
+        rgb: uint8 (H, W, 3), RGB, upright. Returns uint8 (H, W), what `seg.predict --images` writes for that photograph
+        alone. Raises InputError if `rgb` is no such array, or too small for the network.
+        """
+        if not (isinstance(rgb, np.ndarray) and rgb.dtype == np.uint8 and rgb.ndim == 3 and rgb.shape[2] == 3):
+            found = f"{rgb.dtype} {rgb.shape}" if isinstance(rgb, np.ndarray) else type(rgb).__name__
+            raise InputError(f"expected an image as uint8 (H, W, 3), RGB, found {found}")
+        if min(rgb.shape[:2]) < self._smallest:
+            found = f"{rgb.shape[1]}x{rgb.shape[0]}"
+            raise InputError(f"expected an image of at least {self._smallest} pixels a side, found {found}")
+        rgbs = torch.from_numpy(np.array(rgb, order="C"))[None]  # a copy: the array may be read-only
+        outputs = [(("",), rgbs, *logits_of(self._network, rgbs, self.device, self._amp))]
+        if stays_on_device(self.device, self._crf):
+            ((_, label),) = labels_on_device(outputs, self._crf)
+            return label
+        ((_, rgb, logits),) = logits_on_cpu(outputs)
+        return label_from_logits(rgb, logits, self._crf)
+
+
+def _crf_parameters(given, device):
+    """All parameters of dense_crf. Raises InputError if some of those given are none."""
+    parameters = DEFAULTS | {"min_probability": 0.0, "backend": "auto"}
+    given = given if isinstance(given, dict) else {}
+    if unknown := given.keys() - parameters.keys():
+        raise InputError(f"dense CRF: expected parameters of {', '.join(parameters)}, found {min(unknown)}")
+    parameters |= given
+    return parameters | {"backend": choose_backend(parameters["backend"], device.type)}
