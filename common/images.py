@@ -30,6 +30,7 @@ def _voc_palette():
 
 
 VOC_PALETTE = _voc_palette()
+VOC_COLOURS = np.array(VOC_PALETTE, np.uint8).reshape(256, 3)
 
 
 @contextmanager

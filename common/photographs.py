@@ -159,7 +159,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
     """Context with an open photograph. Raises InputError if it is missing, damaged, too large or not of 8 bits."""
     with opening(path, "PNG, JPEG or WebP"), Image.open(path, formats=FORMATS) as image:
         check_pixels(image)
-        if image.mode[0] in "IF" or image.format == "PNG" and ";16" in str(image.tile[0][3]):  # what decodes it
+        if image.mode[0] in "IF" or image.format == "PNG" and any(";16" in str(tile[3]) for tile in image.tile):
             raise InputError(f"{path}: expected 8 bits a channel, found 16 or more")
         if image.format == "PNG":
             image.load()  # its orientation may stand behind the pixels

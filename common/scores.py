@@ -1,5 +1,6 @@
 """Confusion matrix and the scores computed from it (paper 4.2)."""
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -71,19 +72,36 @@ def read_scores(path: Path, names: Iterable[str] = REPORTED) -> dict[str, Any]:
     """Read the scores that seg.evaluate wrote, {name: percent, or None for an undefined score, …}.
 
     Raises InputError unless all of `names` are there, for all images and for simple and complex ones, of class maps at
-    each threshold.
+    each threshold, and all numbers are finite.
     """
     found, names = read_json(path), list(names)
     for scores in _parts(found):
-        for name in names:
-            if not isinstance(scores, dict) or not isinstance(scores.get(name, ""), (int, float, type(None))):
-                raise InputError(f"{path}: expected the scores of seg.evaluate, {name} among them")
-    for cut in (*([found["fixed"]] if "fixed" in found else []), *found.get("thresholds", [])):
-        if not isinstance(cut.get("threshold"), (int, float)):
-            raise InputError(f"{path}: expected the scores of seg.evaluate, a number as threshold")
-    if not isinstance(found.get("threshold", 0), (int, float)):
-        raise InputError(f"{path}: expected the scores of seg.evaluate, a number as threshold")
+        if not isinstance(scores, dict) or not all(name in scores and _is_score(scores[name]) for name in names):
+            raise InputError(f"{path}: expected the scores of seg.evaluate, {', '.join(names)} among them")
+        classes = scores.get("class_iou", {})
+        if not (isinstance(classes, dict) and all(map(_is_score, [scores.get("images"), *classes.values()]))):
+            raise InputError(f"{path}: expected the scores of seg.evaluate, numbers by name")
+    of_maps = [found[key] for key in ("fixed",) if key in found] + found.get("thresholds", [])
+    of_maps += [found] if of_maps or "threshold" in found else []
+    if not all(type(cut.get("threshold")) in (int, float) and math.isfinite(cut["threshold"]) for cut in of_maps):
+        raise InputError(f"{path}: expected the scores of seg.evaluate, each with its threshold")
     return found
+
+
+def cuts(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The scores in a report of seg.evaluate: {"": those of labels}, or of maps {"best": …, "fixed": …}, what there is.
+
+    "best" is at the threshold that is best on the ground truth scored with, which is all that earlier versions kept.
+    """
+    if "threshold" not in found:
+        return {"": found}
+    if found.get("chosen") == "fixed":
+        return {"fixed": found}
+    return {"best": found} | ({"fixed": found["fixed"]} if "fixed" in found else {})
+
+
+def _is_score(value):
+    return value is None or type(value) in (int, float) and math.isfinite(value)
 
 
 def _parts(found):

@@ -29,15 +29,11 @@ from PIL import Image
 
 from common.dataset import SAFE_ID
 from common.images import FORMATS, IGNORE_INDEX, image_size, read_indexed
+from common.voc import CLASSES
 from data.download import sha256_digits, voc12_folders
 from stages.command import main, stage_parser
 from stages.files import InputError, atomic
 from stages.progress import progress_bar
-
-CLASSES = (
-    "aeroplane bicycle bird boat bottle bus car cat chair cow"
-    " diningtable dog horse motorbike person pottedplant sheep sofa train tvmonitor"
-).split()
 
 # Images, of those with one class and with several, and per class: the lists published with the paper's code.
 PUBLISHED = {

@@ -41,6 +41,8 @@ def read_tags(path: Path) -> dict[str, list[str]]:
                 name, where = (row["file"] or "").strip(), f"{path} line {rows.line_num}"
                 if not name:
                     raise InputError(f"{where}: expected the name of a file")
+                if any(row.get(None, ())):
+                    raise InputError(f"{where}: expected {len(columns)} cells, found more (tags have ; between them)")
                 if name in found:
                     raise InputError(f"{where}: {name} stands in the table twice")
                 tags = [tag.strip() for tag in (row["tags"] or "").split(";") if tag.strip()]

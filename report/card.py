@@ -5,11 +5,10 @@ What no record says is left out. Every number has its split beside it, and the t
 
 from typing import Any, NamedTuple
 
-from report.checks import commit_of, short_commit
-from report.markdown import argument, cell, listed, megabytes, percent, shell_word
-from report.overview import duration
-from report.reading import Scored, Stage
-from report.summary import cuts
+from common.scores import cuts
+from report.markdown import cell, listed, megabytes, percent, shell_word
+from report.reading import Scored, Stage, argument_text, commit_of, duration, short_commit
+from report.summary import said_of
 from report.table import markdown_table
 
 TRAININGS = {  # commands that write weights, and those that read them
@@ -164,7 +163,7 @@ def use(facts: Facts) -> str:
 def last_prediction(facts: Facts, network: Weights) -> Stage | None:
     """The run's last prediction with a network, or None."""
     own = f"/{network.stage.folder}/weights.pth"
-    calls = [stage for stage in facts.stages if stage.command == "seg.predict"]
+    calls = [stage for stage in facts.stages if stage.command == "seg.predict" and stage.arguments.get("split")]
     return next((each for each in reversed(calls) if str(each.arguments.get("weights")).endswith(own)), None)
 
 
@@ -186,11 +185,11 @@ def scores(facts: Facts) -> str:
     """The table of scores; class maps have a row for each of two thresholds."""
     body = []
     for scored in facts.scored:
-        for _, addition, found in cuts(scored.scores):
+        for cut, found in cuts(scored.scores).items():
             kinds = [fields(found.get(kind)).get("mean_iou") for kind in ("simple", "complex")]
             numbers = [percent(number) for number in (found["mean_iou"], *kinds, found["ignored"])]
             images = scored.scores.get("images")
-            body.append([cell(scored.title + addition), cell(scored.split), cell(images), *numbers])
+            body.append([cell(scored.title + said_of(cut, found)), cell(scored.split), cell(images), *numbers])
     if not body:
         return ""
     columns = ["", "split", "images", "mIoU %", "simple %", "complex %", "ignored %"]
@@ -199,7 +198,8 @@ def scores(facts: Facts) -> str:
         notes.append("Best here: of those tried, the threshold of the best mIoU on the very ground truth of this row.")
     fixed = [fields(scored.scores.get("fixed")).get("from") for scored in facts.scored]
     if any(fixed):
-        notes.append(f"Fixed: the threshold that {listed(filter(None, fixed))} gave.")
+        given = listed(filter(None, fixed))
+        notes.append(f"Fixed: a threshold that was not chosen on this ground truth, given by {given}.")
     return f"## Scores\n\n{markdown_table(columns, body)}\n{' '.join(notes)}"
 
 
@@ -226,7 +226,7 @@ def trainings(facts: Facts) -> str:
     stages = [each.stage for each in facts.weights]
     body = [["command", *(stage.command for stage in stages)]]
     for name in sorted({name for stage in stages for name in stage.arguments}):
-        values = (argument(stage.arguments[name]) if name in stage.arguments else "" for stage in stages)
+        values = (cell(argument_text(stage.arguments[name])) if name in stage.arguments else "" for stage in stages)
         body.append([cell(name), *values])
     body.append(["*result*", *(cell(stage.record.get("summary")) for stage in stages)])
     return f"## Trainings\n\n{markdown_table(['argument', *(cell(stage.folder) for stage in stages)], body)}"

@@ -8,7 +8,8 @@ import numpy as np
 
 from common.dataset import DataSet
 from common.images import IGNORE_INDEX, read_grey, read_indexed
-from report.reading import Scored, Stage, seconds_of
+from report.choice import even
+from report.reading import Scored, Stage, commit_of, recorded_run, seconds_of, short_commit
 from stages.files import InputError
 
 SAMPLED = 200  # files of a folder that are looked at, evenly spaced: a share of 2 % shows, at seconds a report
@@ -19,7 +20,7 @@ FEWEST_IMAGES = 5  # of a class among those sampled, before its absence means an
 MOST_WAITING = 0.2  # share of a training's time spent waiting for data
 RISEN = 1.1  # a loss that ends above this many times its beginning did not learn
 ENDS = 0.1  # share of a curve whose mean is its beginning or its end
-LABELLERS = ("seg.predict", "irn.walk", "irn.seed", "irn.label_maps")  # beside all of pseudo
+LABELLERS = ("seg.predict", "irn.walk", "irn.seed")  # beside all of pseudo
 MAPPERS = ("cls.infer", "cls.refine")
 
 Curves = dict[str, list[tuple[int, float]]]  # a training's, as report.reading gives them
@@ -52,12 +53,9 @@ def findings(
             continue
         if stage.command in MAPPERS:
             found += empty_maps(run, stage)
-        if (
-            dataset
-            and stage.folder not in known
-            and (stage.command.startswith("pseudo.") or stage.command in LABELLERS)
-        ):
-            found += labels(run, stage, dataset)
+        is_label = stage.command.startswith("pseudo.") or stage.command in LABELLERS
+        if dataset and is_label and isinstance(stage.arguments.get("split"), str):  # not of photographs elsewhere
+            found += labels(run, stage, dataset, stage.folder in known)
     for folder, each in curves.items():
         found += [*waiting(folder, each), *risen(folder, each)]
     return found
@@ -88,11 +86,11 @@ def inputs_of(run: Path, stage: Stage, stages: Iterable[Stage]) -> list[Stage]:
     """The stages of the run that a stage read: those whose folder, or a file in it, an input names."""
     named = {path for path in (stage.arguments.get(name) for name in stage.record["inputs"]) if isinstance(path, str)}
     places = {place.parts for path in named for place in (Path(path), Path(path).parent)}
-    name = run.resolve().name  # records hold the paths that were given, relative to a folder that is not recorded
+    names = {run.resolve().name, *(Path(place).name for place in recorded_run(stage))}  # it may have been renamed
 
     def is_read(other):
-        parts = (name, *Path(other.folder).parts)
-        return any(place[-len(parts) :] == parts for place in places)
+        ways = [(name, *Path(other.folder).parts) for name in names]
+        return any(place[-len(way) :] == way for place in places for way in ways)
 
     return [other for other in stages if other.folder != stage.folder and is_read(other)]
 
@@ -132,18 +130,6 @@ def commits(stages: Iterable[Stage]) -> list[Finding]:
     return found
 
 
-def commit_of(stage: Stage) -> str | None:
-    """The commit that made a stage, with -dirty behind it if there were changes; None if the record has none."""
-    versions = stage.record.get("versions")
-    commit = versions.get("commit") if isinstance(versions, dict) else None
-    return commit if isinstance(commit, str) and commit else None
-
-
-def short_commit(commit: str) -> str:
-    """A commit's first ten digits, and -dirty if there were changes."""
-    return commit.removesuffix("-dirty")[:10] + ("-dirty" if commit.endswith("-dirty") else "")
-
-
 def without_images(scored: Iterable[Scored]) -> list[Finding]:
     """Scores that an earlier version wrote, without those of single images."""
     names = [each.folder for each in scored if not each.images]
@@ -166,10 +152,12 @@ def almost_ignored(folder: str, share: float) -> Finding:
 
 
 def scores_missed(scored: Iterable[Scored]) -> list[Finding]:
-    """Classes of which not a pixel is right."""
+    """Classes that the ground truth of some image holds, and of which not a pixel is right."""
     found = []
     for each in scored:
-        missed = [name for name, iou in each.scores.get("class_iou", {}).items() if iou == 0]
+        there = {name for line in each.images for name in line["class_iou"]}
+        iou = each.scores.get("class_iou", {})
+        missed = [name for name in iou if iou[name] == 0 and (name in there or not each.images)]
         if missed:
             found.append(never_predicted(each.folder, missed, "an IoU of 0"))
     return found
@@ -181,13 +169,13 @@ def never_predicted(folder: str, names: Sequence[str], how: str) -> Finding:
     return Finding(f"{folder}: never predicted, or never right: {', '.join(names)} ({how})", reason)
 
 
-def labels(run: Path, stage: Stage, dataset: DataSet) -> list[Finding]:
-    """What smells in labels or predictions that were not scored."""
+def labels(run: Path, stage: Stage, dataset: DataSet, is_scored: bool) -> list[Finding]:
+    """What smells in labels or predictions; of those that are scored, what the scores do not say."""
     try:
         sample = sample_labels(run / stage.folder, dataset, str(stage.arguments.get("split")))
     except InputError as error:
         return [Finding(f"{stage.folder}: not looked at", str(error))]
-    found = [almost_ignored(stage.folder, sample.ignored)] if sample.ignored > MOST_IGNORED else []
+    found = [almost_ignored(stage.folder, sample.ignored)] if sample.ignored > MOST_IGNORED and not is_scored else []
     objects = [bool(set(values.tolist()) - {0, IGNORE_INDEX}) for values in sample.labels]
     empty = sum(bool(classes) and not there for classes, there in zip(sample.classes, objects))
     if empty > MOST_EMPTY_LABELS * len(objects):
@@ -197,7 +185,7 @@ def labels(run: Path, stage: Stage, dataset: DataSet) -> list[Finding]:
     counts = np.bincount([cls for classes in sample.classes for cls in classes], minlength=len(dataset.classes))
     pairs = enumerate(zip(dataset.classes, counts))
     missing = [name for cls, (name, count) in pairs if count >= FEWEST_IMAGES and cls + 1 not in predicted]
-    if missing:
+    if missing and not is_scored:
         found.append(never_predicted(stage.folder, missing, f"in none of {len(objects)} labels looked at"))
     return found
 
@@ -205,7 +193,7 @@ def labels(run: Path, stage: Stage, dataset: DataSet) -> list[Finding]:
 def sample_labels(folder: Path, dataset: DataSet, split: str) -> Sample:
     """Look at up to SAMPLED labels of a split. Raises InputError if the list or a label is unusable."""
     there = {path.name for path in folder.glob("*.png")}
-    items = evenly([item for item in dataset.split(split) if f"{item.id}.png" in there])
+    items = even([item for item in dataset.split(split) if f"{item.id}.png" in there], SAMPLED)
     found, ignored, pixels = [], 0, 0
     for item in items:
         label = read_indexed(folder / f"{item.id}.png")
@@ -216,22 +204,18 @@ def sample_labels(folder: Path, dataset: DataSet, split: str) -> Sample:
 
 def empty_maps(run: Path, stage: Stage) -> list[Finding]:
     """Maps that are constant."""
-    paths = evenly(sorted((run / stage.folder).glob("*_*.png")))
+    paths = even(sorted((run / stage.folder).glob("*_*.png")), SAMPLED)
     try:
         empty = [path.name for path in paths if np.ptp(read_grey(path)) == 0]
     except InputError as error:
         return [Finding(f"{stage.folder}: not looked at", str(error))]
     if len(empty) <= MOST_EMPTY_MAPS * len(paths):
         return []
-    reason = "A constant map says nothing of where its class is; the network may have collapsed."
+    reason = "A constant map says nothing of where its class is, and no label takes the class from it."
+    if len(empty) > len(paths) / 2:
+        reason += " So many of them: the network may have collapsed."
     some = ", ".join(empty[:3]) + ("" if len(empty) <= 3 else ", …")
     return [Finding(f"{stage.folder}: {len(empty)} of {len(paths)} maps looked at are constant ({some})", reason)]
-
-
-def evenly(items: Sequence, most: int = SAMPLED) -> list:
-    """At most `most` of the items, evenly spaced."""
-    count = min(most, len(items))
-    return [items[number * len(items) // count] for number in range(count)]
 
 
 def waiting(folder: str, curves: Curves) -> list[Finding]:

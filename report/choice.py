@@ -48,7 +48,7 @@ def take(orders: Iterable[Sequence[str]], count: int) -> list[str]:
     return list(islice(dict.fromkeys(turns), count))
 
 
-def even(ids: Sequence[str], count: int) -> list[str]:
-    """`count` of the ids, evenly spaced; all if there are no more."""
-    count = min(count, len(ids))
-    return [ids[position * len(ids) // count] for position in range(count)]
+def even(items: Sequence, count: int) -> list:
+    """`count` of the items, evenly spaced; all if there are no more."""
+    count = min(count, len(items))
+    return [items[position * len(items) // count] for position in range(count)]

@@ -13,6 +13,7 @@ from pathlib import Path
 from report.compare_page import write_folder
 from report.comparison import OTHER_IMAGES, Comparison, Moves, Row, compare
 from report.differences import ARGUMENT, INPUT, VERSION
+from report.folder import check_outside
 from report.gallery import EVEN
 from report.reading import data_of, read_stages
 from report.templating import number, signed
@@ -151,6 +152,9 @@ def main(args: argparse.Namespace) -> None:
     stages = read_stages(args.a), read_stages(args.b)
     found = compare(args.a, args.b, stages)
     dataset = data_of([*stages[0], *stages[1]], args.data) if args.out else None
+    if args.out:
+        folders = [run / stage.folder for run, of in zip((args.a, args.b), stages) for stage in of]
+        check_outside(args.out, folders, dataset)
     summary = write_folder(args.out, found, args.count, dataset) if args.out else None
     print(text_of(found, args.count))
     if summary:

@@ -9,11 +9,11 @@ import numpy as np
 from markupsafe import Markup
 
 from common.dataset import DataSet
-from common.images import IGNORE_INDEX
+from common.images import IGNORE_INDEX, VOC_COLOURS
 from report.charts import Bar, Mark, bars
 from report.comparison import KINDS, SCORES, Comparison, Move, Row
 from report.folder import new_folder
-from report.layers import COLOURS, legend, write_label, write_photograph
+from report.layers import legend, write_label, write_photograph
 from report.templating import TEMPLATES, copy_assets, number, render, signed
 from stages.files import write_json
 
@@ -118,7 +118,7 @@ def numbered_legend(dataset: DataSet | None) -> list[tuple[int, str, str]]:
 
 def colour_of(value: int) -> str:
     """The colour of a label's value, "#rrggbb"."""
-    return f"#{bytes(COLOURS[value]).hex()}"
+    return f"#{bytes(VOC_COLOURS[value]).hex()}"
 
 
 def chart(rows: list[Row]) -> Markup:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from common.scores import cuts
 from report.differences import MADE, Difference, common_folders, content_of, differences, merged
 from report.reading import Scored, Stage, read_scored
 
@@ -131,9 +132,9 @@ class Comparison(NamedTuple):
 def compare(a: Path, b: Path, stages: tuple[list[Stage], list[Stage]]) -> Comparison:
     """Compare two runs, whose stages are read already. Raises InputError if their scores are unusable."""
     pairs = pairs_of((stages[0], read_scored(a)), (stages[1], read_scored(b)))
-    cuts = [(pair, cuts_of(pair.a), cuts_of(pair.b)) for pair in pairs]
+    scores = [(pair, *(cuts(each.scores) if each else {} for each in (pair.a, pair.b))) for pair in pairs]
     rows = [
-        Row(pair, cut, one.get(cut), other.get(cut)) for pair, one, other in cuts for cut in merged([*one], [*other])
+        Row(pair, cut, one.get(cut), other.get(cut)) for pair, one, other in scores for cut in merged([*one], [*other])
     ]
     moves = [moves_of(pair) for pair in pairs if not pair.problem and pair.a.images and pair.b.images]
     folders = [[stage.folder for stage in found] for found in stages]
@@ -165,16 +166,6 @@ def thresholds_of(*scores: dict[str, Any] | None) -> str:
     found = [score_at(each, "threshold") for each in scores]
     texts = ("–" if each is None else f"{each:g}" for each in found)
     return " / ".join(dict.fromkeys(texts)) if set(found) != {None} else ""
-
-
-def cuts_of(scored: Scored | None) -> dict[str, dict[str, Any]]:
-    """The scores of a stage: {"": those of labels}, or of maps {"best": …, "fixed": …}, those that there are."""
-    if scored is None or "threshold" not in scored.scores:
-        return {"": scored.scores} if scored else {}
-    if scored.scores.get("chosen") == "fixed":
-        return {"fixed": scored.scores}
-    fixed = scored.scores.get("fixed")
-    return {"best": scored.scores} | ({"fixed": fixed} if fixed else {})
 
 
 def rounded(difference: float) -> float:

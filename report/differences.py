@@ -1,13 +1,10 @@
 """In what the records of two runs differ: stages, arguments, inputs, versions, machines."""
 
-import os
-import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from report.reading import Stage
+from report.reading import Stage, argument_text, recorded_run
 
 RUN = "$RUN"  # stands for the run's own folder, as in scripts/
 UNKNOWN = "(not recorded)"
@@ -71,7 +68,7 @@ def _of_stage(a: tuple[Path, Stage], b: tuple[Path, Stage]) -> Iterator[tuple[st
     for name in sorted(paths):
         if len({content_of(each.get(name)) for each in inputs}) == 1:
             continue
-        values = [value_text(each.get(name, UNKNOWN)) for each in arguments]
+        values = [argument_text(each.get(name, UNKNOWN)) for each in arguments]
         made = all(value.startswith(f"{RUN}/") for value in values)
         shas = [content_of(each.get(name))[:8] for each in inputs]
         texts = [f"{value} ({sha})" if sha else value for value, sha in zip(values, shas, strict=True)]
@@ -83,7 +80,9 @@ def _of_stage(a: tuple[Path, Stage], b: tuple[Path, Stage]) -> Iterator[tuple[st
 
 def _unequal(kind: str, a: dict[str, Any], b: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
     for name in sorted(a.keys() | b.keys()):
-        values = [value_text(each[name]) if name in each else UNKNOWN for each in (a, b)]
+        if a.get(name) is None and b.get(name) is None:
+            continue  # an earlier version's record lacks an argument that was not given in the other
+        values = [argument_text(each[name]) if name in each else UNKNOWN for each in (a, b)]
         if name == "commit":  # 40 digits, and "-dirty"
             values = [value[:12] + value[40:] for value in values]
         if a.get(name, UNKNOWN) != b.get(name, UNKNOWN):
@@ -97,7 +96,7 @@ def content_of(input: object) -> str:
 
 def _plain(run: Path, stage: Stage) -> Callable[[Any], Any]:
     """A function that writes RUN for the run's folder in the values of a stage's arguments."""
-    places = {str(run), str(run.resolve()), *_recorded_run(stage)} - {".", "/"}
+    places = {str(run), str(run.resolve()), *recorded_run(stage)} - {".", "/"}
 
     def plain(value):
         if isinstance(value, list):
@@ -109,21 +108,3 @@ def _plain(run: Path, stage: Stage) -> Callable[[Any], Any]:
         return value
 
     return plain
-
-
-def _recorded_run(stage: Stage) -> Iterator[str]:
-    """Yields the run's folder as it was named when the stage ran, from the --out of its call."""
-    with suppress(ValueError, IndexError):  # no call, or one without --out
-        words = shlex.split(str(stage.record.get("call", "")).replace("--out=", "--out "))
-        out, end = Path(words[words.index("--out") + 1]).parts, Path(stage.folder).parts
-        if out[-len(end) :] == end and out != end:
-            yield os.path.join(*out[: -len(end)])
-
-
-def value_text(value: object) -> str:
-    """An argument's value as a person reads it: lists without brackets, yes and no, a dash for none."""
-    if isinstance(value, list):
-        return " ".join(map(value_text, value))
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "–" if value is None else str(value)

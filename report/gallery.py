@@ -16,10 +16,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from common.dataset import DataSet, Item
-from common.images import IGNORE_INDEX
+from common.images import IGNORE_INDEX, VOC_COLOURS
 from common.scores import image_miou
 from report.labels import further_labels
-from report.layers import COLOURS, legend
+from report.layers import legend
 from stages.arguments import checked
 from stages.command import HelpFormatter, command_name, exit_on_input_error
 from stages.files import InputError, atomic, check_output
@@ -99,14 +99,14 @@ def photograph(dataset: DataSet) -> Picture:
 
 def ground_truth(dataset: DataSet) -> Picture:
     """The column of the ground truth in its colours."""
-    return lambda id: COLOURS[dataset.ground_truth(id)]
+    return lambda id: VOC_COLOURS[dataset.ground_truth(id)]
 
 
 def coloured(dataset: DataSet, folder: Path) -> Picture:
     """The column of a folder of labels, <id>.png, in their colours. Raises InputError if there is no such folder."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
-    return lambda id: COLOURS[dataset.checked_label(folder / f"{id}.png", id)]
+    return lambda id: VOC_COLOURS[dataset.checked_label(folder / f"{id}.png", id)]
 
 
 def columns(dataset: DataSet, run: Path, before: str, after: str) -> Columns:

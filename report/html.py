@@ -15,7 +15,7 @@ from typing import Any
 
 from common.dataset import DataSet
 from report import checks, overview
-from report.folder import new_folder
+from report.folder import check_outside, new_folder
 from report.image_page import PAGES
 from report.reading import Stage, data_of, read_curves, read_scored, read_stages
 from report.shown import write_gallery
@@ -66,14 +66,6 @@ def is_there(out: Path, key: str) -> bool:
     return isinstance(found, dict) and found.get("key") == key and (out / "index.html").is_file()
 
 
-def check_out(args: argparse.Namespace, dataset: DataSet | None, stages: list[Stage]) -> None:
-    """Raises InputError if --out lies in a folder that a stage wrote, or in the data set."""
-    places = [args.run / stage.folder for stage in stages] + ([dataset.root] if dataset else [])
-    for place in places:
-        if place.resolve() in (args.out.resolve(), *args.out.resolve().parents):
-            raise InputError(f"{args.out}: expected an --out outside of {place}, which is read")
-
-
 def write(out: Path, args: argparse.Namespace, dataset: DataSet | None, stages: list[Stage]) -> dict[str, Any]:
     """Write all pages to the folder `out`; returns {"warnings": texts, "shown", "images": {split: number}}."""
     scored = read_scored(args.run)
@@ -102,7 +94,7 @@ def main(args: argparse.Namespace) -> None:
     start = time.perf_counter()
     stages = read_stages(args.run)
     dataset = data_of(stages, args.data)
-    check_out(args, dataset, stages)
+    check_outside(args.out, [args.run / stage.folder for stage in stages], dataset)
     key = key_of(args, dataset)
     if is_there(args.out, key):
         print(f"{command_name()}: {args.out} is finished, nothing to do")

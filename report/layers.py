@@ -10,11 +10,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from common.images import IGNORE_INDEX, VOC_PALETTE
+from common.images import IGNORE_INDEX, VOC_COLOURS
 from common.photographs import fitted, shrunk
 from stages.files import atomic
 
-COLOURS = np.array(VOC_PALETTE, np.uint8).reshape(256, 3)
 QUALITY = 80  # of JPEGs: faults of the compression would be taken for the photograph's only on a closer look
 IGNORED_ALPHA = 200  # so that what is ignored can be seen through, and is told from a class
 LEVELS = 64  # of a map: finer ones are not seen, but cost space
@@ -42,7 +41,7 @@ def write_label(path: Path, label: np.ndarray, longest: int | None = None) -> No
     indices[values] = np.arange(len(values))
     alpha = np.full(256, 255, np.uint8)
     alpha[0], alpha[IGNORE_INDEX] = 0, IGNORED_ALPHA
-    _write_indexed(path, cv2.LUT(label, indices), COLOURS[values], alpha[values])
+    _write_indexed(path, cv2.LUT(label, indices), VOC_COLOURS[values], alpha[values])
 
 
 def write_map(path: Path, map_: np.ndarray, longest: int | None = None) -> None:
@@ -63,7 +62,7 @@ def write_map(path: Path, map_: np.ndarray, longest: int | None = None) -> None:
 def legend(classes: list[str]) -> list[tuple[str, str]]:
     """What the colours of labels mean, [(name, "#rrggbb")]: the C foreground `classes`, then "ignored"."""
     values = [*range(1, len(classes) + 1), IGNORE_INDEX]
-    return [(name, f"#{bytes(COLOURS[value]).hex()}") for name, value in zip([*classes, "ignored"], values)]
+    return [(name, f"#{bytes(VOC_COLOURS[value]).hex()}") for name, value in zip([*classes, "ignored"], values)]
 
 
 def _write_indexed(path, indices, colours, alpha):

@@ -11,14 +11,6 @@ def cell(value: object) -> str:
     return re.sub(r"([\\|<\[*`])", r"\\\1", text)
 
 
-def argument(value: object) -> str:
-    """The value of a command's argument, as text for a cell."""
-    words = {None: "not given", True: "yes", False: "no"}
-    if value is None or isinstance(value, bool):
-        return words[value]
-    return cell(" ".join(map(str, value)) or "none") if isinstance(value, list) else cell(value)
-
-
 def percent(number: float | None) -> str:
     """A score in percent with two digits; a dash for one that is undefined."""
     return "–" if number is None else f"{number:.2f}"

@@ -1,6 +1,5 @@
 """What the first page of report.html shows of a run: its facts, the quality of its stages, classes, curves, stages."""
 
-import math
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,39 +8,13 @@ from typing import Any
 from markupsafe import Markup
 
 from common.dataset import DataSet
-from common.scores import REPORTED
+from common.scores import cuts
 from report.charts import Bar, Line, Mark, bars, lines, smooth, thin
-from report.checks import Curves, commit_of, short_commit
-from report.reading import Scored, Stage
-from stages.files import InputError
+from report.checks import Curves
+from report.reading import Scored, Stage, argument_text, commit_of, duration, short_commit
 
 KINDS = ("simple", "complex")  # of images: of one class, of two or more
 KIND_SERIES = {"simple": 2, "complex": 1}  # colours in the charts
-
-
-def check_scores(run: Path, scored: Iterable[Scored]) -> None:
-    """Raises InputError unless what is shown of the scores is of the type that it should be, where it is there."""
-    for each in scored:
-        path = run / "scores" / each.folder / "scores.json"
-        thresholds = each.scores.get("thresholds", [])
-        if not isinstance(thresholds, list):
-            raise InputError(f"{path}: expected a list of thresholds")
-        tops = [each.scores, *([each.scores["fixed"]] if "fixed" in each.scores else []), *thresholds]
-        parts = [*tops, *(top[kind] for top in tops if isinstance(top, dict) for kind in KINDS if kind in top)]
-        if not all(isinstance(part, dict) and _is_sound(part) for part in parts):
-            raise InputError(f"{path}: expected the scores of seg.evaluate, finite numbers by name")
-        if not all(_is_number(top.get("threshold")) for top in tops if top is not each.scores or "threshold" in top):
-            raise InputError(f"{path}: expected a threshold for each of the scores at one")
-
-
-def _is_sound(scores):
-    iou = scores.get("class_iou", {})
-    numbers = [scores.get(name) for name in (*REPORTED, "images", "threshold")]
-    return isinstance(iou, dict) and all(value is None or _is_number(value) for value in [*numbers, *iou.values()])
-
-
-def _is_number(value):
-    return isinstance(value, (int, float)) and math.isfinite(value)
 
 
 def facts(run: Path, dataset: DataSet | None, stages: list[Stage]) -> list[tuple[str, str]]:
@@ -67,18 +40,6 @@ def lists_of(dataset: DataSet) -> dict[str, int]:
     return {path.stem: len(dataset.split(path.stem)) for path in sorted((dataset.root / "lists").glob("*.txt"))}
 
 
-def duration(seconds: float | None) -> str:
-    """A time in words: 42 s, 3 min 12 s, 5 h 20 min, 2 d 3 h; a dash for None."""
-    if seconds is None:
-        return "–"
-    seconds = round(seconds)
-    for size, unit, part, smaller in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
-        if seconds >= size:
-            rest = seconds % size // part
-            return f"{seconds // size} {unit}" + (f" {rest} {smaller}" if rest else "")
-    return f"{seconds} s"
-
-
 def headline(scored: Sequence[Scored]) -> Scored | None:
     """The run's last word: the last prediction of a split that no label was made for, else the last that was scored."""
     predictions = [each for each in scored if each.folder.startswith("pred")]
@@ -92,18 +53,13 @@ def quality_rows(each: Scored) -> list[dict[str, Any]]:
 
     Each is {"title", "threshold": what is to be said of it, "beside": whether it stands below another, "scores"}.
     """
-    found = each.scores
-    if "threshold" not in found:
-        return [{"title": each.title, "threshold": "", "beside": False, "scores": found}]
-    fixed = found.get("fixed")
-    chosen = found.get("chosen", "best on this ground truth")  # earlier versions knew no other
-    given = fixed.get("from", "--threshold") if fixed else "--threshold"
-    as_fixed = "fixed" if given == "--threshold" else f"fixed, from {given}"
-    origin = as_fixed if chosen == "fixed" else chosen
-    rows = [{"title": each.title, "threshold": f"{found['threshold']:g}, {origin}", "beside": False, "scores": found}]
-    if fixed and chosen != "fixed":
-        text = f"{fixed['threshold']:g}, {as_fixed}"
-        rows.append({"title": each.title, "threshold": text, "beside": True, "scores": fixed})
+    rows = []
+    for cut, found in cuts(each.scores).items():
+        given = (each.scores.get("fixed") or {}).get("from")
+        origin = {"": "", "best": ", best on this ground truth", "fixed": ", fixed"}[cut]
+        origin += f", from {given}" if cut == "fixed" and given not in (None, "--threshold", "the method") else ""
+        threshold = f"{found['threshold']:g}{origin}" if cut else ""
+        rows.append({"title": each.title, "threshold": threshold, "beside": bool(rows), "scores": found})
     return rows
 
 
@@ -222,22 +178,13 @@ def stage_rows(stages: Iterable[Stage]) -> list[dict[str, Any]]:
             "machine": stage.record.get("machine", "–"),
             "processes": stage.record.get("processes", 1),
             "summary": stage.record.get("summary", ""),
-            "arguments": {name: argument(value) for name, value in sorted(stage.arguments.items())},
+            "arguments": {name: argument_text(value) for name, value in sorted(stage.arguments.items())},
             "inputs": input_rows(stage),
             "call": stage.record.get("call", ""),
             "commit": short_commit(commit_of(stage) or "–"),
         }
         for stage in stages
     ]
-
-
-def argument(value: object) -> str:
-    """An argument as the page shows it."""
-    if isinstance(value, list):
-        return " ".join(map(str, value)) or "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "–" if value is None else str(value)
 
 
 def input_rows(stage: Stage) -> list[tuple[str, str, str, str]]:
@@ -265,7 +212,6 @@ def contents(
     run: Path, out: Path, dataset: DataSet | None, stages: list[Stage], scored: list[Scored], curves: dict[str, Curves]
 ) -> dict[str, Any]:
     """All that templates/index.html shows, but for what smells and the gallery."""
-    check_scores(run, scored)
     last = headline(scored)
     running = {stage.folder for stage in stages if not stage.record["finished"]}
     return {

@@ -1,8 +1,11 @@
 """A run as the reports read it: its stages' records, its scores, the logs of its trainings."""
 
 import json
+import os
+import shlex
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -140,3 +143,46 @@ def read_curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
         return {name: [(event.step, event.value) for event in log.Scalars(name)] for name in names}
     except Exception as error:  # of a damaged log it raises whatever its parts do
         raise InputError(f"{folder / 'tensorboard'}: expected a log of TensorBoard ({error})") from None
+
+
+def recorded_run(stage: Stage) -> Iterator[str]:
+    """Yields the run's folder as it was named when the stage ran, from the --out of its call."""
+    with suppress(ValueError, IndexError):  # no call, or one without --out
+        words = shlex.split(str(stage.record.get("call", "")).replace("--out=", "--out "))
+        place = len(words) - words[::-1].index("--out")  # of several, as scripts give them, the last one counts
+        out, end = Path(words[place]).parts, Path(stage.folder).parts
+        if out[-len(end) :] == end and out != end:
+            yield os.path.join(*out[: -len(end)])
+
+
+def commit_of(stage: Stage) -> str | None:
+    """The commit that made a stage, with -dirty behind it if there were changes; None if the record has none."""
+    versions = stage.record.get("versions")
+    commit = versions.get("commit") if isinstance(versions, dict) else None
+    return commit if isinstance(commit, str) and commit else None
+
+
+def short_commit(commit: str) -> str:
+    """A commit's first ten digits, and -dirty if there were changes."""
+    return commit.removesuffix("-dirty")[:10] + ("-dirty" if commit.endswith("-dirty") else "")
+
+
+def duration(seconds: float | None) -> str:
+    """A time in words: 42 s, 3 min 12 s, 5 h 20 min, 2 d 3 h; a dash for None."""
+    if seconds is None:
+        return "–"
+    seconds = round(seconds)
+    for size, unit, part, smaller in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if seconds >= size:
+            rest = seconds % size // part
+            return f"{seconds // size} {unit}" + (f" {rest} {smaller}" if rest else "")
+    return f"{seconds} s"
+
+
+def argument_text(value: object) -> str:
+    """An argument's value as a person reads it: lists without brackets, yes and no, a dash for none."""
+    if isinstance(value, list):
+        return " ".join(map(argument_text, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "–" if value is None else str(value)

@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from common.scores import REPORTED, read_scores
+from common.scores import REPORTED, cuts, read_scores
 from report.labels import further_labels
 from stages.arguments import file_name
 from stages.command import HelpFormatter, command_name, exit_on_input_error
@@ -53,15 +53,9 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def cuts(scores: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
-    """The rows of a folder's scores, two of class maps: (addition to the key, addition to the title, scores)."""
-    if "threshold" not in scores:
-        return [("", "", scores)]
-    kind = "fixed" if scores.get("chosen") == "fixed" else "best here"
-    rows = [("", f", threshold {scores['threshold']:g} ({kind})", scores)]
-    if kind == "best here" and "fixed" in scores:
-        rows.append(("_fixed", f", threshold {scores['fixed']['threshold']:g} (fixed)", scores["fixed"]))
-    return rows
+def said_of(cut: str, scores: dict[str, Any]) -> str:
+    """What follows the title of scores at a `cut`, see common.scores.cuts: of maps their threshold."""
+    return f", threshold {scores['threshold']:g} ({'best here' if cut == 'best' else cut})" if cut else ""
 
 
 def summarise(run: Path, val: str = "val") -> tuple[dict, str]:
@@ -75,10 +69,11 @@ def summarise(run: Path, val: str = "val") -> tuple[dict, str]:
     summary, rows = {"train": {}, "val": {}}, []
     for row in found:
         all_scores = read_scores(run / "scores" / row.folder / "scores.json")
-        for key, title, scores in cuts(all_scores):
-            summary[row.part][row.key + key] = scores["mean_iou"]
+        for cut, scores in cuts(all_scores).items():
+            beside = "_fixed" if cut == "fixed" and scores is not all_scores else ""
+            summary[row.part][row.key + beside] = scores["mean_iou"]
             numbers = ["–" if scores[name] is None else f"{scores[name]:.2f}" for name in REPORTED]
-            rows.append([str(all_scores.get("split", row.part)), row.title + title, *numbers])
+            rows.append([str(all_scores.get("split", row.part)), row.title + said_of(cut, scores), *numbers])
     split_width, width = (max(map(len, column)) + 1 for column in list(zip(*rows, strict=True))[:2])
     split_width, width = max(7, split_width), max(22, width)
     lines = [f"{'images':{split_width}}{'':{width}}{'mIoU %':>8}{'ignored %':>11}{'false negative %':>18}"]

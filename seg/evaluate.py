@@ -190,7 +190,7 @@ def run(args: Namespace) -> str:
     """
     dataset = DataSet(args.data)
     items = dataset.split(args.split)
-    fixed, candidates = fixed_threshold(args), args.map_thresholds or []
+    fixed, candidates = fixed_threshold(args), list(dict.fromkeys(args.map_thresholds or []))
     thresholds = list(dict.fromkeys([*candidates, *([] if fixed is None else [fixed])]))
     if thresholds:
         require_maps(args.pred, items)
@@ -207,7 +207,8 @@ def run(args: Namespace) -> str:
         report["chosen"] = "best on this ground truth" if candidates else "fixed"
     report |= report_of(dataset, items, totals, best)
     if fixed is not None:
-        origin = {"threshold": fixed, "from": str(args.threshold_from or "--threshold")}
+        given = args.threshold_from or ("the method" if args.threshold is None else "--threshold")
+        origin = {"threshold": fixed, "from": str(given)}
         report["fixed"] = origin | report_of(dataset, items, totals, thresholds.index(fixed))
     shown = dict(report)
     if thresholds:

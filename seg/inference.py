@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.crf import dense_crf
-from data.prepare_voc12 import CLASSES as VOC_CLASSES
+from common.voc import CLASSES as VOC_CLASSES
 from stages.files import InputError
 
 if TYPE_CHECKING:
@@ -62,6 +62,13 @@ def class_names(content: dict[str, Any], arch: Any) -> list[str]:
     is_published = "arch" not in content
     numbers = [f"class {number}" for number in range(1, arch.classes + 1)]
     return list(VOC_CLASSES) if is_published and arch.classes == len(VOC_CLASSES) else numbers
+
+
+def enlarged(label: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The label of a photograph that was shrunk for the network, uint8 (h, w), at its `size` (H, W): uint8 (H, W)."""
+    import cv2
+
+    return label if label.shape == size else cv2.resize(label, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
 
 
 def batches_of_one_size(sizes: Iterable[tuple[int, int]], batch_size: int) -> Iterator[list[int]]:

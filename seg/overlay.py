@@ -8,14 +8,13 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from common.images import VOC_PALETTE
+from common.images import VOC_COLOURS
 from common.photographs import shrunk
 from stages.files import atomic
 
 LONGEST = 2048  # pixels of an overlay's longer side, at most
 OPACITY = 0.5
 NAME_LENGTH = 40  # of a class, at most, so that the legend stays narrow
-COLOURS = np.array(VOC_PALETTE, np.uint8).reshape(256, 3)
 
 
 def overlay(rgb: np.ndarray, label: np.ndarray, names: Sequence[str]) -> Image.Image:
@@ -27,9 +26,9 @@ def overlay(rgb: np.ndarray, label: np.ndarray, names: Sequence[str]) -> Image.I
     shown = [int(value) for value in np.unique(label) if value]
     rgb = shrunk(rgb, LONGEST)
     label = cv2.resize(label, rgb.shape[1::-1], interpolation=cv2.INTER_NEAREST_EXACT)
-    mixed = cv2.addWeighted(rgb, 1 - OPACITY, COLOURS[label], OPACITY, 0)
+    mixed = cv2.addWeighted(rgb, 1 - OPACITY, VOC_COLOURS[label], OPACITY, 0)
     mixed = np.where((label > 0)[..., None], mixed, rgb)
-    return _with_legend(Image.fromarray(mixed), [(COLOURS[value], names[value - 1]) for value in shown])
+    return _with_legend(Image.fromarray(mixed), [(VOC_COLOURS[value], names[value - 1]) for value in shown])
 
 
 def write_overlay(path: Path, rgb: np.ndarray, label: np.ndarray, names: Sequence[str]) -> None:
@@ -64,7 +63,3 @@ def _with_legend(picture, entries):
         pen.rectangle((x + size // 2, top, x + size // 2 + size, top + size), tuple(map(int, colour)))
         pen.text((x + 2 * size, picture.height + y + line // 2), name, "black", font, anchor="lm")
     return figure
-
-
-def _cut(name):
-    return name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 1]}…"

@@ -25,6 +25,7 @@ from common.network_arguments import add_device_arguments
 from common.photographs import Photograph, PhotographFolder, describe, read_photograph, scan, write_names
 from seg.inference import (
     batches_of_one_size,
+    enlarged,
     label_from_logits,
     labels_on_device,
     load_deeplab,
@@ -170,15 +171,13 @@ def write_label(out: Path, output: tuple[str, np.ndarray]) -> None:
 
 def write_with_overlay(write: Callable, out: Path, names: list[str], pair: tuple[Photograph, tuple]) -> None:
     """Write the label of a photograph and its overlay. `pair`: the photograph, and the item that `write` takes."""
-    import cv2
-
     from seg.overlay import write_overlay
 
     photograph, output = pair
     write(output)
     rgb, label = read_photograph(photograph.path), read_indexed(out / f"{photograph.id}.png")
     if label.shape != rgb.shape[:2]:  # it was shrunk
-        label = cv2.resize(label, rgb.shape[1::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+        label = enlarged(label, rgb.shape[:2])
         write_indexed(out / f"{photograph.id}.png", label)
     write_overlay(out / f"{photograph.id}{OVERLAY}", rgb, label, names)
 

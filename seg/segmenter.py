@@ -8,8 +8,10 @@ import torch
 
 from common import device as devices
 from common.crf import DEFAULTS, choose_backend
+from common.photographs import shrunk
 from seg.deeplab import smallest_side
 from seg.inference import (
+    enlarged,
     label_from_logits,
     labels_on_device,
     load_deeplab,
@@ -26,7 +28,8 @@ class Segmenter:
     `crf`: whether a dense CRF follows, as in the paper (4.1), with its published numbers; a dictionary of parameters of
     common.crf.dense_crf takes others, such as {"iterations": 5}. `device`: "auto", a GPU if there is one, "cpu",
     "cuda", "cuda:1", …. `pyramid`: the scales beside 1 at which the network runs, by default those of the weights.
-    `amp`: bfloat16, by default if the hardware is fast at it.
+    `amp`: bfloat16, by default if the hardware is fast at it. `longest`: what has a longer side than so many pixels is
+    shrunk to that for the network, as with seg.predict --longest.
 
     Attributes: `class_names` (list of C foreground class names: label value c has class_names[c - 1]), `device`.
     Raises InputError if the file holds no such network, or if the device or the CRF's backend is not there.
@@ -39,12 +42,13 @@ class Segmenter:
         device: str = "auto",
         pyramid: list[float] | None = None,
         amp: bool | None = None,
+        longest: int | None = None,
     ):
         self.device = devices.select_device(device)
         network, self.class_names = load_deeplab(Path(weights), pyramid)
         self._network = devices.to_device(network, self.device)
         self._smallest = smallest_side(network.scales)
-        self._amp = amp
+        self._amp, self._longest = amp, longest
         self._crf = _crf_parameters(crf, self.device) if crf or isinstance(crf, dict) else None
 
     def predict(self, rgb: np.ndarray) -> np.ndarray:
@@ -56,9 +60,14 @@ class Segmenter:
         if not (isinstance(rgb, np.ndarray) and rgb.dtype == np.uint8 and rgb.ndim == 3 and rgb.shape[2] == 3):
             found = f"{rgb.dtype} {rgb.shape}" if isinstance(rgb, np.ndarray) else type(rgb).__name__
             raise InputError(f"expected an image as uint8 (H, W, 3), RGB, found {found}")
+        size = rgb.shape[:2]
+        rgb = shrunk(rgb, self._longest)
         if min(rgb.shape[:2]) < self._smallest:
             found = f"{rgb.shape[1]}x{rgb.shape[0]}"
             raise InputError(f"expected an image of at least {self._smallest} pixels a side, found {found}")
+        return enlarged(self._predict(rgb), size)
+
+    def _predict(self, rgb):
         rgbs = torch.from_numpy(np.array(rgb, order="C"))[None]  # a copy: the array may be read-only
         outputs = [(("",), rgbs, *logits_of(self._network, rgbs, self.device, self._amp))]
         if stays_on_device(self.device, self._crf):

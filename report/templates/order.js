@@ -3,8 +3,8 @@
 "use strict";
 
 const ORDERS = {
-  high: "mIoU, highest first",
   low: "mIoU, lowest first",
+  high: "mIoU, highest first",
   gain: "gain, largest first",
   loss: "loss, largest first",
   list: "place in the list",
@@ -12,11 +12,12 @@ const ORDERS = {
 };
 const FIELDS = ["split", "stage", "with", "sort", "class", "alone", "kind", "find", "over", "view", "opacity"];
 
-// The state in the address: an object with a string for each of FIELDS; what does not fit the report has its default.
+// The state in the address: an object with a string for each of FIELDS; what does not fit the report has its default,
+// at first the last split, as the validation images are, and where its last stage is worst.
 function readState() {
   const found = new URLSearchParams(location.hash.slice(1));
   const state = Object.fromEntries(FIELDS.map((name) => [name, found.get(name) || ""]));
-  if (!REPORT.splits.some((split) => split.name === state.split)) state.split = REPORT.splits[0]?.name || "";
+  if (!REPORT.splits.some((split) => split.name === state.split)) state.split = REPORT.splits.at(-1)?.name || "";
   return complete(state);
 }
 

@@ -22,9 +22,10 @@ NODE=64 NODES=(16 32 64 96 128)        # Figure 7
 NSRM=(--kernel-size "$KERNEL")
 
 STARTS=(vgg16 coco_resnet101) # the weights of CLS and SEG, in weights/
+MADE_BY="data.prepare_voc12 or data.prepare_folder"
 
 prepare() { # --no-saliency if a script reads none; names of the weights that it starts from (default: STARTS)
-    [ -e "$DATA/classes.txt" ] || { echo "$DATA: expected a data set; make it with data.prepare_voc12" >&2; exit 2; }
+    [ -e "$DATA/classes.txt" ] || { echo "$DATA: expected a data set; make it with $MADE_BY" >&2; exit 2; }
     [ "${1:-}" = --no-saliency ] && shift || require_saliency
     [ $# -gt 0 ] || set -- "${STARTS[@]}"
     local name missing=()

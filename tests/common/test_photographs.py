@@ -119,6 +119,17 @@ def test_of_an_animation_the_first_picture(tmp_path, ending):
     np.testing.assert_array_equal(read_photograph(tmp_path / f"a.{ending}"), QUARTERS)
 
 
+def test_a_png_without_pixels_is_refused(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    whole = (tmp_path / "a.png").read_bytes()
+    start = whole.index(b"IDAT") - 4
+    (tmp_path / "a.png").write_bytes(whole[:start] + whole[whole.index(b"IEND") - 4 :])
+    with pytest.raises(InputError, match="a.png: "):
+        read_photograph(tmp_path / "a.png")
+    with pytest.raises(InputError, match="a.png: "):
+        photograph_size(tmp_path / "a.png")
+
+
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
 def test_damaged_photographs_raise_input_errors_alone(tmp_path, format):
     random, buffer = np.random.default_rng(0), io.BytesIO()

@@ -1,10 +1,6 @@
-"""data.check: what it counts, each fault it names, and the example of docs/data.md."""
+"""data.check: what it counts, and each fault it names."""
 
-import re
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +8,6 @@ from PIL import Image
 
 from common.images import read_grey, read_indexed, write_grey, write_indexed
 from data import check
-
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
-(SNIPPET,) = (block for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if "tags.csv" in block)
 
 
 @pytest.fixture
@@ -246,25 +239,3 @@ def test_command(run_command, tiny_data):
     result = run_command("data.check", "--data", tiny_data, "--workers", "1")
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.startswith(f"{tiny_data}: 3 classes")
-
-
-def test_example_of_the_readme(tiny_data, tmp_path, report):
-    (tmp_path / "photos").mkdir()
-    (tmp_path / "maps").mkdir()
-    Image.open(tiny_data / "JPEGImages/a_simple.jpg").save(tmp_path / "photos/beach.png")
-    turned = Image.Exif()
-    turned[0x0112] = 6  # a camera held upright
-    Image.open(tiny_data / "JPEGImages/b_simple.jpg").save(tmp_path / "photos/IMG_2.JPG", exif=turned)
-    Image.open(tiny_data / "saliency/a_simple.png").convert("RGB").save(tmp_path / "maps/beach.png")
-    Image.open(tiny_data / "saliency/a_simple.png").resize((90, 70)).save(tmp_path / "maps/IMG_2.png")
-    (tmp_path / "tags.csv").write_text("file,tags\nbeach.png,person;traffic light\nIMG_2.JPG,dog\n")
-    result = subprocess.run([sys.executable, "-c", SNIPPET], cwd=tmp_path, capture_output=True, text=True)
-    assert (result.returncode, result.stderr) == (0, "")
-
-    mine = tmp_path / "data/mine"
-    assert (mine / "classes.txt").read_text().splitlines() == ["dog", "person", "traffic light"]
-    assert (mine / "lists/train.txt").read_text() == "IMG_2 0\nbeach 1 2\n"
-    shutil.rmtree(tiny_data)
-    mine.rename(tiny_data)
-    status, text = report()
-    assert status == 0, text

@@ -199,6 +199,7 @@ TABLES = [
     ("", "tags.csv: expected the columns file and tags"),
     ("file,tags\n", "tags.csv: expected at least one file"),
     ("file,tags\nb.png,\n", "tags.csv: expected 1 to 254 classes, found 0"),
+    ("file,tags\nb.png,dog,cat\n", "tags.csv line 2: expected 2 cells, found more"),
     ("file,tags\nb.png,dog\nb.png,cat\n", "tags.csv line 3: b.png stands in the table twice"),
     ("file,tags\n,dog\n", "tags.csv line 2: expected the name of a file"),
     ("file,tags\nB.png,dog\n", "expected names of photographs in .*photos, found B.png"),

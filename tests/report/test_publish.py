@@ -142,7 +142,7 @@ def test_the_card_is_made_of_the_records(published):
     assert rows(text, "CAM, threshold 0.5 (best here)") == [["train", "4", "61.25", "71.00", "–", "7.50"]]
     assert rows(text, "CAM, threshold 0.3 (fixed)") == [["train", "4", "41.50", "–", "–", "0.00"]]
     assert rows(text, "masked label (NSRM)") == [["train", "4", "61.25", "71.00", "–", "7.50"]]
-    assert "Best here: " in text and "Fixed: the threshold that scores.json gave." in text
+    assert "Best here: " in text and "not chosen on this ground truth, given by scores.json." in text
     assert rows(text, "lr") == [["0.5", "0.5", "0.5"]] and rows(text, "seed") == [["0", "0", "0"]]
     assert rows(text, "seg2")[0] == ["data", "photos", "train", "images", "ab" * 32]
     assert rows(text, "scores/cam") == [["seg.evaluate", "30 s", f"{COMMIT[:10]}-dirty"]]

@@ -11,9 +11,8 @@ import pytest
 from PIL import Image
 
 from common.dataset import DataSet, Item
-from common.images import read_indexed, write_grey, write_indexed
+from common.images import VOC_COLOURS, read_indexed, write_grey, write_indexed
 from report.choice import choose, even, take
-from report.layers import COLOURS
 from report.reading import read_scored
 from report.shown import write_data, write_gallery
 from seg import evaluate
@@ -141,7 +140,7 @@ def test_pictures_are_what_the_folders_hold(gallery, tiny_data, run):
         label = read_indexed(folder / "d_complex.png")
         with Image.open(out / "files/pictures/train" / layers(data)[key]["folder"] / "d_complex.png") as image:
             rgba = np.asarray(image.convert("RGBA"))
-        assert (rgba[..., :3] == COLOURS[label]).all() and ((rgba[..., 3] > 0) == (label > 0)).all()
+        assert (rgba[..., :3] == VOC_COLOURS[label]).all() and ((rgba[..., 3] > 0) == (label > 0)).all()
     maps = out / "files/pictures/train" / layers(data)["cam/maps"]["folder"]
     with Image.open(maps / "d_complex_2.png") as image:  # at the network's resolution
         alpha = np.asarray(image.convert("RGBA"))[..., 3]

@@ -69,12 +69,12 @@ def scores_in(folder):
 
 
 def test_maps_are_scored_at_their_best_threshold_and_at_a_fixed_one(run_command, tiny_data, tmp_path, cam):
-    result = evaluate(run_command, tiny_data, cam, tmp_path / "scores", "--map-thresholds", 0.6, 0.2)
+    result = evaluate(run_command, tiny_data, cam, tmp_path / "scores", "--map-thresholds", 0.6, 0.2, 0.2)
     assert result.returncode == 0, result.stderr
     report = scores_in(tmp_path / "scores")
     assert (report["split"], report["threshold"], report["chosen"]) == ("train", 0.6, "best on this ground truth")
     assert report["mean_iou"] == 100
-    assert (report["fixed"]["threshold"], report["fixed"]["from"]) == (0.3, "--threshold")
+    assert (report["fixed"]["threshold"], report["fixed"]["from"]) == (0.3, "the method")
     assert report["fixed"]["mean_iou"] < 50 and report["fixed"]["complex"]["mean_iou"] < 60
     assert [each["threshold"] for each in report["thresholds"]] == [0.2, 0.3, 0.6]
     assert report["thresholds"][2]["class_iou"] == report["class_iou"]

@@ -51,6 +51,7 @@ NUMBERS = {"iterations": 2, "bilateral_srgb": 9, "backend": "lattice"}
 CASES = [
     ({}, []),
     ({"pyramid": []}, ["--pyramid"]),
+    ({"longest": 32}, ["--longest", 32]),
     ({"crf": True}, ["--crf"]),
     ({"crf": NUMBERS}, ["--crf", "--crf-iterations", 2, "--crf-bilateral-srgb", 9, "--crf-backend", "lattice"]),
 ]

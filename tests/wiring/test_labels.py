@@ -220,7 +220,7 @@ def test_scores_of_maps(stage, data, folders, tmp_path):
     fixed, others = report.pop("fixed"), report.pop("thresholds")
     origin = {"images": 7, "split": "train", "threshold": best, "chosen": "best on this ground truth"}
     assert report == at(best) | origin
-    assert fixed == at(0.3) | {"threshold": 0.3, "from": "--threshold"}
+    assert fixed == at(0.3) | {"threshold": 0.3, "from": "the method"}
     assert others == [at(threshold) | {"threshold": threshold} for threshold in sorted(thresholds)]
 
 
