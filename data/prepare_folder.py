@@ -27,10 +27,11 @@ from typing import NamedTuple
 from common.dataset import DataSet
 from common.photographs import PhotographFolder, cite, describe, write_names
 from data.conversion import Job, fault_of, files_of, missing, write
+from data.linked import write_lines
 from data.tags import Tagged, choose_validation, class_names, read_tags, tagged
 from stages.arguments import fraction, positive_int, random_seed
 from stages.command import main, stage_parser
-from stages.files import InputError, atomic
+from stages.files import InputError
 from stages.fingerprints import Selection
 from stages.parallel import add_workers_argument, for_each
 
@@ -127,12 +128,6 @@ def reads(args: Namespace) -> dict[str, Selection]:
         if getattr(args, option):
             names[option] = [path.name for job in jobs if (path := getattr(job, option))]
     return {option: Selection(["of images with tags"], each) for option, each in names.items()}
-
-
-def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write a text file, completely or not at all."""
-    with atomic(path) as partial_file:
-        partial_file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def say(plan: Plan) -> None:

@@ -19,21 +19,19 @@ The devkit: https://thor.robots.ox.ac.uk/pascal/VOC/voc2012/. SBD: B. Hariharan 
 Detectors, ICCV 2011. The saliency maps must cover the training images (train, train_aug).
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from itertools import zip_longest
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
-from PIL import Image
 
 from common.dataset import SAFE_ID
-from common.images import FORMATS, IGNORE_INDEX, image_size, read_indexed
+from common.images import IGNORE_INDEX, image_size, read_indexed
 from common.voc import CLASSES
 from data.download import sha256_digits, voc12_folders
+from data.linked import check_header, check_saliency, each, link, write_lines
 from stages.command import main, stage_parser
-from stages.files import InputError, atomic
-from stages.progress import progress_bar
+from stages.files import InputError
 
 # Images, of those with one class and with several, and per class: the lists published with the paper's code.
 PUBLISHED = {
@@ -43,8 +41,6 @@ PUBLISHED = {
     "test": [1456],
 }
 TRAINING_SPLITS = ("train", "train_aug")
-CITED_FAULTS = 3
-THREADS = 16  # they mostly wait for the disk
 
 
 def build_parser():
@@ -182,22 +178,6 @@ def check_masks(folder, ids, sizes):
     each(lambda id: check_header(folder / f"{id}.png", "P", sizes[id]), ids, "ground truth")
 
 
-def check_saliency(folder, ids, sizes):
-    """Raises InputError unless each image has an 8-bit grey saliency map of its size."""
-    each(lambda id: check_header(folder / f"{id}.png", "L", sizes[id]), ids, "saliency maps")
-
-
-def check_header(path, mode, size):
-    """Raises InputError unless the image file is of that mode and (height, width); reads the header only."""
-    found = image_size(path)
-    with Image.open(path, formats=FORMATS) as image:
-        if image.mode != mode:
-            expected = {"L": "an 8-bit grey image", "P": "an indexed (palette) PNG"}[mode]
-            raise InputError(f"{path}: expected {expected}, found mode {image.mode}")
-    if found != size:
-        raise InputError(f"{path}: expected the image's size {size[1]}x{size[0]}, found {found[1]}x{found[0]}")
-
-
 def image_labels(devkit, ids, source):
     """{id: 0-based classes, ascending}, from the annotations ("xml") or the masks ("masks"). Raises InputError."""
     if source == "xml":
@@ -247,40 +227,6 @@ def classes_in_mask(path):
 
 def jpeg(devkit, id):
     return devkit / "JPEGImages" / f"{id}.jpg"
-
-
-def each(function, ids, what):
-    """[function(id) for id in ids], in threads. Raises one InputError that counts the faults and cites the first."""
-
-    def attempt(id):
-        try:
-            return function(id), None
-        except InputError as error:
-            return None, str(error)
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        with progress_bar(f"checking {what}", len(ids)) as bar:
-            results = []
-            for result in pool.map(attempt, ids):
-                results.append(result)
-                bar.update()
-    faults = [fault for _, fault in results if fault]
-    if faults:
-        rest = len(faults) - CITED_FAULTS
-        cited = "; ".join(faults[:CITED_FAULTS]) + (f"; and {rest} more" if rest > 0 else "")
-        raise InputError(f"{len(faults)} of {len(ids)} {what} missing or unusable: {cited}")
-    return [result for result, _ in results]
-
-
-def link(path, target):
-    """A symbolic link with an absolute target, so that it holds wherever the command was started."""
-    path.unlink(missing_ok=True)  # of an earlier run that was interrupted
-    path.symlink_to(target.resolve(), target_is_directory=True)
-
-
-def write_lines(path, lines):
-    with atomic(path) as partial:
-        partial.write_text("".join(f"{line}\n" for line in lines))
 
 
 def counts_table(splits, labels):

@@ -27,8 +27,9 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         required=True,
         metavar=("NAME", "PAPER", "FOLDER"),
-        help="a row: its name, the paper's mIoU on VOC 2012 val, and the folder of predictions below <run>",
+        help="a row: its name, the paper's mIoU, and the folder of predictions below <run>",
     )
+    parser.add_argument("--paper-on", default="VOC 2012 val", help="the data that the paper's numbers are of")
     parser.add_argument(
         "--published",
         choices=PUBLISHED,
@@ -51,10 +52,12 @@ def score_of(run: Path, folder: Path | str) -> float | None:
     return read_scores(path, ["mean_iou"])["mean_iou"] if path.exists() else None
 
 
-def markdown(title: str, rows: Iterable[tuple[str, str, float | None]], note: str | None = None) -> str:
+def markdown(
+    title: str, rows: Iterable[tuple[str, str, float | None]], note: str | None = None, paper_on: str = "VOC 2012 val"
+) -> str:
     """The table as Markdown. rows: (name, the paper's number as text, this run's in percent or None)."""
     body = [[name, paper or "–", "–" if score is None else f"{score:.1f}"] for name, paper, score in rows]
-    text = f"**{title}** (mIoU, %)\n\n{markdown_table(['', 'paper, VOC 2012 val', 'this run'], body)}"
+    text = f"**{title}** (mIoU, %)\n\n{markdown_table(['', f'paper, {paper_on}', 'this run'], body)}"
     return f"{text}\n{note}\n" if note else text
 
 
@@ -127,7 +130,7 @@ def main(args: argparse.Namespace) -> None:
     if args.published:
         text = published_markdown(args.title, PUBLISHED[args.published], rows, args.note)
     else:
-        text = markdown(args.title, rows, args.note)
+        text = markdown(args.title, rows, args.note, args.paper_on)
     with atomic(args.run / f"{args.name}.md") as partial:
         partial.write_text(text)
     keys = ("row", "paper", "folder")

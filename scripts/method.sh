@@ -97,6 +97,12 @@ whole_method() {
     two_rounds ""
 }
 
+image_level_method() { # the same without saliency: IRN's labels, RUN/image_level/pred2_val
+    prepare --no-saliency vgg16 resnet101 resnet50
+    scripts/cls_train.sh "${CLS[@]}"
+    image_level
+}
+
 components() { # Table 3 but for retraining: no_glore/pred_initial_val, pred_initial_val, pred1_val, pred2_val
     whole_method                          # + GR + POM, + GR + POM + NSRM
     baseline

@@ -30,6 +30,8 @@ from common.instances import write_instances
 
 ACTIONS = runpy.run_path(Path(__file__).with_name("damage.py"))  # what a case may do to the folder
 
+write_coco = runpy.run_path(Path(__file__).parent / "data/made_coco.py")["write_coco"]
+
 TABLES = runpy.run_path(Path(__file__).parent / "bad_input/commands.py")
 COMMANDS, READS, DAMAGED, OTHERS = (TABLES[name] for name in ("COMMANDS", "READS", "DAMAGED", "OTHERS"))
 OUT_FILES = {"seg.export_voc_server": "tgz", "report.collect": "jsonl", "report.study": "md", "report.gallery": "png"}
@@ -90,6 +92,7 @@ def place(tiny_data, tiny_devkit, tmp_path, weights, monkeypatch):
     put_scores_without_saliency(tmp_path)
     put_compared(tmp_path)
     put_finished(tmp_path)
+    write_coco(tmp_path / "coco", train=1, val=1, height=12, width=16)
     tags = {"a_simple": "disc", "b_simple": "bar", "c_complex": "disc;square", "d_complex": "disc;square;bar"}
     lines = ["file,tags", *(f"{id}.jpg,{own}" for id, own in tags.items())]
     (tmp_path / "tags.csv").write_text("\n".join(lines))

@@ -7,6 +7,8 @@ SEG = f"{TRAIN} --backbone vgg16 --fc-channels 4 --rates 1 --iterations 1 --batc
 COMMANDS = {  # arguments with which the command works; @ stands for the test's folder
     "data.prepare_toy": "--out @out --train 1 --val 1 --workers 1",
     "data.prepare_voc12": "--devkit @VOCdevkit/VOC2012 --saliency @saliency_aug --sbd @sbd --out @out",
+    "data.prepare_coco14": "--images @coco/images --annotations @coco/annotations --saliency @coco/saliency --out @out "
+    "--workers 1",
     "data.prepare_folder": "--images @tiny/JPEGImages --tags @tags.csv --saliency @tiny/saliency --val 0 --out @out "
     "--classes @tiny/classes.txt --workers 1",
     "data.check": "--data @tiny --workers 1",
@@ -58,10 +60,12 @@ LABEL, MAP, SCORES = "label/a_simple.png", "maps/a_simple_0.png", "run/scores/pr
 INSTANCES, OBJECTS = "instances/a_simple", "tiny/InstanceMasks/a_simple.png"
 CONTEXT, CAM, ROW = "tiny/context/a_simple.png", "run/all/cam/a_simple_0.png", "run/all/scores"
 WITHOUT, PREDICTED = "run/ce/image_level/scores", "compared/b"
-VOC = "VOCdevkit/VOC2012"
+VOC, COCO, COCO_ID = "VOCdevkit/VOC2012", "coco/annotations/instances_train2014.json", "COCO_train2014_000000000009"
 READS = {  # the files of which each command reads every one: it meets them missing, and with bytes that mean nothing
     "data.prepare_voc12": f"{VOC}/ImageSets/Segmentation/train.txt {VOC}/JPEGImages/2007_000001.jpg sbd/train.txt "
     f"{VOC}/SegmentationClass/2007_000001.png {VOC}/Annotations/2007_000001.xml saliency_aug/2007_000001.png",
+    "data.prepare_coco14": f"{COCO} coco/annotations/instances_val2014.json coco/images/train2014/{COCO_ID}.jpg "
+    f"coco/saliency/{COCO_ID}.png",
     "data.prepare_folder": f"tags.csv {NAMES} {IMAGE} {SALIENCY}",
     "data.check": NAMES,
     "cls.train": f"{NAMES} {LIST} {IMAGE} cls.pth",
@@ -140,6 +144,18 @@ OTHERS = {  # command: [(more arguments, what is done first, message)], what onl
         ("--sbd @mine", [], "--sbd"),
         ("--saliency @mine", [], "2007_000001.png: no such file"),
         ("--labels-from yeti", [], "argument --labels-from: "),
+    ],
+    "data.prepare_coco14": [
+        ("--images @mine", [], "mine/train2014: no such folder; expected --images to hold train2014 and val2014"),
+        ("--annotations @mine", [], "instances_train2014.json"),
+        ("--saliency @mine", [], f"{COCO_ID}.png: no such file"),
+        ("--crowds yeti", [], "argument --crowds: "),
+        ("", [("truncate", COCO)], "instances_train2014.json: expected JSON, complete and in UTF-8"),
+        ("", [("write", COCO, "[]")], "instances_train2014.json: expected COCO's annotations"),
+        ("", [("replace", COCO, '"iscrowd": 0', '"iscrowd": 2')], "expected iscrowd of 0 or 1, found 2"),
+        ("", [("replace", COCO, f"{COCO_ID}.jpg", "../a.jpg")], "expected a file_name such as COCO_train2014_0000"),
+        ("", [("image", f"coco/images/train2014/{COCO_ID}.jpg", "L")], "expected the annotations' size 16x12, found"),
+        ("", [("image", f"coco/saliency/{COCO_ID}.png", "RGB", (16, 12))], "expected an 8-bit grey image, found"),
     ],
     "data.prepare_folder": [
         ("--images @mine", [], "mine: expected at least one photograph, named "),

@@ -6,11 +6,8 @@ already.
 
 import json
 import os
-import runpy
 import shutil
-import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -124,31 +121,9 @@ def test_a_data_set_without_objects_is_refused_at_once(place, damage):
     assert "data.prepare_toy" in result.stderr and not (place / "run").exists()
 
 
-@pytest.fixture
-def replay(place, monkeypatch):
-    """`replay(calls)` runs recorded calls in this process, in the folder "run"."""
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)  # one core: no processes
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def run(calls):
-        monkeypatch.chdir(ROOT)
-        (place / "run").mkdir(exist_ok=True)
-        for module, words in calls:
-            words = [word.replace(str(place / "recorded"), str(place / "run")) for word in words]
-            monkeypatch.setattr(sys, "argv", [str(ROOT / f"{module.replace('.', '/')}.py"), *words])
-            try:
-                runpy.run_module(module, run_name="__main__")
-            except SystemExit as end:
-                assert not end.code, module
-
-    yield run
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
-
-
 @pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
 def test_from_images_to_final_scores_and_instances(place, replay, capsys):
-    replay(recorded(place, "fbr_image_level"))
+    replay(recorded(place, "fbr_image_level"), place)
     run = place / "run"
     rows = (run / "fbr_image_level.md").read_text().splitlines()[4:]
     own, others = rows[:4], rows[4:8]
@@ -162,7 +137,7 @@ def test_from_images_to_final_scores_and_instances(place, replay, capsys):
         assert set(summary["val"]) == {"round1", "round2"} and {"label_seed", "label_irn"} <= set(summary["train"])
 
     capsys.readouterr()
-    replay(recorded(place, "instances"))
+    replay(recorded(place, "instances"), place)
     assert capsys.readouterr().out.count("nothing to do") == 10  # both classifiers and their IRNs
     rows = (run / "instances.md").read_text().splitlines()[4:]
     assert len(rows) == 3 and not any("–" in row for row in rows)

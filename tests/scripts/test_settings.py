@@ -73,6 +73,21 @@ def test_the_imagenet_start():
     assert paths[1:] == ["runs/mine_imagenet", "train"] and "coco" not in seg
 
 
+def test_coco_starts_from_weights_that_have_not_seen_its_masks():
+    *paths, cls, seg, said = taken(DATA="data/coco14")
+    assert paths == ["data/coco14", "runs/coco14", "train"] and "scripts/settings/coco14.sh" in said
+    assert cls == taken(DATA="data/voc12")[3]
+    assert "--init weights/resnet101.pth" in seg and "coco" not in seg and "convention" not in seg
+    show = 'source scripts/method.sh; echo "$TRAIN $VAL $EVAL_TRAIN ${SEG_IMAGE_LEVEL[*]}"'
+    assert bash("-c", show, DATA="data/coco14").stdout == f"train val train {seg}\n"
+    assert bash("-c", show, DATA="data/coco14", TRAIN="small").stdout == f"small val small {seg}\n"
+    show = 'source scripts/method.sh; echo "${STARTS[*]} ${IRN_SEED[*]} ${IRN_WALK[*]} ${PREDICT[*]}"'
+    told = "vgg16 resnet101 --strict 0.45 --loose 0.15 --background 0.22 --crf-min-probability 0.05\n"
+    assert bash("-c", show, DATA="data/coco14").stdout == told
+    said = bash("run_all.sh", "coco14", RUN="unused", expected=2).stderr.splitlines()
+    assert "expected a data set; make it with data.prepare_coco14" in said[-1]
+
+
 PREPARED = """#!/bin/bash
 [ "$2" != weights.fetch ] || { shift 2; echo fetch "$@"; exit "$FAILS"; }
 """
@@ -91,6 +106,7 @@ def prepared(tmp_path):
     for id in "ab":
         (data / f"saliency/{id}.png").touch()
     shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
+    shutil.copy(ROOT / "run_all.sh", tmp_path)
     (tmp_path / "weights").mkdir()
 
     def run(*words, expected=0, fails=0, **variables):
@@ -128,11 +144,28 @@ def test_missing_saliency_is_said_before_anything_runs(prepared, lost):
     assert prepared()[0][-1] == "then the hours"
 
 
+@pytest.mark.parametrize("name", ["voc12", "mine"])
+def test_run_all_goes_without_saliency_on_coco_alone(prepared, name):
+    """Without a saliency folder VOC and data of one's own end in the message; COCO goes on to the weights."""
+    shutil.rmtree(prepared.data / "saliency")
+    shutil.copy(prepared.data / "lists/train_aug.txt", prepared.data / "lists/train.txt")
+    data = prepared.data.rename(prepared.data.with_name(name))
+    variables = {"DATA": data, "RUN": "r", "PYTHON": prepared.data.parent / "python", "FAILS": 3, "TRAIN": "train"}
+    result = bash("run_all.sh", root=prepared.data.parent, expected=2, **variables)
+    assert result.stdout == "" and f"DATA={data} scripts/paper/fbr_image_level.sh" in result.stderr
+    variables["DATA"] = data.rename(data.with_name("coco14"))
+    result = bash("run_all.sh", root=prepared.data.parent, expected=3, **variables)
+    assert result.stdout == "fetch vgg16 resnet101 resnet50\n" and "no such folder; goes without" in result.stderr
+
+
 def test_scripts_without_saliency_and_tables_say_what_they_start_from():
     """Table 1 needs no COCO weights; the image-level scripts no saliency maps."""
     said = {path.stem: path.read_text() for path in (ROOT / "scripts/paper").glob("*.sh")}
     assert "\nprepare vgg16\n" in said["table1"] and "\nprepare vgg16 resnet101 coco_resnet101\n" in said["table2"]
-    assert all("\nprepare --no-saliency vgg16 " in said[name] for name in ("fbr_image_level", "instances"))
+    assert "\nprepare --no-saliency vgg16 resnet50\n" in said["instances"]
+    assert "\nimage_level_method\n" in said["fbr_image_level"] and "whole_method" not in said["fbr_image_level"]
+    method = (ROOT / "scripts/method.sh").read_text()
+    assert "image_level_method() {" in method and "\n    prepare --no-saliency vgg16 resnet101 resnet50\n" in method
 
 
 def test_run_all_takes_data_and_settings_as_words(tmp_path):
@@ -148,7 +181,9 @@ def test_run_all_takes_data_and_settings_as_words(tmp_path):
 @pytest.mark.parametrize("command", [("run_all.sh", "voc12", "vocc"), ("scripts/summary.sh",)])
 def test_unknown_settings(command):
     result = bash(*command, SETTINGS="vocc", expected=2)
-    assert result.stderr == "SETTINGS=vocc: expected a path with a slash or one of imagenet toy voc12 voc12_code\n"
+    assert (
+        result.stderr == "SETTINGS=vocc: expected a path with a slash or one of coco14 imagenet toy voc12 voc12_code\n"
+    )
 
 
 @pytest.fixture

@@ -28,14 +28,17 @@ esac
 """
 
 
-def path_of(name):
+def path_of(name, root):
     """scripts/<name>.sh, or in a folder of scripts/."""
-    found = [path for path in (ROOT / "scripts").rglob(f"{name}.sh") if path.parent.name != "settings"]
-    return ROOT / f"{name}.sh" if name == "run_all" else found[0]
+    found = [path for path in (root / "scripts").rglob(f"{name}.sh") if path.parent.name != "settings"]
+    return root / f"{name}.sh" if name == "run_all" else found[0]
 
 
-def calls_of(folder, name, *arguments, **variables):
-    """[(module, [argument, …]), …] that a script runs, in their order; `folder` is for the recorder."""
+def calls_of(folder, name, *arguments, root=ROOT, **variables):
+    """[(module, [argument, …]), …] that a script runs, in their order; `folder` is for the recorder.
+
+    `root`: of a copy of run_all.sh and scripts.
+    """
     python, calls = folder / "python", folder / "calls"
     python.write_text(RECORDER.format(python=sys.executable))
     python.chmod(0o755)
@@ -43,8 +46,8 @@ def calls_of(folder, name, *arguments, **variables):
     environment = {key: value for key, value in os.environ.items() if key not in OUTSIDE}
     environment |= {"VENV": "", "PYTHON": str(python), "CALLS": str(calls)}
     environment |= {key: str(value) for key, value in variables.items()}
-    command = ["bash", str(path_of(name)), *map(str, arguments)]
-    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    command = ["bash", str(path_of(name, root)), *map(str, arguments)]
+    result = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
     lines = [line.split(SEPARATOR) for line in calls.read_text().splitlines()]
     return [(line[1], line[2:]) for line in lines if line[0] == "-m"]

@@ -182,6 +182,57 @@ def test_scripts_on_voc12(script, voc12, tmp_path):
     assert list(found.rows.values()) == ([rows] if rows else [])
 
 
+COCO14_START = IMAGENET | {"iterations": 100000}  # never from weights that were trained on COCO's masks
+
+
+def on_coco14(stages):
+    """The same on data/coco14, whose training images are `train`."""
+    few = {"crf_min_probability": 0.05}
+    return {
+        out: (module, split.replace("train_aug", "train"), told | (few if module == "seg.predict" else {}))
+        for out, (module, split, told) in stages.items()
+    }
+
+
+def image_level():
+    """Without saliency: IRN's labels in the place of POM's, NSRM without saliency, the folders in image_level."""
+    maps, at = "image_level/cam_pyramid", "image_level"
+    stages = {
+        "cls": ("cls.train", "train", {"init": "weights/vgg16.pth"}),
+        maps: ("cls.infer", "train", {"weights": "cls/weights.pth", "scales": [1, 0.5, 1.5, 2], "flip": True}),
+        f"{at}/label_seed": ("irn.seed", "train", {"maps": maps, "strict": 0.45, "loose": 0.15}),
+        f"{at}/irn": ("irn.train", "train", {"seeds": f"{at}/label_seed", "init": "weights/resnet50.pth"}),
+    }
+    walk = {"maps": maps, "weights": f"{at}/irn/weights.pth", "background": 0.22}
+    stages[f"{at}/label_irn"] = ("irn.walk", "train", walk)
+    stages |= segmented("1", f"{at}/label_irn", at, COCO14_START) | predicted(f"{at}/seg1", f"{at}/pred1", "train")
+    masks = {"pred": f"{at}/pred1", "label": f"{at}/label_irn", "saliency_mask": False}
+    stages[f"{at}/label_masked"] = ("pseudo.nsrm", "train", masks)
+    stages |= segmented("2", f"{at}/label_masked", at, COCO14_START)
+    stages |= scored(maps, "train", map_thresholds=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
+    for folder in ("label_seed", "label_irn", "pred1", "label_masked"):
+        stages |= scored(f"{at}/{folder}", "train")
+    return stages
+
+
+@pytest.mark.parametrize("saliency", [True, False], ids=["saliency", "image_level"])
+def test_coco14_with_and_without_saliency(saliency, tmp_path):
+    """The whole method, or the image-level setting; the report of a run in the run is written before the run's own."""
+    data, run = tmp_path / "coco14", tmp_path / "run"
+    (data / "saliency" if saliency else data).mkdir(parents=True)
+    (data / "classes.txt").touch()
+    found = stages_of(tmp_path, "run_all", data)
+    with_saliency = maps_and_labels() | two_rounds(start=COCO14_START) | summary()
+    assert found.told == on_coco14(with_saliency if saliency else image_level()) and found.inputs_are_there
+    weights = ["vgg16", "resnet101"] + ([] if saliency else ["resnet50"])
+    assert found.others[0] == ("weights.fetch", weights)
+    parts = [run] if saliency else [run / "image_level", run]
+    reports = [words for module, words in found.others if module == "report.html"]
+    assert reports == [["--run", str(part), "--out", str(part / "report")] for part in parts]
+    summaries = [words[1] for module, words in found.others if module == "report.summary"]
+    assert summaries == [str(parts[0])]
+
+
 def test_columns_of_figure_4_are_rows_of_table_3(voc12, tmp_path):
     module, words = stages_of(tmp_path, "fig4", voc12).others[-1]
     columns = parsed(module, words)["column"]

@@ -1,0 +1,455 @@
+"""data.prepare_coco14 on small folders in COCO's real layout; the masks against the official API's own decoding."""
+
+import contextlib
+import io
+import json
+import re
+import runpy
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
+
+from common.dataset import DataSet
+from common.images import read_indexed, write_grey
+from common.instances import classes_beneath
+from data import coco, prepare_coco14
+from data.coco_masks import decode
+from stages.files import InputError
+
+# pycocotools gives NumPy 2 an array in the manner of NumPy 1
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+MADE = runpy.run_path(Path(__file__).with_name("made_coco.py"))
+image, polygon, crowd, rectangle = (MADE[name] for name in ("image", "polygon", "crowd", "rectangle"))
+SHAPE = 48, 64
+TRAIN = "annotations/instances_train2014.json"
+FIRST, SECOND, VAL = "COCO_train2014_000000000009", "COCO_train2014_000000000100", "COCO_val2014_000000000042"
+
+
+def disc(row, column, radius):
+    rows, columns = np.ogrid[: SHAPE[0], : SHAPE[1]]
+    return (rows - row) ** 2 + (columns - column) ** 2 < radius**2
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A folder of five images; in train, the second stands first in the JSON, and the last has no object."""
+    train = [
+        polygon(7, 100, 90, rectangle(50, 30, 90, 70), area=400),  # toothbrush, partly outside
+        polygon(8, 100, 13, rectangle(100, 100, 120, 120), area=400),  # stop sign, all outside
+        polygon(1, 9, 1, rectangle(4, 4, 44, 40), area=1440),  # person
+        polygon(2, 9, 18, rectangle(10, 10, 20, 20), rectangle(30.5, 5, 50.25, 9.75), area=190),  # dog, in two parts
+        crowd(900, 9, 31, disc(24, 40, 9)),  # handbags, on the person, beside the dog
+        polygon(4, 9, 1, rectangle(12, 12, 16, 16), area=16),  # person on the dog
+        crowd(901, 9, 1, disc(40, 10, 12)),
+    ]
+    images = [image("train", 100), image("train", 9), image("train", 11)]
+    MADE["write_split"](tmp_path, "train", images, train)
+    MADE["write_split"](tmp_path, "val", [image("val", 42)], [polygon(7, 42, 2, [5, 5, 40, 9, 20, 40], area=500)])
+    return tmp_path
+
+
+def prepare(root, *more):
+    """Runs the stage in this process, without its record; returns the folder it wrote."""
+    out = root / "out"
+    out.mkdir(exist_ok=True)
+    arguments = ["--images", root / "images", "--annotations", root / "annotations", "--out", out, "--workers", "1"]
+    prepare_coco14.run(prepare_coco14.parser().parse_args([*map(str, arguments), *more]))
+    return out
+
+
+def change(root, function, split="train"):
+    """Writes a JSON again after `function(content)`."""
+    path = root / f"annotations/instances_{split}2014.json"
+    content = json.loads(path.read_text())
+    function(content)
+    path.write_text(json.dumps(content))
+
+
+def replace_annotations(entries, content):
+    content["annotations"] = entries
+
+
+def lines(out, split):
+    return (out / "lists" / f"{split}.txt").read_text().splitlines()
+
+
+def table(text):
+    """{row: cells} of the counts."""
+    rows = [line for line in text.splitlines() if len(line) > 40 and ":" not in line]
+    return {row[:14].strip(): row[14:].split() for row in rows}
+
+
+def official(root, split="train"):
+    """The official API on a JSON."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        return COCO(str(root / f"annotations/instances_{split}2014.json"))
+
+
+def expected_masks(api, id):
+    """coco2voc's rule with the API's decoding: by ascending area, a pixel keeps its first. Classes and annotations."""
+    ids = sorted(api.cats)
+    found = sorted(api.loadAnns(api.getAnnIds(imgIds=[id])), key=lambda each: (each["area"], each["id"]))
+    size = api.imgs[id]["height"], api.imgs[id]["width"]
+    classes, owners = np.zeros(size, np.uint8), np.zeros(size, np.int64)
+    for entry in found:
+        free = (api.annToMask(entry) > 0) & (owners == 0)
+        classes[free], owners[free] = 1 + ids.index(entry["category_id"]), entry["id"]
+    return classes, owners
+
+
+def test_command_end_to_end(run_command, root):
+    saliency = root / "saliency"
+    saliency.mkdir()
+    for id in (FIRST, SECOND):
+        write_grey(saliency / f"{id}.png", np.zeros(SHAPE, np.uint8))
+    inputs = ["--images", root / "images", "--annotations", root / "annotations", "--saliency", saliency]
+    arguments = [*inputs, "--out", root / "out", "--workers", "2"]
+    result = run_command("data.prepare_coco14", *arguments)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "train 2, val 1 images" in result.stdout
+    before = {path: path.lstat().st_mtime_ns for path in (root / "out").rglob("*")}
+    assert "nothing to do" in run_command("data.prepare_coco14", *arguments).stdout
+    assert before == {path: path.lstat().st_mtime_ns for path in (root / "out").rglob("*")}
+
+    data = DataSet(root / "out")
+    assert (data.root / "saliency").resolve() == saliency.resolve()
+    assert data.saliency(FIRST).shape == SHAPE
+    for item in [*data.split("train", labelled=True), *data.split("val", labelled=True)]:
+        link = data.image_path(item.id)
+        assert link.is_symlink() and link.readlink().is_absolute()
+        assert data.image(item.id).shape == (*SHAPE, 3)
+        assert data.ground_truth(item.id).max() > 0 and data.instances(item.id).max() > 0
+    assert Image.open(data.image_path(SECOND)).mode == "L"  # the grey one
+
+
+def test_lists_hold_the_classes_of_all_annotations_by_image_id(root):
+    out = prepare(root)
+    assert lines(out, "train") == [f"{FIRST} 0 16 26", f"{SECOND} 11 79"]
+    assert lines(out, "val") == [f"{VAL} 1"]
+    assert not (out / "JPEGImages/COCO_train2014_000000000011.jpg").exists()
+    assert sorted(path.stem for path in (out / "SegmentationClass").iterdir()) == [FIRST, SECOND, VAL]
+
+
+def test_links_lead_to_the_images_from_anywhere(root, monkeypatch):
+    monkeypatch.chdir(root)
+    link = prepare(Path(".")) / f"JPEGImages/{FIRST}.jpg"
+    assert link.is_symlink() and link.readlink() == root / f"images/train2014/{FIRST}.jpg"
+
+
+def test_classes_are_cocos_in_the_order_of_ids(root):
+    names = (prepare(root) / "classes.txt").read_text().splitlines()
+    assert names == [each["name"] for each in MADE["CATEGORIES"]]
+    assert list(coco.CATEGORY_IDS) == [each["id"] for each in MADE["CATEGORIES"]]
+    assert (len(names), names[0], names[11], names[79]) == (80, "person", "stop sign", "toothbrush")
+
+
+def test_the_page_has_the_same_ids():
+    page = (Path(__file__).parents[2] / "docs/coco14.md").read_text()
+    rows = re.findall(r"\| (\d+) \| (\d+) \| ([a-z ]+) (?=\|)", page)
+    found = sorted((int(value), int(id), name) for value, id, name in rows)
+    assert found == [(i, each["id"], each["name"]) for i, each in enumerate(MADE["CATEGORIES"], start=1)]
+
+
+def test_a_few_pixels(root):
+    data = DataSet(prepare(root))
+    truth, numbers = data.ground_truth(FIRST), data.instances(FIRST)
+    assert truth[6, 6] == 1 and truth[0, 0] == 0
+    assert truth[11, 11] == 17 and truth[14, 14] == 1  # the dog on the person, the other person on the dog
+    assert truth[24, 40] == 27 and truth[47, 10] == 1
+    assert truth[33, 10] == 1 and numbers[33, 10] == 255  # crowds on top
+    assert [numbers[6, 6], numbers[11, 11], numbers[14, 14], numbers[24, 40], numbers[0, 0]] == [1, 2, 3, 255, 0]
+    assert data.ground_truth(SECOND)[47, 63] == 80
+
+
+def many(count, seed, id=100):
+    """Overlapping objects, some outside, crowds, equal areas."""
+    rng = np.random.default_rng(seed)
+    categories = [each["id"] for each in MADE["CATEGORIES"]]
+    for number in rng.permutation(count) + 1:
+        category, area = int(rng.choice(categories)), int(rng.integers(1, 5)) * 100
+        if rng.random() < 0.2:
+            entry = crowd(int(number), id, category, disc(*rng.uniform(0, 50, 2), rng.uniform(2, 20)))
+        else:
+            points = np.round(rng.normal(30, 25, (2, 2 * rng.integers(3, 9))), 2).tolist()
+            entry = polygon(int(number), id, category, *points[: rng.integers(1, 3)], area=area)
+        yield entry | {"area": area}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_masks_are_those_of_the_official_api(root, seed):
+    change(root, partial(replace_annotations, list(many(30, seed))))
+    data, api = DataSet(prepare(root)), official(root)
+    classes, owners = expected_masks(api, 100)
+    assert np.array_equal(data.ground_truth(SECOND), classes)
+    numbers = data.instances(SECOND)
+    crowds = [entry["id"] for entry in api.loadAnns(api.getAnnIds(imgIds=[100])) if entry["iscrowd"]]
+    assert np.array_equal(numbers == 255, np.isin(owners, crowds)) and np.array_equal(numbers == 0, owners == 0)
+    pairs = set(zip(numbers[(numbers > 0) & (numbers < 255)], owners[(numbers > 0) & (numbers < 255)]))
+    assert len(pairs) == len({number for number, _ in pairs}) == len({owner for _, owner in pairs}) > 5
+    areas = [api.anns[int(owner)]["area"] for _, owner in sorted(pairs)]
+    assert areas == sorted(areas, reverse=True)
+    assert all(len(values) == 1 for values in classes_beneath(numbers, classes).values())
+
+
+def test_crowds_may_be_ignored(root):
+    change(root, partial(replace_annotations, list(many(30, 3))))
+    as_class = DataSet(prepare(root)).ground_truth(SECOND)
+    for path in (root / "out/SegmentationClass").iterdir():
+        path.unlink()
+    data, api = DataSet(prepare(root, "--crowds", "ignore")), official(root)
+    crowds = np.zeros(SHAPE, bool)
+    for entry in api.loadAnns(api.getAnnIds(imgIds=[100], iscrowd=True)):
+        crowds |= api.annToMask(entry) > 0
+    change(root, partial(replace_annotations, [each for each in many(30, 3) if not each["iscrowd"]]))
+    objects, _ = expected_masks(official(root), 100)
+    expected = np.where(crowds & (objects == 0), 255, objects)
+    assert np.array_equal(data.ground_truth(SECOND), expected) and (expected == 255).any() and 255 not in as_class
+    assert np.array_equal(data.instances(SECOND) == 255, expected == 255)
+
+
+def test_of_equal_areas_the_larger_id_lies_below(root):
+    first, second = (polygon(id, 9, 1 + id, rectangle(4, 4, 20, 20), area=256) for id in (5, 6))
+    for entries in ([first, second], [second, first]):
+        change(root, partial(replace_annotations, entries))
+        (root / f"out/SegmentationClass/{FIRST}.png").unlink(missing_ok=True)
+        assert DataSet(prepare(root)).ground_truth(FIRST)[10, 10] == 6
+
+
+def test_more_than_254_objects(root, capsys):
+    columns = [polygon(k + 1, 9, 1 + k % 2, rectangle(0, 0, 1, 1), area=k) for k in range(300)]
+    columns[0]["segmentation"] = [rectangle(10, 10, 20, 20)]  # the smallest
+    columns[-1]["segmentation"] = [rectangle(30, 30, 40, 40)]  # the largest
+    change(root, partial(replace_annotations, columns))
+    numbers = DataSet(prepare(root)).instances(FIRST)
+    assert (numbers[15, 15], numbers[35, 35]) == (255, 1)
+    assert f"{FIRST} has 300 objects; the 46 smallest are 255" in capsys.readouterr().out
+
+
+def test_objects_without_pixels_count_for_the_labels(root, capsys):
+    shapes = [[], [[1, 2]], [[3, 3, 9, 9]], [[3, 3, 3, 3, 3, 3]]]
+    entries = [polygon(k + 1, 9, k + 2, *shape, area=0.1) for k, shape in enumerate(shapes)]
+    change(root, partial(replace_annotations, entries))
+    out = prepare(root)
+    assert lines(out, "train") == [f"{FIRST} 1 2 3 4"]
+    assert not DataSet(out).ground_truth(FIRST).any()
+    assert "train2014.json: 3 objects have no polygon of three points" in capsys.readouterr().out
+
+
+def test_empty_images_are_kept_when_asked(root, capsys):
+    prepare(root)
+    counts = table(capsys.readouterr().out)
+    assert counts["images"] == ["2", "82081", "1", "40137"]
+    assert counts["without object"] == ["1", "702", "0", "367"]
+    out = prepare(root, "--keep-empty")
+    assert lines(out, "train") == [f"{FIRST} 0 16 26", "COCO_train2014_000000000011", f"{SECOND} 11 79"]
+    counts = table(capsys.readouterr().out)
+    assert counts["images"] == ["3", "82783", "1", "40504"]
+    assert (counts["simple"], counts["complex"]) == (["0", "-", "1", "-"], ["2", "-", "0", "-"])
+    assert (counts["person"], counts["bicycle"], counts["stop sign"]) == (
+        ["1", "-", "0", "-"],
+        ["0", "-", "1", "-"],
+        ["1", "-", "0", "-"],
+    )
+    assert len(counts) == 5 + 80
+    data = DataSet(out)
+    assert not data.ground_truth("COCO_train2014_000000000011").any()
+    with pytest.raises(InputError, match="line 2: expected at least one class of COCO_train2014_000000000011"):
+        data.split("train", labelled=True)
+
+
+def test_run_lengths_as_a_string(root):
+    masks = [disc(24, 30, 20), np.ones(SHAPE, bool), np.zeros(SHAPE, bool), disc(0, 0, 9)]
+    masks += list(np.random.default_rng(0).random((4, *SHAPE)) < 0.3)
+    entries = []
+    for id, mask in enumerate(masks, start=1):
+        runs = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
+        runs = {"size": list(SHAPE), "counts": runs["counts"].decode()}
+        entries.append(crowd(id, 9, id, mask) | {"segmentation": runs, "iscrowd": id % 2})
+        (thing,) = read_with(root, entries[-1:])
+        assert np.array_equal(decode(thing, *SHAPE), mask)
+    data = DataSet(prepare(root))
+    assert np.array_equal(data.ground_truth(FIRST), expected_masks(official(root), 9)[0])
+
+
+def read_with(root, entries):
+    """The objects of the first image with these annotations."""
+    change(root, partial(replace_annotations, entries))
+    return next(each for each in coco.read_images(root / TRAIN) if each.id == FIRST).objects
+
+
+def test_what_is_there_is_not_painted_again(root):
+    out = prepare(root)
+    broken, missing = out / f"SegmentationClass/{FIRST}.png", out / f"InstanceMasks/{SECOND}.png"
+    contents = [broken.read_bytes(), missing.read_bytes()]
+    broken.write_bytes(contents[0][:-8])
+    missing.unlink()
+    kept = out / f"SegmentationClass/{VAL}.png"
+    before = kept.stat().st_mtime_ns
+    time.sleep(0.01)
+    prepare(root)
+    assert [broken.read_bytes(), missing.read_bytes()] == contents and kept.stat().st_mtime_ns == before
+
+
+def test_each_json_is_read_once(root, monkeypatch):
+    read, loads = [], json.loads
+    monkeypatch.setattr(json, "loads", lambda *args, **more: read.append(1) or loads(*args, **more))
+    prepare(root)
+    assert len(read) == 2
+
+
+def annotation(**change):
+    return lambda content: content["annotations"][2].update(change)
+
+
+def runs(counts, size=SHAPE):
+    return annotation(segmentation={"counts": counts, "size": list(size)})
+
+
+def entry(**change):
+    return lambda content: content["images"][1].update(change)
+
+
+PIXELS = SHAPE[0] * SHAPE[1]
+REFUSED = [
+    (annotation(category_id=12), "annotation 3 (id 1): expected one of COCO's 80 categories, found 12"),
+    (annotation(category_id=91), "80 categories, found 91"),
+    (annotation(category_id=True), "80 categories, found True"),
+    (annotation(category_id=[1]), "80 categories, found [1]"),
+    (annotation(image_id=10), "expected the image_id of one of the images, found 10"),
+    (annotation(image_id={}), "expected the image_id of one of the images, found {}"),
+    (annotation(id=2), "annotation 4 (id 2): expected every id once"),
+    (annotation(id="1"), "expected a number as id, found '1'"),
+    (annotation(id=None), "expected a number as id, found None"),
+    (annotation(area=-1), "expected an area in pixels, found -1"),
+    (annotation(area="9"), "expected an area in pixels, found '9'"),
+    (annotation(area=float("nan")), "expected JSON, complete and in UTF-8 (NaN is no JSON)"),
+    (annotation(area=10**400), "expected an area in pixels"),
+    (annotation(iscrowd=2), "expected iscrowd of 0 or 1, found 2"),
+    (annotation(iscrowd=None), "expected iscrowd of 0 or 1, found None"),
+    (annotation(segmentation=None), "expected a segmentation of polygons or run lengths, found None"),
+    (annotation(segmentation=[1, 2, 3]), "expected polygons of numbers x, y, x, y, …, found 1"),
+    (annotation(segmentation=[[1, 2, 3, 4, 5, 6, 7]]), "expected polygons of numbers"),
+    (annotation(segmentation=[["1", 2, 3, 4, 5, 6]]), "expected polygons of numbers"),
+    (annotation(segmentation=[[1, [2], 3, 4, 5, 6]]), "expected polygons of numbers"),
+    (annotation(segmentation=[[[1, 2], [3, 4], [5, 6]]]), "expected polygons of numbers"),
+    (annotation(segmentation=[[1, 2, 3, None, 5, 6]]), "expected polygons of numbers"),
+    (annotation(segmentation=[[1, 2, 3, 10**30, 5, 6]]), "expected polygons of numbers"),
+    (annotation(segmentation=[[1, 2, 3, -(2**63), 5, 6]]), "expected coordinates of at most 1048576"),
+    (annotation(segmentation=[[1, 2, 3, 1e9, 5, 6]]), "expected coordinates of at most 1048576"),
+    (annotation(segmentation=[[0, 0, 1e6, 0, 0, 1] * 2]), "expected polygons of at most 1048576 pixels around"),
+    (runs([PIXELS - 1]), "expected run lengths that add up to 3072 pixels, found 3071"),
+    (runs([0, PIXELS, 1]), "expected run lengths that add up to 3072 pixels"),
+    (runs([PIXELS + 1, -1]), "expected run lengths of whole numbers"),
+    (runs([2**63, 2**63 + PIXELS]), "expected run lengths that add up to 3072 pixels"),  # 3072 in 64 bits
+    (runs([1.5, PIXELS - 1.5]), "expected run lengths of whole numbers"),
+    (runs([]), "expected run lengths of whole numbers"),
+    (runs(None), "expected run lengths of whole numbers"),
+    (runs([PIXELS], (64, 48)), "expected run lengths of size [48, 64], found [64, 48]"),
+    (runs([PIXELS], ()), "expected run lengths of size [48, 64], found []"),
+    (runs("0"), "add up to 3072 pixels, found 0"),
+    (runs("P"), "expected run lengths of whole numbers, found 'P'"),  # says that more follows
+    (runs("PP3P"), "expected run lengths of whole numbers, found 'PP3P'"),  # 3072, and more
+    (runs("PP2"), "add up to 3072 pixels, found 2048"),
+    (runs("o" * 99 + "1"), "expected run lengths of whole numbers"),
+    (runs("é"), "expected run lengths of whole numbers"),
+    (runs("@"), "expected run lengths of whole numbers"),  # below 0
+    (entry(file_name="../x.jpg"), "image 2 (id 9): expected a file_name such as COCO_train2014_000000000009.jpg"),
+    (entry(file_name="/etc/passwd"), "expected a file_name such as"),
+    (entry(file_name="train2014/x.jpg"), "expected a file_name such as"),
+    (entry(file_name="x\n.jpg"), "expected a file_name such as"),
+    (entry(file_name=".jpg"), "expected a file_name such as"),
+    (entry(file_name="x.png"), "expected a file_name such as"),
+    (entry(file_name=9), "expected a file_name such as"),
+    (entry(file_name=f"{SECOND}.jpg"), "expected a file_name such as COCO_train2014_000000000009.jpg, once"),
+    (entry(id=100), "expected a number that no other has as id, found 100"),
+    (entry(id=-1), "expected a number that no other has as id, found -1"),
+    (entry(id=9.0), "expected a number that no other has as id, found 9.0"),
+    (entry(height=0), "expected height and width of at most 67108864 pixels, found (0, 64)"),
+    (entry(height=10**9), "expected height and width of at most"),
+    (entry(height=10**5, width=10**5), "expected height and width of at most"),
+    (entry(width="64"), "expected height and width of at most"),
+    (lambda content: content["categories"].pop(), "expected COCO's 80 categories, found 79 of them"),
+    (lambda content: content["categories"][5].update(id=12), "expected COCO's 80 categories, found 12 'bus'"),
+    (lambda content: content["categories"][0].update(name="yeti"), "80 categories, found 1 'yeti'"),
+    (lambda content: content["categories"].append(content["categories"][0]), "80 categories, found 81 of them"),
+    (lambda content: content.pop("images"), "expected COCO's annotations, a list of images in them"),
+    (lambda content: content.update(annotations={}), "a list of annotations in them"),
+    (lambda content: content.update(annotations=[1]), "a list of annotations in them"),
+    (lambda content: content.update(annotations=[]), "expected at least one image with an object"),
+]
+
+
+def test_annotations_that_cannot_be_are_refused_and_nothing_is_written(root):
+    whole = (root / TRAIN).read_text()
+    for damage, expected in REFUSED:
+        (root / TRAIN).write_text(whole)
+        change(root, damage)
+        with pytest.raises(InputError) as error:
+            prepare(root)
+        message = str(error.value)
+        assert expected in message and "instances_train2014.json" in message and len(message) < 500
+    assert not list((root / "out").iterdir())
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"\xff\xfe{", b"[" * 10**6, b'{"images": 1' + b"1" * 5000 + b"}"])
+def test_what_is_no_json_of_coco_is_refused(root, content):
+    (root / TRAIN).write_bytes(content)
+    with pytest.raises(InputError, match="instances_train2014.json: expected (JSON|COCO)"):
+        prepare(root)
+
+
+def test_truncated_json_is_refused(root):
+    whole = (root / TRAIN).read_bytes()
+    for end in (len(whole) // 3, len(whole) - 1):
+        (root / TRAIN).write_bytes(whole[:end])
+        with pytest.raises(InputError, match="instances_train2014.json: expected JSON, complete"):
+            prepare(root)
+    assert not list((root / "out").iterdir())
+
+
+def test_json_of_a_size_that_cannot_be_is_not_read(root, monkeypatch):
+    monkeypatch.setattr(coco, "MAX_BYTES", 999)
+    with pytest.raises(InputError, match="expected at most 999 bytes"):
+        prepare(root)
+
+
+def test_images_and_maps_must_fit_the_annotations(root):
+    path = root / "images/train2014" / f"{FIRST}.jpg"
+    Image.new("RGB", (64, 47)).save(path)
+    with pytest.raises(InputError, match="1 of 2 images of train2014.*expected the annotations' size 64x48, found"):
+        prepare(root)
+    path.unlink()
+    with pytest.raises(InputError, match="1 of 2 images of train2014 missing or unusable: .*9.jpg: no such file"):
+        prepare(root)
+    Image.new("RGB", (64, 48)).save(path)
+    (root / "images/train2014/COCO_train2014_000000000011.jpg").unlink()  # left out, so it need not be there
+    (root / "saliency").mkdir()
+    write_grey(root / "saliency" / f"{FIRST}.png", np.zeros(SHAPE, np.uint8))
+    with pytest.raises(InputError, match="1 of 2 saliency maps missing or unusable"):
+        prepare(root, "--saliency", str(root / "saliency"))
+    (root / "images/val2014").rename(root / "images/val")
+    with pytest.raises(InputError, match="val2014: no such folder; expected --images to hold train2014 and val2014"):
+        prepare(root)
+    assert not list((root / "out").iterdir())
+
+
+def test_an_image_of_both_splits_is_refused(root):
+    change(root, lambda content: content["images"][0].update(file_name=f"{FIRST}.jpg"), "val")
+    with pytest.raises(InputError, match=f"instances_val2014.json: {FIRST} is an image of train, too"):
+        prepare(root)
+
+
+def test_the_made_folder_works(tmp_path):
+    MADE["write_coco"](tmp_path)
+    out = prepare(tmp_path, "--saliency", str(tmp_path / "saliency"))
+    data = DataSet(out)
+    assert (len(data.split("train", labelled=True)), len(data.split("val", labelled=True))) == (6, 3)
+    item = data.split("train")[1]
+    truth = read_indexed(data.ground_truth_path(item.id))
+    assert set(np.unique(truth)) == {0} | {cls + 1 for cls in item.classes}
