@@ -41,27 +41,32 @@ def parser():
     return parser
 
 
-def drawn_images():
+def drawn_images(size=SIZE):
     """Yields (name, uint8 (H, W, 3)): a smooth image, of few colours, and one with much noise."""
     rng = np.random.default_rng(0)
     for name, noise in (("drawn, smooth", 2), ("drawn, noisy", 12)):
-        smooth = cv2.resize(rng.uniform(0, 255, (6, 8, 3)), SIZE[::-1], interpolation=cv2.INTER_CUBIC)
+        smooth = cv2.resize(rng.uniform(0, 255, (6, 8, 3)), size[::-1], interpolation=cv2.INTER_CUBIC)
         yield name, (smooth + rng.normal(0, noise, smooth.shape)).clip(0, 255).astype(np.uint8)
 
 
 def draw_probabilities(size, seed, hard):
     """A softmax, float32 (CLASSES, H, W), of logits as described above."""
+    return resized_softmax(draw_logits(size, seed, hard), size)
+
+
+def draw_logits(size, seed, hard, classes=CLASSES):
+    """float32 (h, w, classes) at an eighth of the size (H, W), as described above."""
     rng = np.random.default_rng(seed)
     small = [side // 8 + 1 for side in size]
-    logits = cv2.GaussianBlur(rng.normal(size=(*small, CLASSES)), (0, 0), 0.5 if hard else 3)
+    logits = cv2.GaussianBlur(rng.normal(size=(*small, classes)), (0, 0), 0.5 if hard else 3)
     logits /= logits.std()
     if not hard:
         logits[..., 0] += 9
         y, x = np.mgrid[0 : 1 : 1j * small[0], 0 : 1 : 1j * small[1]]
-        for cls, bump in zip(rng.choice(np.arange(1, CLASSES), 5, replace=False), (14, 14, 8, 8, 8)):
+        for cls, bump in zip(rng.choice(np.arange(1, classes), 5, replace=False), (14, 14, 8, 8, 8)):
             centre_y, centre_x = rng.uniform(0.3, 0.7, 2)
             logits[..., cls] += bump * np.exp(-(((y - centre_y) / 0.2) ** 2) - ((x - centre_x) / 0.2) ** 2)
-    return resized_softmax(logits.astype(np.float32), size)
+    return logits.astype(np.float32)
 
 
 def resized_softmax(logits, size):

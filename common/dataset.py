@@ -74,23 +74,24 @@ class DataSet:
     def instances_path(self, id: str) -> Path:
         return self.root / "InstanceMasks" / f"{id}.png"
 
-    def split(self, name: str, labelled: bool = False) -> list[Item]:
+    def split(self, name: str, labelled: bool = False, follow: bool = True) -> list[Item]:
         """The images of lists/<name>.txt as a list of Item, in the list's order.
 
         Raises InputError on an empty list, an unusable id, a class that does not exist, an image named twice, an image
-        that is missing, or, if `labelled`, an image without a class.
+        that is missing, or, if `labelled`, an image without a class. A link counts as an image if it can be followed,
+        or without `follow` as it is: for who opens or asks for every one anyway.
         """
         if not SAFE_ID.fullmatch(name):
             raise InputError(f"--split: expected the name of a list <name>.txt, no path, found {name!r:.40}")
         path = self.root / "lists" / f"{name}.txt"
-        items, seen, images = [], set(), self._names("JPEGImages")
+        items, seen, has_image = [], set(), self._finder("JPEGImages", follow)
         for number, line in numbered_lines(path):
             item = self.parse_line(line, f"{path} line {number}")
             if item.id in seen:
                 raise InputError(f"{path} line {number}: {item.id} stands in the list twice")
             if labelled and not item.classes:
                 raise InputError(f"{path} line {number}: expected at least one class of {item.id}")
-            if f"{item.id}.jpg" not in images:
+            if not has_image(f"{item.id}.jpg"):
                 raise InputError(f"{self.image_path(item.id)}: no such file, but {path} line {number} names it")
             seen.add(item.id)
             items.append(item)
@@ -99,23 +100,33 @@ class DataSet:
         return items
 
     def files(self, name: str, items: list[Item], parts: Iterable[str]) -> list[str]:
-        """Paths below `root`: list and classes of the split `name`, and what is there of the `parts` of its `items`."""
+        """Paths below `root`: list and classes of the split `name`, and what is there of the `parts` of its `items`.
+
+        `items` are those of `split`, which has looked for their images.
+        """
         found = ["classes.txt", f"lists/{name}.txt"]
-        for folder, suffix in (PARTS[part] for part in parts):
-            there = self._names(folder)
-            found += [f"{folder}/{item.id}{suffix}" for item in items if f"{item.id}{suffix}" in there]
+        for part in parts:
+            folder, suffix = PARTS[part]
+            names = [f"{item.id}{suffix}" for item in items]
+            is_there = (lambda _: True) if part == "images" else self._finder(folder)
+            found += [f"{folder}/{name}" for name in names if is_there(name)]
         return found
 
-    def _names(self, folder):
-        """What is in a folder below `root`, broken links left out; nothing if there is no such folder."""
+    def _finder(self, folder, follow=True):
+        """A function that says whether a name is in a folder below `root`; not, if that is no folder.
+
+        One scan answers for all, because a question for each of 100 000 files takes half a second; but with `follow`, a
+        link has to lead somewhere.
+        """
         path = self.root / folder
-        try:  # one scan, because a question for each of 100 000 files takes seconds
+        try:
             with os.scandir(path) as entries:
-                return {entry.name for entry in entries if not entry.is_symlink() or os.path.exists(entry.path)}
+                links = {entry.name: follow and entry.is_symlink() for entry in entries}
         except (FileNotFoundError, NotADirectoryError):
-            return set()
+            links = {}
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+        return lambda name: name in links and (not links[name] or os.path.exists(f"{path}/{name}"))
 
     def parse_line(self, line: str, where: str) -> Item:
         """One line of a list as an Item; `where` says in an InputError which it is."""
@@ -187,7 +198,7 @@ def reads(*parts: str) -> Callable[[argparse.Namespace], dict[str, Selection]]:
 
     def select(args):
         dataset = DataSet(args.data)
-        items = dataset.split(args.split)
+        items = dataset.split(args.split, follow="images" not in parts)  # or else the fingerprint asks for each of them
         others = [part for part in PARTS if part not in (*parts, *YOUNGER)]
         more = [each for count in range(len(others), -1, -1) for each in combinations(others, count)]
         earlier = (dataset.files(args.split, items, (*parts, *each)) for each in more)

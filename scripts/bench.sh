@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The benchmarks, on a machine that has nothing else to do: docs/bench/lines.jsonl and docs/benchmarks.md. About half an hour on 2 cores.
+# The benchmarks, on a machine that has nothing else to do: docs/bench/lines.jsonl and docs/benchmarks.md. About 40 minutes on 2 cores.
 # scripts/study/precision.sh, an hour more, is the comparison of the precisions' quality; its runs/precision/results.jsonl goes to
 # docs/bench/precision.jsonl.
 source "$(dirname "$0")/env.sh"
@@ -13,6 +13,7 @@ lines=docs/bench/lines.jsonl
     python benchmarks/crf.py
     python benchmarks/walk.py
     python benchmarks/scaling.py
+    python benchmarks/coco.py
 } | tee "$lines.partial"
 mv "$lines.partial" "$lines"
 [ ! -e runs/precision/results.jsonl ] || cp runs/precision/results.jsonl docs/bench/precision.jsonl

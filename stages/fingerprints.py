@@ -13,6 +13,7 @@ from stages.files import InputError, atomic, read_json
 
 NOT_CONTENT = {"stage.json", "tensorboard", "training.pth"}  # of a stage's folder: beside what it made
 MEMORY = ".fingerprints"
+PART = 32  # files that a thread hashes at a time: for a tiny one, a task of its own costs more than its content
 
 
 class Selection(NamedTuple):
@@ -36,16 +37,18 @@ class Memory:
         self.places = [(place / MEMORY, _way(place, folder)) for place in places]
         self.new = {}
 
-    def sha256(self, names: list[str], stats: list[os.stat_result]) -> list[str]:
-        """The SHA-256 of the files `names`, in hexadecimal. Raises OSError where one cannot be read."""
-        versions = {name: [stat.st_size, stat.st_mtime_ns] for name, stat in zip(names, stats, strict=True)}
-        found = self._known(versions)
-        unknown = [name for name in names if name not in found]
+    def sha256(self, names: list[str], versions: list[tuple[int, int]]) -> list[str]:
+        """The SHA-256 of the files `names`, in hexadecimal; `versions`: (size, time in ns) of each.
+
+        Raises OSError where one cannot be read.
+        """
+        found = self._known(names, versions)
+        unknown = [(name, version) for name, version in zip(names, versions, strict=True) if name not in found]
+        parts = [unknown[start : start + PART] for start in range(0, len(unknown), PART)]
         try:
             with ThreadPoolExecutor(8) as pool:  # hashlib and the disk work while Python does not
-                for name, digest in zip(unknown, pool.map(self._hash, unknown), strict=True):
-                    found[name] = digest
-                    self.new[name] = [*versions[name], digest]
+                for part in pool.map(self._hash, parts):
+                    found.update(part)
         finally:
             self.save()
         return [found[name] for name in names]
@@ -61,19 +64,30 @@ class Memory:
                     partial.write_text(json.dumps(content))
                 self.new = {}
 
-    def _known(self, versions):
+    def _known(self, names, versions):
         """{name: SHA-256} of the files whose version is remembered."""
         found = {}
         for path, way in self.places:
             content = _read(path)
-            for name, version in versions.items() if content else ():
+            for name, version in zip(names, versions, strict=True) if content else ():
                 entry = content.get(way + name)
-                if isinstance(entry, list) and entry[:2] == version and len(entry) == 3 and isinstance(entry[2], str):
+                if (
+                    isinstance(entry, list)
+                    and len(entry) == 3
+                    and entry[:2] == [*version]
+                    and isinstance(entry[2], str)
+                ):
                     found[name] = entry[2]
         return found
 
-    def _hash(self, name):
-        return sha256(_join(self.folder, name))
+    def _hash(self, part):
+        """{name: SHA-256} of a few files, (name, version) each, which are new."""
+        found = {}
+        for name, version in part:
+            found[name] = sha256(_join(self.folder, name))
+            if self.places:
+                self.new[name] = [*version, found[name]]
+        return found
 
 
 def fingerprint(
@@ -103,12 +117,26 @@ def fingerprint(
 
 def _fingerprint(memory, names, known):
     names = sorted(names)
-    stats = [os.stat(_join(memory.folder, name)) for name in names]
-    seen = _digest(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in zip(names, stats, strict=True))
+    versions = list(_versions(memory.folder, names))
+    seen = _digest(f"{name} {size} {time}" for name, (size, time) in zip(names, versions, strict=True))
     if known.get("seen") == seen:
         return known
-    digests = memory.sha256(names, stats)
+    digests = memory.sha256(names, versions)
     return {"sha256": _digest(map(" ".join, zip(names, digests, strict=True))), "seen": seen}
+
+
+def _versions(folder, names):
+    """Yields (size, time of change in ns) of each file; asking relative to the folder saves a sixth of the time."""
+    descriptor = os.open(folder, getattr(os, "O_PATH", os.O_RDONLY))  # O_PATH needs no right to read it
+    try:
+        for name in names:
+            stat = os.stat(name, dir_fd=descriptor) if name else os.stat(folder)
+            yield stat.st_size, stat.st_mtime_ns
+    except OSError as error:
+        error.filename = _join(folder, name)
+        raise
+    finally:
+        os.close(descriptor)
 
 
 def content_of(folder: Path) -> list[str]:
@@ -126,7 +154,7 @@ def content_of(folder: Path) -> list[str]:
 def sha256(path: Path | str) -> str:
     """The SHA-256 of a file in hexadecimal."""
     digest = hashlib.sha256()
-    with open(path, "rb") as file:
+    with open(path, "rb", buffering=0) as file:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()

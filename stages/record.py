@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
@@ -26,6 +27,7 @@ from stages.fingerprints import Memory, Selection, content_of, fingerprint
 UNRECORDED = {"out", "force", "workers", "device", "save_every", "save_minutes", "inference_batch_size"}
 TRAINING_STATE = "training.pth"  # what an unfinished training goes on from
 LOCK = ".lock"
+SYNCED = 64  # files that a thread waits for, one after the other
 KEYS = {"command", "arguments", "inputs", "started", "finished"}  # that every record has
 PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "pillow", "scipy", "pydensecrf2")
 
@@ -107,9 +109,11 @@ class Stage:
 
     def finish(self, summary):
         """Marks the stage as done once everything is on the disk, and drops what only an unfinished training needs."""
-        files = [self.out / name for name in content_of(self.out)]
-        for path in files:
-            sync_file(path)
+        files = [f"{self.out}/{name}" for name in content_of(self.out)]
+        parts = [files[start : start + SYNCED] for start in range(0, len(files), SYNCED)]
+        with ThreadPoolExecutor(16) as pool:  # a disk settles many files in the time of one, if they wait together
+            for _ in pool.map(_sync, parts):
+                pass
         self.record.update(summary=summary, machine=machine(), files=len(files), finished=_now())
         write_json(self.record_path, self.record)
         self._tidy()
@@ -241,6 +245,11 @@ class Stage:
             if (before.get(key) or {}).get("sha256") != (now.get(key) or {}).get("sha256"):
                 return f"{_option(key)} had another content"
         return None
+
+
+def _sync(files):
+    for path in files:
+        sync_file(path)
 
 
 def read_arguments(out):

@@ -10,6 +10,7 @@ from PIL import Image
 from common.dataset import DataSet, reads
 from common.images import write_grey, write_indexed
 from stages.files import InputError
+from stages.fingerprints import fingerprint
 
 
 def write_list(root, text, name="train"):
@@ -203,3 +204,12 @@ def test_links_count_by_where_they_lead(tiny_data):
     image.symlink_to("nowhere.jpg")
     with pytest.raises(InputError, match="b_simple.jpg: no such file, but .*val.txt line 1"):
         DataSet(tiny_data).split("val")
+    with pytest.raises(InputError, match="b_simple.jpg: no such file, but .*val.txt line 1"):
+        selection(tiny_data, "ground_truth")  # nothing else would ask for the image
+
+
+def test_a_stage_that_reads_images_notices_each_that_its_link_does_not_lead_to(tiny_data):
+    (tiny_data / "JPEGImages/b_simple.jpg").unlink()
+    (tiny_data / "JPEGImages/b_simple.jpg").symlink_to("nowhere.jpg")
+    with pytest.raises(InputError, match="--data .*: no such file or folder .*JPEGImages/b_simple.jpg"):
+        fingerprint("--data", tiny_data, selection=selection(tiny_data, "images"))

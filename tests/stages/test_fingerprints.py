@@ -46,6 +46,19 @@ def test_each_version_of_a_file_is_read_once(data, hashed):
     assert set(json.loads((data / MEMORY).read_text())) == {"a.jpg", "b.jpg"}
 
 
+def test_many_files_are_all_read_and_the_missing_one_is_named(tmp_path, hashed):
+    names = [f"{number}.jpg" for number in range(3 * fingerprints.PART + 1)]
+    for name in names:
+        (tmp_path / name).write_text(name)
+    everything = fingerprint("--data", tmp_path, selection=Selection(["images"], names))
+    assert sorted(hashed) == sorted(names)
+    (tmp_path / names[-1]).write_text("other")
+    assert fingerprint("--data", tmp_path, everything, Selection(["images"], names))["sha256"] != everything["sha256"]
+    (tmp_path / names[-1]).unlink()
+    with pytest.raises(InputError, match=f"--data {tmp_path}: no such file or folder .{tmp_path}/{names[-1]}."):
+        fingerprint("--data", tmp_path, everything, Selection(["images"], names))
+
+
 def test_memory_moves_with_the_data_set(data, hashed, tmp_path):
     images(data)
     assert images(data.rename(tmp_path / "moved")) and len(hashed) == 2

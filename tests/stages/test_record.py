@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from stages import interruption
 from stages.command import main, stage_parser
 from stages.files import InputError
-from stages.record import Stage
+from stages.record import SYNCED, Stage
 
 
 @pytest.fixture
@@ -204,6 +205,20 @@ def test_input_that_is_unfinished(stage, source, out, tmp_path):
     result = stage("copy", "--source", out, "--out", tmp_path / "second")
     assert refused(result, "--source", out, "words.copy has not finished")
     assert not (tmp_path / "second").exists()
+
+
+def test_every_file_is_on_the_disk_before_a_stage_has_finished(out, monkeypatch):
+    synced = []
+    monkeypatch.setattr("stages.record.sync_file", lambda path: synced.append(Path(path)))
+    monkeypatch.setattr("stages.record.write_json", lambda path, content: synced.append(content["finished"]))
+    stage = Stage("words.many", Namespace(out=out, force=False))
+    stage.begin()
+    files = [out / f"{number}.txt" for number in range(3 * SYNCED + 1)]
+    for path in files:
+        path.write_text("word")
+    stage.finish("many words")
+    stage.release()
+    assert synced[0] is None and set(synced[1:-1]) == set(files) and isinstance(synced[-1], str)
 
 
 def test_another_content_of_an_input_is_noticed(stage, source, out, tmp_path):
