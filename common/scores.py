@@ -80,7 +80,7 @@ def read_scores(path: Path, names: Iterable[str] = REPORTED) -> dict[str, Any]:
             raise InputError(f"{path}: expected the scores of seg.evaluate, {', '.join(names)} among them")
         classes = scores.get("class_iou", {})
         if not (isinstance(classes, dict) and all(map(_is_score, [scores.get("images"), *classes.values()]))):
-            raise InputError(f"{path}: expected the scores of seg.evaluate, numbers by name")
+            raise InputError(f"{path}: expected the scores of seg.evaluate, finite numbers by name")
     of_maps = [found[key] for key in ("fixed",) if key in found] + found.get("thresholds", [])
     of_maps += [found] if of_maps or "threshold" in found else []
     if not all(type(cut.get("threshold")) in (int, float) and math.isfinite(cut["threshold"]) for cut in of_maps):

@@ -365,7 +365,7 @@ OTHERS = {  # command: [(more arguments, what is done first, message)], what onl
     ],
     "report.compare": [
         ("--count 3", [], "argument --count: "),
-        ("--out @compared/a/pred2/page", [], "expected an --out outside of "),
+        ("--out @compared/a/scores/pred2/page", [], "expected an --out outside of "),
         ("@compared/a", [], "unrecognized arguments: "),
         ("", [("remove", "compared/a")], "compared/a: no such folder"),
         ("", [("write", f"{PREDICTED}/scores/pred2/stage.json", "{}")], "stage.json: expected the record of a stage"),
