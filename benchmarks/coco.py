@@ -4,12 +4,11 @@ python benchmarks/coco.py [--images N] [--folder DIR]
 
 On made photographs of 16 to 24 pixels a side, see coco_data.py, in a temporary folder: so the times are those of many
 files, not of pixels. The memory is that of all processes of a command together, looked at fifty times a second; of the
-CRF that of one process at most, with its libraries.
+CRF what one process has for itself at most.
 """
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,7 @@ from measurement import ROOT, show
 SECTION = "MS COCO's size"
 IMAGES = sum(count for count, _ in coco_data.COUNTS.values())
 SKIP = 3  # s, at most, for a stage that is finished
+PAUSE = 61  # s, after which this system has dropped what it knew of the files
 MEMORY = 16 * 1024  # MiB, at most, for any stage
 CRF_SIZE = (480, 640)
 CRF_CLASSES = 81
@@ -77,20 +77,27 @@ def memory_of(session):
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def show_stage(folder, what, module, **arguments):
-    """Shows time and memory of a stage, and the time of starting it again when it is finished."""
+def show_stage(folder, what, module, pause=0, **arguments):
+    """Shows time and memory of a stage, and the time of starting it again when it is finished, also after a pause."""
     seconds, memory, _ = call(folder, module, **arguments)
     show(SECTION, f"{module}, {what}", "s", {"time": seconds})
     show(SECTION, f"{module}, {what}", "MiB", {"memory": memory}, at_most=4096 if "prepare" in module else MEMORY)
-    show_skip(folder, module, **arguments)
+    show_skip(folder, module, pause, **arguments)
 
 
-def show_skip(folder, module, **arguments):
-    """Shows the time of starting a finished stage, the slower of two."""
-    calls = [call(folder, module, **arguments) for _ in range(2)]
-    if not all("nothing to do" in said for *_, said in calls):
-        sys.exit(f"{module}: expected it to be finished\n{calls[0][-1]}")
-    show(SECTION, f"{module}, finished: start", "s", {"time": max(seconds for seconds, *_ in calls)}, at_most=SKIP)
+def show_skip(folder, module, pause=0, **arguments):
+    """Shows the time of starting a finished stage, the slower of two; before them the one after a pause, in seconds."""
+
+    def start():
+        seconds, _, said = call(folder, module, **arguments)
+        if "nothing to do" not in said:
+            sys.exit(f"{module}: expected it to be finished\n{said}")
+        return seconds
+
+    time.sleep(pause)
+    sides = {f"after {pause} s": start()} if pause else {}
+    sides["at once"] = max(start(), start())
+    show(SECTION, f"{module}, finished: start", "s", sides, at_most=SKIP)
 
 
 def show_made(folder, fill, module, **arguments):
@@ -161,7 +168,7 @@ def measure_stages(folder, originals):
     show_made(folder, partial(masks, train), "pseudo.background", **on_train, **cams, out="run/label")
     show_made(folder, partial(masks, val), "seg.predict", **on_val, weights="weights.pth", out="run/pred")
     inputs = {"label": "run/label", "cam": "run/cls/attention"}
-    show_stage(folder, f"{len(train)} labels, {maps} maps", "pseudo.pom", **on_train, **inputs, out="run/pom")
+    show_stage(folder, f"{len(train)} labels, {maps} maps", "pseudo.pom", PAUSE, **on_train, **inputs, out="run/pom")
     show_stage(folder, f"{len(val)} images", "seg.evaluate", **on_val, pred="run/pred", out="run/scores")
     return train, len(dataset.classes)
 
@@ -191,7 +198,7 @@ def measure_training(items, classes):
 
 
 def label_with_crf(backend, least):
-    """(seconds, MiB of this process at most, classes left, label) of a made image's logits: resized, softmax, CRF."""
+    """(seconds, MiB of its own at most, classes left, label) of a made image's logits: resized, softmax, CRF."""
     from crf import draw_logits, drawn_images, resized_softmax
 
     from common.crf import DEFAULTS, dense_crf, likely_classes
@@ -205,7 +212,8 @@ def label_with_crf(backend, least):
     start = time.perf_counter()
     label = label_from_logits(image, logits, {**DEFAULTS, "backend": backend, "min_probability": least})
     seconds = time.perf_counter() - start
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    status = dict(line.split()[:2] for line in open("/proc/self/status") if line.endswith(" kB\n"))
+    memory = (int(status["VmHWM:"]) - int(status["RssFile:"])) / 1024  # files' pages are shared by all processes
     return seconds, memory, int(likely_classes(resized_softmax(logits, CRF_SIZE), least).sum()), label
 
 

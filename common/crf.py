@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stages.arguments import positive_float
 from stages.files import InputError
+from stages.parallel import machine_memory
 
 if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
     import torch
 
     from common.lattice import Lattice
@@ -29,6 +33,11 @@ DEFAULTS = {
 }
 BACKENDS = ("auto", "lattice", "pydensecrf")
 SMALLEST_PROBABILITY = 1e-5  # as published: lower ones are raised to it
+MEMORY = {  # on a CPU, of noise, which needs most: bytes of a process, of each pixel, and of each class there
+    "lattice": (350 * 2**20, 1700, 36),
+    "pydensecrf": (80 * 2**20, 650, 76),
+}
+LIKELY = 10  # classes, that an image is taken to have above a minimum probability
 
 
 def choose_backend(backend: str, device_type: str = "cpu") -> str:
@@ -53,6 +62,28 @@ def choose_backend(backend: str, device_type: str = "cpu") -> str:
     return "pydensecrf"
 
 
+def add_memory_argument(parser: ArgumentParser) -> None:
+    """--crf-memory: how much the processes of a CRF on the CPU take."""
+    parser.add_argument(
+        "--crf-memory",
+        type=positive_float,
+        default=max(1, machine_memory() // 2**31),
+        metavar="GIB",
+        help="what the CRF may take on a CPU: as many images at once as fit, if there are cores for them (default: "
+        "half of the memory, here %(default)s)",
+    )
+
+
+def memory_of(backend: str, pixels: int, classes: int, min_probability: float = 0.0) -> int:
+    """Estimate the bytes that a process takes on a CPU for dense_crf of an image, with its inputs and libraries.
+
+    With a `min_probability` as if LIKELY classes exceeded it somewhere.
+    """
+    process, pixel, each = MEMORY[choose_backend(backend)]
+    left = min(classes, LIKELY) if min_probability else classes
+    return process + pixels * max(pixel + left * each, 5 * classes)
+
+
 def dense_crf(
     image: Array,
     probabilities: Array,
@@ -70,9 +101,8 @@ def dense_crf(
     image: uint8 (H, W, 3), RGB. probabilities: float32 (C, H, W), a softmax. Both are NumPy arrays, and so is the
     result, or both are torch tensors on one device, and so is the result. `backend`: see choose_backend.
     `min_probability`: classes whose probability exceeds it nowhere in the image are left out and get 0; with 0 none is
-    left out. Raises InputError for the backend, or for standard deviations too small for the lattice.
-
-    On a CPU, 21 classes of 500x333 pixels take 0.2 GiB beside the inputs with pydensecrf, up to 0.5 GiB with lattice.
+    left out. memory_of says what it takes on a CPU. Raises InputError for the backend, or for standard deviations too
+    small for the lattice.
     """
     is_tensor = hasattr(probabilities, "detach")
     chosen = choose_backend(backend, probabilities.device.type if is_tensor else "cpu")
@@ -98,9 +128,9 @@ def dense_crf(
 
 def likely_classes(probabilities: Array, min_probability: float) -> Array:
     """Mask bool (C,) of the classes of (C, H, W) that exceed the probability anywhere, and of the most probable one."""
-    flat = probabilities.reshape(len(probabilities), -1)
-    likely = (flat > min_probability).any(1)
-    likely[flat.argmax() // flat.shape[1]] = True
+    peaks = probabilities.amax((1, 2)) if hasattr(probabilities, "detach") else probabilities.max((1, 2))
+    likely = peaks > min_probability
+    likely[peaks.argmax()] = True
     return likely
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from common.crf import BACKENDS, choose_backend, dense_crf
+from common.crf import BACKENDS, add_memory_argument, choose_backend, dense_crf, memory_of
 from common.dataset import DataSet, Item, reads
 from common.images import IGNORE_INDEX
 from common.maps import read_maps
@@ -16,6 +16,7 @@ from pseudo.labels import label_parser, runner
 from stages.arguments import fraction, natural, positive_int
 from stages.command import main
 from stages.files import InputError
+from stages.parallel import Memory
 
 CRF = {  # of labels, as published; for predictions there are others, common.crf.DEFAULTS
     "iterations": 10,
@@ -87,6 +88,7 @@ def parser() -> ArgumentParser:
         default="auto",
         help="this project's own or pydensecrf; auto takes pydensecrf if it is installed. The choice is recorded",
     )
+    add_memory_argument(parser)
     return parser
 
 
@@ -105,7 +107,17 @@ def make_label(args: Namespace, dataset: DataSet, item: Item) -> np.ndarray:
     return refine_seed(image, maps, args.strict, args.loose, args.confidence, **crf)
 
 
-write_seeds = runner(make_label, maps=["maps"])
+def memory(args: Namespace, dataset: DataSet) -> Memory:
+    """What the processes may take, and what one takes for an image: that of its CRF."""
+
+    def of(item: Item) -> int:
+        height, width = dataset.image_size(item.id)
+        return memory_of(args.crf_backend, height * width, 1 + len(item.classes))
+
+    return Memory(args.crf_memory * 2**30, of)
+
+
+write_seeds = runner(make_label, maps=["maps"], memory=memory)
 
 
 def run(args: Namespace) -> str:

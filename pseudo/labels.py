@@ -16,7 +16,7 @@ from common.dataset import reads as selection_of
 from common.images import is_complete, write_indexed
 from common.maps import require_maps
 from stages import command, distributed
-from stages.parallel import add_workers_argument, for_each
+from stages.parallel import Memory, add_workers_argument, for_each
 
 MakeLabel = Callable[[Namespace, DataSet, Item], np.ndarray]
 
@@ -40,14 +40,17 @@ def label_parser(doc: str, **folders: str) -> ArgumentParser:
     return parser
 
 
-def runner(make_label: MakeLabel, maps: Sequence[str] = ()) -> Callable[[Namespace], str]:
+def runner(
+    make_label: MakeLabel, maps: Sequence[str] = (), memory: Callable[[Namespace, DataSet], Memory] | None = None
+) -> Callable[[Namespace], str]:
     """The `run(args)` of a rule: write <out>/<id>.png for every image of the split that has none yet.
 
     `make_label(args, dataset, item)` gives the label of an image, uint8 (H, W): 0 background, 1 to C, 255 ignore. It
     must be a function of a module, for worker processes to import. `maps` names the arguments that are folders of class
-    maps <id>_<class>.png: one without any map of the split's images is an InputError.
+    maps <id>_<class>.png: one without any map of the split's images is an InputError. `memory(args, dataset)` says what
+    the processes may take and what an Item needs; a rule on a few arrays of the image's size does without.
     """
-    return partial(_write_labels, make_label, maps)
+    return partial(_write_labels, make_label, maps, memory)
 
 
 def main(
@@ -57,13 +60,15 @@ def main(
     command.main(parser, run, reads=selection_of(*reads))
 
 
-def _write_labels(make_label, maps, args):
+def _write_labels(make_label, maps, memory, args):
     dataset = DataSet(args.data)
     items = dataset.split(args.split, labelled=True)
     for name in maps:
         require_maps(getattr(args, name), items)
     todo = [item for item in distributed.shard(items) if not is_complete(args.out / f"{item.id}.png")]
-    for _ in for_each(partial(_write, make_label, args, dataset), todo, args.workers, args.out.name):
+    limits = memory and memory(args, dataset)
+    write = partial(_write, make_label, args, dataset)
+    for _ in for_each(write, todo, args.workers, args.out.name, memory=limits):
         pass
     return f"{len(items)} labels"
 

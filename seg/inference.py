@@ -7,18 +7,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common.crf import dense_crf
+import numpy as np
+
+from common.crf import dense_crf, likely_classes
 from common.voc import CLASSES as VOC_CLASSES
 from stages.files import InputError
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
 
     from seg.deeplab import MultiScale
 
     # of a batch: ids, uint8 (B, H, W, 3) RGB on the CPU and on the device, logits float32 (B, C + 1, h, w)
     Output = tuple[tuple[str, ...], torch.Tensor, torch.Tensor, torch.Tensor]
+
+CHANNELS = 128  # that OpenCV resizes at once
+ROWS = 16  # of an image, whose scores become probabilities at once
 
 
 def load_deeplab(
@@ -140,14 +144,33 @@ def label_from_logits(rgb: np.ndarray, logits: np.ndarray, crf: dict[str, Any] |
 
     `crf`: dense_crf's parameters or None.
     """
+    scores = resized(logits, rgb.shape[:2])
+    if not crf:
+        return scores.argmax(2).astype("uint8")
+    to_probabilities(scores)
+    probabilities, least = scores.transpose(2, 0, 1), crf.get("min_probability", 0)
+    if not least:
+        return dense_crf(rgb, probabilities, **crf).argmax(0).astype("uint8")
+    classes = likely_classes(probabilities, least).nonzero()[0].astype("uint8")
+    probabilities = scores = probabilities[classes]  # so that nothing holds the others while the CRF runs
+    return classes[dense_crf(rgb, probabilities, **crf | {"min_probability": 0}).argmax(0)]
+
+
+def resized(logits: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Logits float32 (h, w, C) at another size (H, W), bilinear: (H, W, C). OpenCV 5 resizes 128 channels at most."""
     import cv2
+
+    parts = (logits[..., start : start + CHANNELS] for start in range(0, logits.shape[2], CHANNELS))
+    parts = [cv2.resize(np.ascontiguousarray(part), size[::-1], interpolation=cv2.INTER_LINEAR) for part in parts]
+    return parts[0] if len(parts) == 1 else np.dstack(parts)
+
+
+def to_probabilities(scores: np.ndarray) -> None:
+    """Replace scores (H, W, C) by their softmax over C, a few rows at a time, which needs no room for them twice."""
     from scipy.special import softmax
 
-    height, width = rgb.shape[:2]
-    logits = cv2.resize(logits, (width, height), interpolation=cv2.INTER_LINEAR).transpose(2, 0, 1)  # (C + 1, H, W)
-    if crf:
-        logits = dense_crf(rgb, softmax(logits, axis=0), **crf)
-    return logits.argmax(0).astype("uint8")
+    for start in range(0, len(scores), ROWS):
+        scores[start : start + ROWS] = softmax(scores[start : start + ROWS], axis=2)
 
 
 def stays_on_device(device: torch.device, crf: dict[str, Any] | None) -> bool:

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common.crf import DEFAULTS, choose_backend
+from common.crf import DEFAULTS, add_memory_argument, choose_backend, memory_of
 from common.dataset import DataSet, Item, reads
 from common.images import is_complete, read_indexed, write_indexed
 from common.network_arguments import add_device_arguments
@@ -38,7 +38,7 @@ from stages.arguments import fraction, natural, positive_int, scale
 from stages.command import main, stage_parser
 from stages.files import InputError, atomic
 from stages.fingerprints import Selection
-from stages.parallel import cores, for_each
+from stages.parallel import Memory, cores, for_each
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,6 +94,7 @@ def parser() -> ArgumentParser:
         help="this project's own, which also runs on a GPU, or pydensecrf, on the CPU; auto takes lattice on a GPU, "
         "and elsewhere pydensecrf if it is installed. The choice is recorded",
     )
+    add_memory_argument(parser)
     add_device_arguments(parser)
     parser.set_defaults(workers=min(4, cores()) if cores() > 1 else 0)  # few, because the CRF needs the cores
     return parser
@@ -161,6 +162,12 @@ def write_from_logits(out: Path, crf: dict[str, Any] | None, output: tuple[str, 
     """Write the label of an item of `logits_on_cpu`, in the image's size. `crf`: dense_crf's parameters or None."""
     id, rgb, logits = output
     write_indexed(out / f"{id}.png", label_from_logits(rgb, logits, crf))
+
+
+def memory_of_item(crf: dict[str, Any], output: tuple[str, np.ndarray, np.ndarray]) -> int:
+    """Estimate the bytes of a process that labels an item of `logits_on_cpu`. `crf`: dense_crf's parameters."""
+    _, rgb, logits = output
+    return memory_of(crf["backend"], rgb[..., 0].size, logits.shape[2], crf["min_probability"])
 
 
 def write_label(out: Path, output: tuple[str, np.ndarray]) -> None:
@@ -233,15 +240,18 @@ def predict(
     batches = batches_of_one_size(sizes, args.inference_batch_size)
     batches = (batch for batch in batches if not all(done[index] for index in batch))
     outputs = network_outputs(args, network, WholeImages(dataset, share), batches, device)
+    memory = None
     if stays_on_device(device, crf):
         outputs, write = labels_on_device(outputs, crf), partial(write_label, args.out)
     else:
         outputs, write = logits_on_cpu(outputs), partial(write_from_logits, args.out, crf)
+        memory = Memory(args.crf_memory * 2**30, partial(memory_of_item, crf)) if crf else None
     if names:
         photographs = {item.id: item for item in share}
         outputs = ((photographs[output[0]], output) for output in outputs)
         write = partial(write_with_overlay, write, args.out, names)
-    for _ in for_each(write, outputs, cores(), args.out.name, done.count(False)):
+        memory = memory and memory._replace(of=lambda pair: memory_of_item(crf, pair[1]))
+    for _ in for_each(write, outputs, cores(), args.out.name, done.count(False), memory):
         pass
 
 

@@ -3,15 +3,20 @@
 import os
 import signal
 from collections import deque
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from stages import distributed, interruption
 from stages.arguments import natural
 from stages.errors import WorkerKilled
 from stages.progress import progress_bar
+
+CONTAINER_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # of Linux
 
 
 def cores():
@@ -23,35 +28,57 @@ def cores():
     return max(1, count // distributed.LOCAL_WORLD_SIZE)
 
 
+def machine_memory():
+    """Bytes of memory of this machine, or of the container that this process runs in."""
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    for path in CONTAINER_LIMITS:
+        with suppress(OSError, ValueError):  # there is no such file, or it says "max"
+            total = min(total, int(Path(path).read_text()))
+    return total
+
+
 def add_workers_argument(parser):
     parser.add_argument("--workers", type=natural, default=cores(), help="processes")
 
 
-def for_each(function, items, workers, description, total=None):
+class Memory(NamedTuple):
+    """What the processes of a machine may take together: as many work at once as fit into it, but at least one."""
+
+    limit: float  # bytes
+    of: Callable[[Any], float]  # bytes of a process that works on an item, with its libraries
+
+
+def for_each(function, items, workers, description, total=None, memory=None):
     """Calls `function(item)` for every item, in `workers` processes, and yields the results in the items' order.
 
     `items` may be a generator that works for each item, such as a network at inference: it runs here, at most a few
-    items ahead of the processes, so memory stays flat. An exception in a process is raised here, and an interruption
-    between two items.
+    items ahead of the processes, so memory stays flat. `memory`: a Memory, which may let fewer processes work. An
+    exception in a process is raised here, and an interruption between two items.
     """
     total = len(items) if total is None else total
     with interruption.deferred(), progress_bar(description, total) as bar:
-        for result in _results(function, items, workers):
+        for result in _results(function, items, workers, memory):
             bar.update()
             yield result
             interruption.check()
 
 
-def _results(function, items, workers):
+def _results(function, items, workers, memory):
     if workers <= 1:
         yield from map(function, items)
         return
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker)
     processes = pool._processes  # {pid: process}; the pool drops it as it shuts down
-    pending = deque()
+    pending, running = deque(), {}
     try:
         for chunk in _chunks(items, workers):
+            need = max(map(memory.of, chunk)) if memory else 0
+            while running and need + sum(running.values()) > memory.limit / distributed.LOCAL_WORLD_SIZE:
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    del running[future]
             pending.append(pool.submit(_apply, function, chunk))
+            if memory:
+                running[pending[-1]] = need
             if len(pending) > 4 * workers:
                 yield from pending.popleft().result()
         while pending:

@@ -24,7 +24,7 @@ from stages.files import InputError, read_json, sync_file, write_json
 from stages.fingerprints import Memory, Selection, content_of, fingerprint
 
 # Arguments that change how a stage runs, not what it writes.
-UNRECORDED = {"out", "force", "workers", "device", "save_every", "save_minutes", "inference_batch_size"}
+UNRECORDED = {"out", "force", "workers", "device", "save_every", "save_minutes", "inference_batch_size", "crf_memory"}
 TRAINING_STATE = "training.pth"  # what an unfinished training goes on from
 LOCK = ".lock"
 SYNCED = 64  # files that a thread waits for, one after the other

@@ -448,7 +448,7 @@ OPTIONS = {  # what an option of this name takes, in each command that has it
     "a number from 0": "--intra-weight --momentum --nroi-weight --segmentation-weight --similarity-weight "
     "--weight-decay",
     "a number above 0": "--beta --centre --lr --non-salient-blend --non-salient-radius --power --refine-sigma "
-    "--salient-radius --save-minutes --sigma --temperature",
+    "--crf-memory --salient-radius --save-minutes --sigma --temperature",
     "a number from 0 to 1": "--attention-threshold --background --background-threshold --band --complex-share "
     "--confidence --conflict-threshold --context --context-alone --crf-min-probability --entropy-quantile "
     "--extra-instance --hard-quantile --loose --map-thresholds --saliency-leak --saliency-missing --saliency-noise "

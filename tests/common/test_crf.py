@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from common.crf import DEFAULTS, choose_backend, dense_crf, likely_classes
+from common.crf import DEFAULTS, choose_backend, dense_crf, likely_classes, memory_of
 from stages.files import InputError
 
 ROUNDING = 1e-4  # of the probabilities, which is also far from the 0.01 that may differ
@@ -177,6 +178,38 @@ def test_the_most_probable_class_stays():
     image = np.zeros((1, 2, 3), np.uint8)
     result = dense_crf(image, probabilities, **DEFAULTS, backend="lattice", min_probability=0.9)
     assert result[:, 0, 0].tolist() == [0, 1, 0]
+
+
+TAKEN = """
+import os, sys
+os.environ["OMP_NUM_THREADS"] = "1"
+import numpy as np
+from common.crf import DEFAULTS, dense_crf, memory_of
+classes, rng = int(sys.argv[2]), np.random.default_rng(0)
+image = rng.integers(0, 256, (300, 400, 3)).astype(np.uint8)
+probabilities = rng.random((classes, 300, 400), np.float32)
+probabilities /= probabilities.sum(0)
+dense_crf(image, probabilities, **DEFAULTS | {"iterations": 1}, backend=sys.argv[1])
+status = dict(line.split()[:2] for line in open("/proc/self/status") if line.endswith(" kB\\n"))
+taken = int(status["VmHWM:"]) - int(status["RssFile:"])  # files' pages are shared by all processes
+print(1024 * taken / memory_of(sys.argv[1], 300 * 400, classes))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux")
+@pytest.mark.parametrize("backend", ["lattice", "pydensecrf"])
+def test_it_takes_the_estimated_memory(backend):
+    if backend == "pydensecrf":
+        pytest.importorskip("pydensecrf")
+    for classes in (5, 60):
+        call = [sys.executable, "-c", TAKEN, backend, str(classes)]
+        share = float(subprocess.run(call, check=True, capture_output=True, text=True).stdout)
+        assert 0.5 < share < 1.15
+
+
+def test_a_minimum_probability_needs_less_memory():
+    assert memory_of("lattice", 480 * 640, 81, 0.05) < 0.6 * memory_of("lattice", 480 * 640, 81)
+    assert memory_of("lattice", 480 * 640, 4, 0.05) == memory_of("lattice", 480 * 640, 4)
 
 
 def test_auto_is_pydensecrf_on_a_cpu_and_ours_on_a_gpu():

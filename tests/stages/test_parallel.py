@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from stages import interruption
 from stages.files import InputError
-from stages.parallel import _chunks, for_each
+from stages.parallel import Memory, _chunks, for_each, machine_memory
 
 
 def negative(number):
@@ -38,6 +38,54 @@ def test_generators_are_a_few_items_ahead():
     items = (drawn.append(number) or number for number in range(70))
     for done, _ in enumerate(for_each(negative, items, 2, "test", 70), start=1):
         assert len(drawn) <= done + 8
+
+
+def stay(place_and_number):
+    """Works for a moment; returns how many others did so at the same time, itself among them."""
+    place, number = place_and_number
+    mine = place / str(number)
+    mine.touch()
+    time.sleep(0.05)
+    found = len(list(place.iterdir()))
+    mine.unlink()
+    return found
+
+
+@pytest.mark.parametrize(("limit", "most"), [(0.5, 1), (1, 1), (2.5, 2), (100, 4)])
+@pytest.mark.parametrize("kind", [iter, list])
+def test_as_many_work_at_once_as_fit_into_the_memory(tmp_path, kind, limit, most):
+    items = [(tmp_path, number) for number in range(16)]
+    found = list(for_each(stay, kind(items), 4, "test", 16, Memory(limit, lambda item: 1)))
+    assert len(found) == 16 and max(found) == most
+
+
+def test_a_large_item_works_alone(tmp_path):
+    items = [(tmp_path, number) for number in range(12)]
+    found = list(for_each(stay, iter(items), 3, "test", 12, Memory(3, lambda item: 1 + 2 * (item[1] == 6))))
+    assert found[6] == 1 and max(found) > 1
+
+
+def test_processes_of_other_ranks_take_their_share(tmp_path, monkeypatch):
+    monkeypatch.setattr("stages.distributed.LOCAL_WORLD_SIZE", 2)
+    items = [(tmp_path, number) for number in range(8)]
+    assert max(for_each(stay, iter(items), 4, "test", 8, Memory(2, lambda item: 1))) == 1
+
+
+def test_exceptions_are_raised_where_memory_is_short():
+    with pytest.raises(InputError, match="77: not a number"):
+        list(for_each(negative, iter(range(200)), 2, "test", 200, Memory(1, lambda item: 1)))
+
+
+def test_a_containers_limit_counts(tmp_path, monkeypatch):
+    limits = [tmp_path / "memory.max", tmp_path / "memory.limit_in_bytes"]
+    monkeypatch.setattr("stages.parallel.CONTAINER_LIMITS", limits)
+    whole = machine_memory()
+    assert whole > 2**28
+    limits[0].write_text("max\n")
+    limits[1].write_text(f"{2**63 - 4096}\n")
+    assert machine_memory() == whole
+    limits[0].write_text("1073741824\n")
+    assert machine_memory() == min(2**30, whole)
 
 
 @pytest.mark.parametrize("items", [list(range(1000)), range(30), (5, 6), []])
