@@ -45,12 +45,14 @@ NOTES = {
     "to the maps, step by step. Random maps and boundaries; each side ran once, in a process of its own, whose time on its core counts.",
     "MS COCO's size": "Made photographs of 16 to 24 pixels a side with as many files, objects and classes as MS COCO 2014, and annotations of "
     "the same size: the times are those of many files, not of pixels. A finished stage is started twice, the slower counts, Python's "
-    "own start included; every file that it reads is looked at, none is opened. The memory is that of all processes of a "
+    "own start included; it asks for size and time of every file that it reads, and opens none. The one that reads most was also "
+    "started after a pause, in which this virtual machine drops what it knows of files. The memory is that of all processes of a "
     "command together. What grows with the data set: a training holds its list and the accumulated attention, prediction its list, "
     "seg.evaluate a few numbers an image.",
     "CRF of 81 classes": "seg.predict's label of one made image, DeepLab-like as above: logits resized, softmax, CRF, in a process of its own, "
-    "one core. The memory is that of the whole process, libraries included: with all classes, as many processes as cores need more "
-    "than 16 GB from nine cores on, with 0.05 from thirteen on with lattice and from thirty on with pydensecrf.",
+    "one core. The memory is what the process has for itself, without the pages of libraries that processes share. `--crf-memory` reckons "
+    "with 1.7 GiB (lattice) and 2.0 GiB (pydensecrf) for all classes and, with a minimum probability, as if ten were left, 0.9 and 0.5: "
+    "12 GiB hold 7 and 5 such processes, or 12 and 24.",
     "A full run": "Both rounds, the classifier and the integral attention model; without inference, CRF and labels.",
 }
 GPU_NOTE = (
