@@ -98,10 +98,11 @@ def dense_crf(
 ) -> Array:
     """Mean-field inference in a fully connected CRF; returns probabilities of the same shape, float32 (C, H, W).
 
-    image: uint8 (H, W, 3), RGB. probabilities: float32 (C, H, W), a softmax. Both are NumPy arrays, and so is the
-    result, or both are torch tensors on one device, and so is the result. `backend`: see choose_backend.
-    `min_probability`: classes whose probability exceeds it nowhere in the image are left out and get 0; with 0 none is
-    left out. memory_of says what it takes on a CPU. Raises InputError for the backend, or for standard deviations too
+    image: uint8 (H, W, 3), RGB. probabilities: float32 (C, H, W), a softmax, or (S, C, H, W), several for the same
+    image, each inferred alone: its kernels are made once. Both are NumPy arrays, and so is the result, or both are
+    torch tensors on one device, and so is the result. `backend`: see choose_backend. `min_probability`, not for
+    several: classes whose probability exceeds it nowhere in the image are left out and get 0; with 0 none is left out.
+    memory_of says what it takes on a CPU. Raises InputError for the backend, or for standard deviations too
     small for the lattice.
     """
     is_tensor = hasattr(probabilities, "detach")
@@ -144,16 +145,19 @@ def pydensecrf_mean_field(
     """dense_crf with pydensecrf, on arrays. `gaussian`: (sxy, weight); `bilateral`: (sxy, srgb, weight)."""
     from pydensecrf.densecrf import DenseCRF2D
 
-    count, height, width = probabilities.shape
+    count, height, width = probabilities.shape[-3:]
     crf = DenseCRF2D(width, height, count)
-    unary = -np.log(np.clip(probabilities, SMALLEST_PROBABILITY, 1, dtype=np.float32))
-    crf.setUnaryEnergy(np.ascontiguousarray(unary.reshape(count, -1)))
     sxy, weight = gaussian
     crf.addPairwiseGaussian(sxy=sxy, compat=weight)
     sxy, srgb, weight = bilateral
     rgb = np.array(image, order="C")  # a copy, because pydensecrf takes no read-only array
     crf.addPairwiseBilateral(sxy=sxy, srgb=srgb, rgbim=rgb, compat=weight)
-    return np.asarray(crf.inference(iterations), np.float32).reshape(count, height, width)
+    results = []
+    for given in probabilities.reshape(-1, count, height * width):
+        unary = -np.log(np.clip(given, SMALLEST_PROBABILITY, 1, dtype=np.float32))
+        crf.setUnaryEnergy(np.ascontiguousarray(unary))
+        results.append(np.array(crf.inference(iterations), np.float32))
+    return np.stack(results).reshape(probabilities.shape)
 
 
 def lattice_mean_field(
@@ -175,14 +179,15 @@ def lattice_mean_field(
         return lattice_mean_field(*map(torch.from_numpy, arrays), iterations, gaussian, bilateral).numpy()
     with torch.no_grad():
         filters = lattice_filters(image, gaussian, bilateral)
-        unary = probabilities.float().clamp(min=SMALLEST_PROBABILITY).log_().flatten(1).T.contiguous()  # (N, C)
-        result = unary.softmax(1)
+        unary = probabilities.float().clamp(min=SMALLEST_PROBABILITY).log_()
+        unary = unary.flatten(-2).movedim(-1, 0).contiguous()  # (N, C) or (N, S, C)
+        result = unary.softmax(-1)
         for _ in range(iterations):
             logits = unary.clone()
             for filter in filters:
-                logits += filter(result)
-            result = logits.softmax(1)
-        return result.T.reshape(probabilities.shape)
+                logits += filter(result.flatten(1)).view_as(logits)
+            result = logits.softmax(-1)
+        return result.movedim(0, -1).reshape(probabilities.shape)
 
 
 def lattice_filters(

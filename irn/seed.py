@@ -52,14 +52,14 @@ def refine_seed(
         np.divide(maps[cls], maps[cls].max() + np.float32(1e-5), out=row)
     values = np.array([0, *(cls + 1 for cls in classes)], np.uint8)
 
-    def refined(background):
+    def probabilities(background):
         scores[0] = background
         labels = scores.argmax(0)  # the background wins ties, then the lowest class
-        probabilities = label_probabilities(labels, len(scores), confidence)
-        return values[dense_crf(image, probabilities, **CRF | crf).argmax(0)]
+        return label_probabilities(labels, len(scores), confidence)
 
-    objects, background = refined(strict), refined(loose) == 0
-    return np.where((objects == 0) & ~background, np.uint8(IGNORE_INDEX), objects)
+    both = np.stack([probabilities(strict), probabilities(loose)])
+    objects, labels = values[dense_crf(image, both, **CRF | crf).argmax(1)]
+    return np.where((objects == 0) & (labels > 0), np.uint8(IGNORE_INDEX), objects)
 
 
 def label_probabilities(labels: np.ndarray, count: int, confidence: float) -> np.ndarray:
@@ -112,7 +112,7 @@ def memory(args: Namespace, dataset: DataSet) -> Memory:
 
     def of(item: Item) -> int:
         height, width = dataset.image_size(item.id)
-        return memory_of(args.crf_backend, height * width, 1 + len(item.classes))
+        return memory_of(args.crf_backend, height * width, 2 * (1 + len(item.classes)))  # both backgrounds at once
 
     return Memory(args.crf_memory * 2**30, of)
 

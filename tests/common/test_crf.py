@@ -164,6 +164,18 @@ def test_improbable_classes_are_left_out(case, backend):
         assert not np.delete(result, kept, 0).any()
 
 
+@pytest.mark.parametrize("backend", ["lattice", "auto"])
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy])
+def test_several_for_one_image_are_each_alone(case, backend, kind):
+    image, probabilities = case
+    several = np.stack([probabilities, probabilities[::-1], np.roll(probabilities, 3, 2)])
+    result = np.asarray(dense_crf(kind(image), kind(several), **DEFAULTS, backend=backend))
+    assert result.shape == several.shape and result.dtype == np.float32
+    for found, each in zip(result, several):
+        np.testing.assert_allclose(found, dense_crf(image, each, **DEFAULTS, backend=backend), atol=1e-6)
+    assert abs(result[0] - result[2]).max() > 0.1
+
+
 def test_a_minimum_of_0_keeps_classes_that_are_0_everywhere(case):
     image, probabilities = case
     probabilities[4] = 0
