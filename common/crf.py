@@ -33,7 +33,7 @@ DEFAULTS = {
 }
 BACKENDS = ("auto", "lattice", "pydensecrf")
 SMALLEST_PROBABILITY = 1e-5  # as published: lower ones are raised to it
-MEMORY = {  # on a CPU, of noise, which needs most: bytes of a process, of each pixel, and of each class there
+MEMORY = {  # on a CPU, measured on noise, which needs most: bytes per process, per pixel, and per pixel and class
     "lattice": (350 * 2**20, 1700, 36),
     "pydensecrf": (80 * 2**20, 650, 76),
 }
@@ -69,8 +69,8 @@ def add_memory_argument(parser: ArgumentParser) -> None:
         type=positive_float,
         default=max(1, machine_memory() // 2**31),
         metavar="GIB",
-        help="what the CRF may take on a CPU: as many images at once as fit, if there are cores for them (default: "
-        "half of the memory, here %(default)s)",
+        help="of memory for the CRF on a CPU, as estimated: as many images at once as fit, if there are cores for them "
+        "(default: half of the machine's or the job's, here %(default)s)",
     )
 
 
@@ -81,7 +81,7 @@ def memory_of(backend: str, pixels: int, classes: int, min_probability: float = 
     """
     process, pixel, each = MEMORY[choose_backend(backend)]
     left = min(classes, LIKELY) if min_probability else classes
-    return process + pixels * max(pixel + left * each, 5 * classes)
+    return process + pixels * (pixel + left * each)
 
 
 def dense_crf(
@@ -99,10 +99,10 @@ def dense_crf(
     """Mean-field inference in a fully connected CRF; returns probabilities of the same shape, float32 (C, H, W).
 
     image: uint8 (H, W, 3), RGB. probabilities: float32 (C, H, W), a softmax, or (S, C, H, W), several for the same
-    image, each inferred alone: its kernels are made once. Both are NumPy arrays, and so is the result, or both are
-    torch tensors on one device, and so is the result. `backend`: see choose_backend. `min_probability`, not for
-    several: classes whose probability exceeds it nowhere in the image are left out and get 0; with 0 none is left out.
-    memory_of says what it takes on a CPU. Raises InputError for the backend, or for standard deviations too
+    image, each inferred alone; the image's kernels are made once. Both are NumPy arrays, and so is the result, or both
+    are torch tensors on one device, and so is the result. `backend`: see choose_backend. `min_probability`, for
+    (C, H, W) only: classes whose probability exceeds it nowhere in the image are left out and get 0; with 0 none is
+    left out. memory_of says what it takes on a CPU. Raises InputError for the backend, or for standard deviations too
     small for the lattice.
     """
     is_tensor = hasattr(probabilities, "detach")

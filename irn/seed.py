@@ -58,8 +58,8 @@ def refine_seed(
         return label_probabilities(labels, len(scores), confidence)
 
     both = np.stack([probabilities(strict), probabilities(loose)])
-    objects, labels = values[dense_crf(image, both, **CRF | crf).argmax(1)]
-    return np.where((objects == 0) & (labels > 0), np.uint8(IGNORE_INDEX), objects)
+    strict_label, loose_label = values[dense_crf(image, both, **CRF | crf).argmax(1)]
+    return np.where((strict_label == 0) & (loose_label > 0), np.uint8(IGNORE_INDEX), strict_label)
 
 
 def label_probabilities(labels: np.ndarray, count: int, confidence: float) -> np.ndarray:

@@ -11,7 +11,7 @@ from stages.files import InputError
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # the disk, the user's share of it, the largest file allowed
 RESUMES = "the same command goes on where it stopped"
-LESS_MEMORY = "a smaller --batch-size or fewer --workers need less"
+LESS_MEMORY = "a smaller --batch-size, fewer --workers or, of a CRF, less --crf-memory need less"
 ALLOCATOR = re.compile(r"\[enforce fail at alloc_cpu\.cpp:\d+\]")  # how PyTorch begins its CPU allocator's message
 FROM_LOADER = re.compile(r"Caught (\w+) in DataLoader worker process \d+\.\n")
 LOADER = "torch.utils.data"  # the module that notices the death of a loader's worker, below which its message is made

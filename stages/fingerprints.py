@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stages.files import InputError, atomic, read_json
-from stages.versions import versions
+from stages.versions import versions as versions_of
 
 NOT_CONTENT = {"stage.json", "tensorboard", "training.pth"}  # of a stage's folder: beside what it made
 MEMORY = ".fingerprints"
@@ -118,11 +118,11 @@ def fingerprint(
 
 def _fingerprint(memory, names, known):
     names = sorted(names)
-    found = versions(memory.folder, names)
-    seen = _digest(f"{name} {size} {time}" for name, (size, time) in zip(names, found, strict=True))
+    versions = versions_of(memory.folder, names)
+    seen = _digest(f"{name} {size} {time}" for name, (size, time) in zip(names, versions, strict=True))
     if known.get("seen") == seen:
         return known
-    digests = memory.sha256(names, found)
+    digests = memory.sha256(names, versions)
     return {"sha256": _digest(map(" ".join, zip(names, digests, strict=True))), "seen": seen}
 
 

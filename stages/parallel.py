@@ -16,7 +16,7 @@ from stages.arguments import natural
 from stages.errors import WorkerKilled
 from stages.progress import progress_bar
 
-CONTAINER_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # of Linux
+CGROUPS, OWN_CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")  # of Linux
 
 
 def cores():
@@ -29,12 +29,27 @@ def cores():
 
 
 def machine_memory():
-    """Bytes of memory of this machine, or of the container that this process runs in."""
+    """Bytes of memory of this machine, or of the container or batch job that this process runs in."""
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    for path in CONTAINER_LIMITS:
+    for path in _memory_limits():
         with suppress(OSError, ValueError):  # there is no such file, or it says "max"
-            total = min(total, int(Path(path).read_text()))
+            total = min(total, int(path.read_text()))
     return total
+
+
+def _memory_limits():
+    """Files that may hold a limit of this process's control group or of one around it, in both versions of them."""
+    try:
+        lines = OWN_CGROUP.read_text().splitlines()
+    except OSError:  # another system
+        return
+    for line in lines:
+        _, controllers, place = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        root, name = (CGROUPS / "memory", "memory.limit_in_bytes") if controllers else (CGROUPS, "memory.max")
+        place = root / place.strip("/")
+        yield from (folder / name for folder in (place, *place.parents) if folder.is_relative_to(root))
 
 
 def add_workers_argument(parser):
@@ -76,6 +91,8 @@ def _results(function, items, workers, memory):
             while running and need + sum(running.values()) > memory.limit / distributed.LOCAL_WORLD_SIZE:
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     del running[future]
+                while pending and pending[0].done():  # so that errors and interruptions are seen in the meantime
+                    yield from pending.popleft().result()
             pending.append(pool.submit(_apply, function, chunk))
             if memory:
                 running[pending[-1]] = need

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from common.crf import dense_crf
+from common.crf import dense_crf, memory_of
 from common.dataset import DataSet
 from common.images import read_indexed, write_grey
 from common.maps import read_maps
@@ -143,3 +143,19 @@ def test_goes_on_where_it_stopped(tiny_data, maps, tmp_path):
     time = kept.stat().st_mtime_ns
     run(args)
     assert {path.name: path.read_bytes() for path in args.out.iterdir()} == before and kept.stat().st_mtime_ns == time
+
+
+def test_the_crf_keeps_to_its_memory(tiny_data, maps, tmp_path, monkeypatch):
+    needs = {}
+
+    def for_each(write, items, workers, description, memory):
+        needs.update({item.id: (memory.limit, memory.of(item)) for item in items})
+        return []
+
+    monkeypatch.setattr("pseudo.labels.for_each", for_each)
+    told = options(tiny_data, maps, tmp_path / "out", "--crf-memory", 2, "--crf-backend", "lattice")
+    run(parser().parse_args(told))
+    dataset = DataSet(tiny_data)
+    for item in dataset.split("train"):
+        pixels, classes = np.prod(dataset.image_size(item.id)), 1 + len(item.classes)
+        assert needs[item.id] == (2 * 2**30, memory_of("lattice", pixels, 2 * classes))

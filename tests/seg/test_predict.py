@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from common import checkpoint
-from common.crf import DEFAULTS
+from common.crf import DEFAULTS, memory_of
 from common.dataset import DataSet
 from common.images import VOC_PALETTE, read_indexed
 from common.photographs import PhotographFolder
@@ -197,7 +197,7 @@ def test_going_on_with_another_crf_is_refused(run_command, tiny_data, tmp_path, 
     assert run_command("seg.predict", *command, "--crf-backend", "lattice").returncode == 0
     record = json.loads((tmp_path / "pred" / "stage.json").read_text())
     assert record["arguments"]["crf_backend"] == "lattice"
-    again = run_command("seg.predict", *command)
+    again = run_command("seg.predict", *command, "--crf-memory", 3)  # which changes nothing that it writes
     assert again.returncode == 0 and "nothing to do" in again.stdout
     other = run_command("seg.predict", *command, "--crf-backend", "pydensecrf")
     assert other.returncode == 2 and "--crf-backend was lattice, now pydensecrf" in other.stderr
@@ -428,3 +428,23 @@ def test_overlays_of_many_classes_and_of_none(tmp_path):
     assert (np.asarray(none)[:30] == 77).all() and none.width == 200 and none.height > 30
     wide = overlay(np.zeros((20, 5000, 3), np.uint8), np.zeros((20, 5000), np.uint8), ["a"])
     assert wide.width == 2048 and wide.height < 90
+
+
+@pytest.mark.parametrize("more", [[], ["--crf"], ["--crf", "--crf-min-probability", 0.05]])
+def test_the_crf_keeps_to_its_memory(tiny_data, tmp_path, weights, monkeypatch, more):
+    needs, dataset = [], DataSet(tiny_data)
+
+    def for_each(write, outputs, workers, description, total, memory):
+        needs.extend((memory.limit, memory.of(output)) if memory else None for output in outputs)
+        return []
+
+    monkeypatch.setattr("seg.predict.for_each", for_each)
+    told = ["--data", tiny_data, "--split", "val", "--weights", weights, "--out", tmp_path / "pred", "--workers", 0]
+    told += ["--device", "cpu", "--crf-memory", 3, "--crf-backend", "lattice", *more]
+    args = parser().parse_args(list(map(str, told)))
+    args.out.mkdir()
+    run(args)
+    pixels = [np.prod(dataset.image_size(item.id)) for item in dataset.split("val")]
+    least = more[-1] if len(more) > 1 else 0
+    expected = [(3 * 2**30, memory_of("lattice", each, 1 + len(dataset.classes), least)) for each in pixels]
+    assert sorted(needs) == sorted(expected) if more else needs == [None] * len(pixels)

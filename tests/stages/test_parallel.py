@@ -1,11 +1,10 @@
 """stages.parallel: every item once, in order, whatever is sent to a process at once; a generator is not run ahead."""
 
 import time
+from functools import partial
 
 import numpy as np
 import pytest
-import torch
-from torch.utils.data import DataLoader, TensorDataset
 
 from stages import interruption
 from stages.files import InputError
@@ -40,52 +39,78 @@ def test_generators_are_a_few_items_ahead():
         assert len(drawn) <= done + 8
 
 
-def stay(place_and_number):
-    """Works for a moment; returns how many others did so at the same time, itself among them."""
-    place, number = place_and_number
-    mine = place / str(number)
+def meet(place, most, number):
+    """Waits until `most` work at the same time, if they have not yet; returns how many do, itself among them."""
+    mine, met = place / f"{number}.txt", place / "met"
     mine.touch()
-    time.sleep(0.05)
-    found = len(list(place.iterdir()))
+    deadline = time.monotonic() + 60
+    while not met.exists() and time.monotonic() < deadline:
+        if len(list(place.glob("*.txt"))) >= most:
+            met.touch()
+        time.sleep(0.01)
+    time.sleep(0.1)  # one more than may be has time to come
+    found = len(list(place.glob("*.txt")))
     mine.unlink()
     return found
 
 
-@pytest.mark.parametrize(("limit", "most"), [(0.5, 1), (1, 1), (2.5, 2), (100, 4)])
+@pytest.mark.parametrize(("limit", "most"), [(0.5, 1), (1, 1), (2.5, 2), (100, 3)])
 @pytest.mark.parametrize("kind", [iter, list])
 def test_as_many_work_at_once_as_fit_into_the_memory(tmp_path, kind, limit, most):
-    items = [(tmp_path, number) for number in range(16)]
-    found = list(for_each(stay, kind(items), 4, "test", 16, Memory(limit, lambda item: 1)))
-    assert len(found) == 16 and max(found) == most
+    work = partial(meet, tmp_path, most)
+    found = list(for_each(work, kind(range(9)), 3, "test", 9, Memory(limit, lambda number: 1)))
+    assert len(found) == 9 and max(found) == most
 
 
 def test_a_large_item_works_alone(tmp_path):
-    items = [(tmp_path, number) for number in range(12)]
-    found = list(for_each(stay, iter(items), 3, "test", 12, Memory(3, lambda item: 1 + 2 * (item[1] == 6))))
-    assert found[6] == 1 and max(found) > 1
+    memory = Memory(3, lambda number: 3 if number % 3 == 2 else 1)
+    found = list(for_each(partial(meet, tmp_path, 2), iter(range(9)), 2, "test", 9, memory))
+    assert max(found) == 2 and found[2::3] == [1, 1, 1]
+
+
+def test_the_largest_of_what_is_sent_at_once_counts(tmp_path):
+    chunks = list(_chunks(range(36), 2))
+    assert {len(chunk) for chunk in chunks} == {3}
+    memory = Memory(3, lambda number: 3 if number % 3 == 1 else 1)
+    assert max(for_each(partial(meet, tmp_path, 1), range(36), 2, "test", memory=memory)) == 1
 
 
 def test_processes_of_other_ranks_take_their_share(tmp_path, monkeypatch):
     monkeypatch.setattr("stages.distributed.LOCAL_WORLD_SIZE", 2)
-    items = [(tmp_path, number) for number in range(8)]
-    assert max(for_each(stay, iter(items), 4, "test", 8, Memory(2, lambda item: 1))) == 1
+    found = for_each(partial(meet, tmp_path, 1), iter(range(6)), 3, "test", 6, Memory(2, lambda number: 1))
+    assert max(found) == 1
 
 
-def test_exceptions_are_raised_where_memory_is_short():
+def test_an_exception_does_not_wait_for_the_others_where_memory_is_short():
+    drawn = []
+    items = (drawn.append(number) or number for number in range(77, 177))
     with pytest.raises(InputError, match="77: not a number"):
-        list(for_each(negative, iter(range(200)), 2, "test", 200, Memory(1, lambda item: 1)))
+        list(for_each(negative, items, 4, "test", 100, Memory(1, lambda number: 1)))
+    assert len(drawn) <= 4  # without memory, 17
 
 
-def test_a_containers_limit_counts(tmp_path, monkeypatch):
-    limits = [tmp_path / "memory.max", tmp_path / "memory.limit_in_bytes"]
-    monkeypatch.setattr("stages.parallel.CONTAINER_LIMITS", limits)
+@pytest.mark.parametrize(
+    ("own", "limits", "found"),
+    [
+        ("0::/", {"memory.max": 2**28}, 2**28),  # a container
+        ("0::/", {"memory.max": "max"}, None),
+        ("0::/job/step", {"job/memory.max": 2**28, "job/step/memory.max": "max"}, 2**28),  # a batch job's
+        ("0::/job/step", {"memory.max": 2**29, "job/step/memory.max": 2**28, "other/memory.max": 2**20}, 2**28),
+        ("3:cpu,memory:/job", {"memory/job/memory.limit_in_bytes": 2**28}, 2**28),  # version 1
+        ("3:cpu:/job\n4:memory:/", {"memory/memory.limit_in_bytes": 2**63 - 4096, "cpu/memory.max": 2**28}, None),
+        ("", {"memory.max": 2**28}, None),
+    ],
+)
+def test_the_limit_of_a_container_or_a_job_counts(tmp_path, monkeypatch, own, limits, found):
+    monkeypatch.setattr("stages.parallel.CGROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr("stages.parallel.OWN_CGROUP", tmp_path / "own")
     whole = machine_memory()
     assert whole > 2**28
-    limits[0].write_text("max\n")
-    limits[1].write_text(f"{2**63 - 4096}\n")
-    assert machine_memory() == whole
-    limits[0].write_text("1073741824\n")
-    assert machine_memory() == min(2**30, whole)
+    (tmp_path / "own").write_text(own)
+    for name, limit in limits.items():
+        (tmp_path / "cgroup" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "cgroup" / name).write_text(f"{limit}\n")
+    assert machine_memory() == (found or whole)
 
 
 @pytest.mark.parametrize("items", [list(range(1000)), range(30), (5, 6), []])
@@ -102,6 +127,9 @@ def test_arrays_of_a_generator_go_one_by_one():
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_a_loaders_process_lives_as_long_as_its_parent(method):
+    import torch  # here, so that the processes of the other tests start without it
+    from torch.utils.data import DataLoader, TensorDataset
+
     data = TensorDataset(torch.arange(3))
     options = {"multiprocessing_context": method, "worker_init_fn": interruption.start_worker, "prefetch_factor": 1}
     found = []

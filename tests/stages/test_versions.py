@@ -1,6 +1,7 @@
 """stages.versions: several processes find what one finds, whatever the files are called, and errors name the file."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 
@@ -52,6 +53,18 @@ def test_the_file_that_is_missing_is_named(tmp_path, files, several):
     assert error.value.filename == f"{tmp_path}/dü.png" and several
 
 
-def test_without_other_processes_it_asks_itself(tmp_path, files, several, monkeypatch):
-    monkeypatch.setattr(versions.sys, "executable", "/bin/false")
-    assert len(versions_of(tmp_path, files)) == 8 and len(several) == 3
+@pytest.mark.parametrize("python", ["/bin/false", "/bin/pwd", "/nonexistent/python", ""])
+def test_without_other_processes_it_asks_itself(tmp_path, files, several, monkeypatch, python):
+    monkeypatch.setattr(versions.sys, "executable", python)
+    assert len(versions_of(tmp_path, files)) == 8 and several
+
+
+def test_a_time_beyond_64_bits(tmp_path, files, several, monkeypatch):
+    stat = os.stat
+
+    def of_the_future(*place, **more):
+        found = stat(*place, **more)
+        return SimpleNamespace(st_size=found.st_size, st_mtime_ns=2**63 + found.st_mtime_ns)
+
+    monkeypatch.setattr(versions.os, "stat", of_the_future)
+    assert versions_of(tmp_path, files[:2]) == [(0, 2**63 + 10**18), (1, 2**63 + 10**18 + 1)]
