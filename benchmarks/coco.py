@@ -199,7 +199,7 @@ def measure_training(items, classes):
 
 def label_with_crf(backend, least):
     """(seconds, MiB of its own at most, classes left, label) of a made image's logits: resized, softmax, CRF."""
-    from crf import draw_logits, drawn_images, resized_softmax
+    from crf import draw_logits, drawn_images, resized_softmax, status
 
     from common.crf import DEFAULTS, dense_crf, likely_classes
     from seg.inference import label_from_logits
@@ -212,8 +212,7 @@ def label_with_crf(backend, least):
     start = time.perf_counter()
     label = label_from_logits(image, logits, {**DEFAULTS, "backend": backend, "min_probability": least})
     seconds = time.perf_counter() - start
-    status = dict(line.split()[:2] for line in open("/proc/self/status") if line.endswith(" kB\n"))
-    memory = (int(status["VmHWM:"]) - int(status["RssFile:"])) / 1024  # files' pages are shared by all processes
+    memory = status("VmHWM") - status("RssFile")  # files' pages are shared by all processes
     return seconds, memory, int(likely_classes(resized_softmax(logits, CRF_SIZE), least).sum()), label
 
 

@@ -103,8 +103,10 @@ def dense_crf(
     are torch tensors on one device, and so is the result. `backend`: see choose_backend. `min_probability`, for
     (C, H, W) only: classes whose probability exceeds it nowhere in the image are left out and get 0; with 0 none is
     left out. memory_of says what it takes on a CPU. Raises InputError for the backend, or for standard deviations too
-    small for the lattice.
+    small for the lattice; ValueError for several with a minimum probability.
     """
+    if min_probability and probabilities.ndim > 3:
+        raise ValueError("a minimum probability is for (C, H, W) alone")
     is_tensor = hasattr(probabilities, "detach")
     chosen = choose_backend(backend, probabilities.device.type if is_tensor else "cpu")
     mean_field = {"lattice": lattice_mean_field, "pydensecrf": pydensecrf_mean_field}[chosen]

@@ -16,7 +16,7 @@ from pseudo.labels import label_parser, runner
 from stages.arguments import fraction, natural, positive_int
 from stages.command import main
 from stages.files import InputError
-from stages.parallel import Memory
+from stages.parallel import MemoryLimit
 
 CRF = {  # of labels, as published; for predictions there are others, common.crf.DEFAULTS
     "iterations": 10,
@@ -107,14 +107,14 @@ def make_label(args: Namespace, dataset: DataSet, item: Item) -> np.ndarray:
     return refine_seed(image, maps, args.strict, args.loose, args.confidence, **crf)
 
 
-def memory(args: Namespace, dataset: DataSet) -> Memory:
+def memory(args: Namespace, dataset: DataSet) -> MemoryLimit:
     """What the processes may take, and what one takes for an image: that of its CRF."""
 
     def of(item: Item) -> int:
         height, width = dataset.image_size(item.id)
         return memory_of(args.crf_backend, height * width, 2 * (1 + len(item.classes)))  # both backgrounds at once
 
-    return Memory(args.crf_memory * 2**30, of)
+    return MemoryLimit(args.crf_memory * 2**30, of)
 
 
 write_seeds = runner(make_label, maps=["maps"], memory=memory)

@@ -16,7 +16,7 @@ from common.dataset import reads as selection_of
 from common.images import is_complete, write_indexed
 from common.maps import require_maps
 from stages import command, distributed
-from stages.parallel import Memory, add_workers_argument, for_each
+from stages.parallel import MemoryLimit, add_workers_argument, for_each
 
 MakeLabel = Callable[[Namespace, DataSet, Item], np.ndarray]
 
@@ -41,7 +41,7 @@ def label_parser(doc: str, **folders: str) -> ArgumentParser:
 
 
 def runner(
-    make_label: MakeLabel, maps: Sequence[str] = (), memory: Callable[[Namespace, DataSet], Memory] | None = None
+    make_label: MakeLabel, maps: Sequence[str] = (), memory: Callable[[Namespace, DataSet], MemoryLimit] | None = None
 ) -> Callable[[Namespace], str]:
     """The `run(args)` of a rule: write <out>/<id>.png for every image of the split that has none yet.
 

@@ -38,7 +38,7 @@ from stages.arguments import fraction, natural, positive_int, scale
 from stages.command import main, stage_parser
 from stages.files import InputError, atomic
 from stages.fingerprints import Selection
-from stages.parallel import Memory, cores, for_each
+from stages.parallel import MemoryLimit, cores, for_each
 
 if TYPE_CHECKING:
     import numpy as np
@@ -240,18 +240,19 @@ def predict(
     batches = batches_of_one_size(sizes, args.inference_batch_size)
     batches = (batch for batch in batches if not all(done[index] for index in batch))
     outputs = network_outputs(args, network, WholeImages(dataset, share), batches, device)
-    memory = None
-    if stays_on_device(device, crf):
+    on_device = stays_on_device(device, crf)
+    if on_device:
         outputs, write = labels_on_device(outputs, crf), partial(write_label, args.out)
     else:
         outputs, write = logits_on_cpu(outputs), partial(write_from_logits, args.out, crf)
-        memory = Memory(args.crf_memory * 2**30, partial(memory_of_item, crf)) if crf else None
     if names:
         photographs = {item.id: item for item in share}
         outputs = ((photographs[output[0]], output) for output in outputs)
         write = partial(write_with_overlay, write, args.out, names)
-        memory = memory and memory._replace(of=lambda pair: memory_of_item(crf, pair[1]))
-    for _ in for_each(write, outputs, cores(), args.out.name, done.count(False), memory):
+    limit = None
+    if crf and not on_device:
+        limit = MemoryLimit(args.crf_memory * 2**30, lambda output: memory_of_item(crf, output[1] if names else output))
+    for _ in for_each(write, outputs, cores(), args.out.name, done.count(False), limit):
         pass
 
 

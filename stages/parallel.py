@@ -56,7 +56,7 @@ def add_workers_argument(parser):
     parser.add_argument("--workers", type=natural, default=cores(), help="processes")
 
 
-class Memory(NamedTuple):
+class MemoryLimit(NamedTuple):
     """What the processes of a machine may take together: as many work at once as fit into it, but at least one."""
 
     limit: float  # bytes
@@ -67,8 +67,8 @@ def for_each(function, items, workers, description, total=None, memory=None):
     """Calls `function(item)` for every item, in `workers` processes, and yields the results in the items' order.
 
     `items` may be a generator that works for each item, such as a network at inference: it runs here, at most a few
-    items ahead of the processes, so memory stays flat. `memory`: a Memory, which may let fewer processes work. An
-    exception in a process is raised here, and an interruption between two items.
+    items ahead of the processes, so memory stays flat. `memory`: a MemoryLimit, which may let fewer processes work.
+    An exception in a process is raised here, and an interruption between two items.
     """
     total = len(items) if total is None else total
     with interruption.deferred(), progress_bar(description, total) as bar:

@@ -174,6 +174,8 @@ def test_several_for_one_image_are_each_alone(case, backend, kind):
     for found, each in zip(result, several):
         np.testing.assert_allclose(found, dense_crf(image, each, **DEFAULTS, backend=backend), atol=1e-6)
     assert abs(result[0] - result[2]).max() > 0.1
+    with pytest.raises(ValueError, match="minimum probability"):
+        dense_crf(kind(image), kind(several), **DEFAULTS, backend=backend, min_probability=0.1)
 
 
 def test_a_minimum_of_0_keeps_classes_that_are_0_everywhere(case):

@@ -431,7 +431,8 @@ def test_overlays_of_many_classes_and_of_none(tmp_path):
 
 
 @pytest.mark.parametrize("more", [[], ["--crf"], ["--crf", "--crf-min-probability", 0.05]])
-def test_the_crf_keeps_to_its_memory(tiny_data, tmp_path, weights, monkeypatch, more):
+@pytest.mark.parametrize("photographs", [False, True])
+def test_the_crf_keeps_to_its_memory(tiny_data, tmp_path, weights, monkeypatch, photographs, more):
     needs, dataset = [], DataSet(tiny_data)
 
     def for_each(write, outputs, workers, description, total, memory):
@@ -439,12 +440,14 @@ def test_the_crf_keeps_to_its_memory(tiny_data, tmp_path, weights, monkeypatch, 
         return []
 
     monkeypatch.setattr("seg.predict.for_each", for_each)
-    told = ["--data", tiny_data, "--split", "val", "--weights", weights, "--out", tmp_path / "pred", "--workers", 0]
-    told += ["--device", "cpu", "--crf-memory", 3, "--crf-backend", "lattice", *more]
-    args = parser().parse_args(list(map(str, told)))
+    of = ["--images", tiny_data / "JPEGImages"] if photographs else ["--data", tiny_data, "--split", "val"]
+    told = [*of, "--weights", weights, "--out", tmp_path / "pred", "--workers", 0, "--device", "cpu"]
+    args = parser().parse_args(list(map(str, [*told, "--crf-memory", 3, "--crf-backend", "lattice", *more])))
     args.out.mkdir()
     run(args)
-    pixels = [np.prod(dataset.image_size(item.id)) for item in dataset.split("val")]
+    everything = [path.stem for path in (tiny_data / "JPEGImages").iterdir()]
+    ids = everything if photographs else [item.id for item in dataset.split("val")]
     least = more[-1] if len(more) > 1 else 0
+    pixels = [np.prod(dataset.image_size(id)) for id in ids]
     expected = [(3 * 2**30, memory_of("lattice", each, 1 + len(dataset.classes), least)) for each in pixels]
     assert sorted(needs) == sorted(expected) if more else needs == [None] * len(pixels)

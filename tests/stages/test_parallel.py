@@ -8,7 +8,7 @@ import pytest
 
 from stages import interruption
 from stages.files import InputError
-from stages.parallel import Memory, _chunks, for_each, machine_memory
+from stages.parallel import MemoryLimit, _chunks, for_each, machine_memory
 
 
 def negative(number):
@@ -58,12 +58,12 @@ def meet(place, most, number):
 @pytest.mark.parametrize("kind", [iter, list])
 def test_as_many_work_at_once_as_fit_into_the_memory(tmp_path, kind, limit, most):
     work = partial(meet, tmp_path, most)
-    found = list(for_each(work, kind(range(9)), 3, "test", 9, Memory(limit, lambda number: 1)))
+    found = list(for_each(work, kind(range(9)), 3, "test", 9, MemoryLimit(limit, lambda number: 1)))
     assert len(found) == 9 and max(found) == most
 
 
 def test_a_large_item_works_alone(tmp_path):
-    memory = Memory(3, lambda number: 3 if number % 3 == 2 else 1)
+    memory = MemoryLimit(3, lambda number: 3 if number % 3 == 2 else 1)
     found = list(for_each(partial(meet, tmp_path, 2), iter(range(9)), 2, "test", 9, memory))
     assert max(found) == 2 and found[2::3] == [1, 1, 1]
 
@@ -71,13 +71,13 @@ def test_a_large_item_works_alone(tmp_path):
 def test_the_largest_of_what_is_sent_at_once_counts(tmp_path):
     chunks = list(_chunks(range(36), 2))
     assert {len(chunk) for chunk in chunks} == {3}
-    memory = Memory(3, lambda number: 3 if number % 3 == 1 else 1)
+    memory = MemoryLimit(3, lambda number: 3 if number % 3 == 1 else 1)
     assert max(for_each(partial(meet, tmp_path, 1), range(36), 2, "test", memory=memory)) == 1
 
 
 def test_processes_of_other_ranks_take_their_share(tmp_path, monkeypatch):
     monkeypatch.setattr("stages.distributed.LOCAL_WORLD_SIZE", 2)
-    found = for_each(partial(meet, tmp_path, 1), iter(range(6)), 3, "test", 6, Memory(2, lambda number: 1))
+    found = for_each(partial(meet, tmp_path, 1), iter(range(6)), 3, "test", 6, MemoryLimit(2, lambda number: 1))
     assert max(found) == 1
 
 
@@ -85,7 +85,7 @@ def test_an_exception_does_not_wait_for_the_others_where_memory_is_short():
     drawn = []
     items = (drawn.append(number) or number for number in range(77, 177))
     with pytest.raises(InputError, match="77: not a number"):
-        list(for_each(negative, items, 4, "test", 100, Memory(1, lambda number: 1)))
+        list(for_each(negative, items, 4, "test", 100, MemoryLimit(1, lambda number: 1)))
     assert len(drawn) <= 4  # without memory, 17
 
 
