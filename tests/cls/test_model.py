@@ -8,7 +8,9 @@ from cls import contrast, losses
 from cls.model import Classifier, ClassifierArch, FBRClassifier, IntegralAttention, build, build_fbr, parameter_groups
 from cls.nroi import NROIBank, extract_nrois
 from common import checkpoint
+from common.losses import Loss
 from stages.files import InputError
+from tests.mean_loss import mean_of
 
 THIN = {"channels": [4, 4, 8, 8, 8], "depths": [1, 1, 1, 1, 2], "nodes": 3}
 
@@ -189,11 +191,12 @@ def part_of(name, output):
     prototypes, present = contrast.class_prototypes(output.foreground, torch.rand(2, 5, 8, 12), pseudo, 4)
     queries = contrast.choose_queries(pseudo >= 0, pseudo, present, 100, generator)
     if name == "intra":
-        return contrast.intra_foreground(output.foreground, pseudo, queries, prototypes, present, 5, 0.5, generator)
+        each = contrast.intra_foreground(output.foreground, pseudo, queries, prototypes, present, 5, 0.5, generator)
+        return Loss(each, queries.used)
     bank = NROIBank(output.foreground.shape[1], 20)
     nrois, valid = extract_nrois(output.background, pseudo == contrast.BACKGROUND, 4, [0, 1])
     bank.push(nrois.flatten(0, 1), valid.flatten())
-    return contrast.pixel_to_nroi(output.foreground, queries, prototypes, bank, 5, 0.5, generator)
+    return Loss(contrast.pixel_to_nroi(output.foreground, queries, prototypes, bank, 5, 0.5, generator), queries.used)
 
 
 @pytest.mark.parametrize("projections", ["two", "shared", "none"])
@@ -209,7 +212,7 @@ def part_of(name, output):
 def test_gradient_of_a_part_reaches_its_heads_and_the_trunk(part, heads, projections):
     torch.manual_seed(1)
     network = FBRClassifier(PLAIN, projections, embedding=6, relu=False)
-    part_of(part, network(IMAGE)).backward()
+    mean_of(part_of(part, network(IMAGE))).backward()
     reached = {name for name, each in network.named_parameters() if each.grad is not None and each.grad.any()}
     names = {"two": {"foreground", "background"}, "shared": {"both"}, "none": set()}[projections] | {"segmentation"}
     if projections != "two":

@@ -169,25 +169,24 @@ def test_queries_are_hard_pixels_within_the_limit():
     pseudo.view(-1)[[3, 8, 9, 20, 21, 30, 31]] = torch.tensor([0, 0, 0, 2, 2, 4, 1])
     present = torch.tensor([True, True, True, False, False])  # class 1 has no hard pixel, class 4 no prototype
     queries = choose_queries(hard, pseudo, present, 10, seeded())
-    assert [len(each) for each in queries] == [10] * 3
-    taken = queries.share > 0
-    expected = {3: (0, 1 / 9), 8: (0, 1 / 9), 9: (0, 1 / 9), 20: (2, 1 / 6), 21: (2, 1 / 6)}
-    index, classes, share = (each[taken].tolist() for each in queries)
-    found = {i: (c, pytest.approx(s)) for i, c, s in zip(index, classes, share)}
+    assert [len(each) for each in queries] == [10] * 4
+    expected = {3: (0, 5 / 9), 8: (0, 5 / 9), 9: (0, 5 / 9), 20: (2, 5 / 6), 21: (2, 5 / 6)}  # five of three classes
+    index, classes, _, weight = (each[queries.used].tolist() for each in queries)
+    found = {i: (c, pytest.approx(w)) for i, c, w in zip(index, classes, weight)}
     assert found == expected and len(index) == 5
 
 
 @pytest.mark.parametrize("limit", [1, 5, 12, 100])
-def test_shares_of_a_class_sum_to_one_over_the_number_of_classes(limit):
+def test_a_class_has_one_over_the_number_of_classes_of_the_mean(limit):
     pseudo = torch.randint(-1, 3, (2, 4, 5), generator=seeded())
     hard = (pseudo >= 0) & (torch.rand(2, 4, 5, generator=seeded(1)) > 0.4)
     queries = choose_queries(hard, pseudo, torch.tensor([True, True, True, False]), limit, seeded(2))
     assert len(queries.index) == min(limit, 40)
-    taken = queries.share > 0
+    taken = queries.used
     assert taken.sum() == min(limit, hard.sum()) and len(queries.index.unique()) == len(queries.index)
     assert hard.flatten()[queries.index[taken]].all()
     assert torch.equal(queries.classes[taken], pseudo.flatten()[queries.index[taken]])
-    sums = torch.zeros(3).index_add(0, queries.classes[taken], queries.share[taken])
+    sums = torch.zeros(3).index_add(0, queries.classes[taken], queries.weight[taken] / taken.sum())
     torch.testing.assert_close(sums[queries.classes[taken].unique()], torch.tensor(1 / 3).expand((sums > 0).sum()))
 
 

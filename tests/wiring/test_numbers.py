@@ -47,7 +47,7 @@ PAPER = {
     "seg.train": TRUNK | RUNNING | {
         "backbone": "resnet101", "convention": "torchvision", "init": None, "iterations": 10000, "batch_size": 10,
         "lr": 2.5e-4, "weight_decay": 1e-4, "crop_size": 321, "scales": [0.5, 0.75, 1, 1.25, 1.5],
-        "pyramid": [0.5, 0.75], "rates": [6, 12, 18, 24], "freeze_bn": None, "blocks": [3, 4, 23, 3], "width": 64,
+        "pyramid": [0.5, 0.75], "rates": [6, 12, 18, 24], "freeze_bn": True, "blocks": [3, 4, 23, 3], "width": 64,
         "fc_channels": 1024,
     },
     "seg.predict": RUNNING | {
