@@ -72,13 +72,15 @@ def hard_pixels(
     pseudo: torch.Tensor,
     quantile: float,
     entropy_quantile: float,
+    entropy_of_objects: bool = False,
 ) -> torch.Tensor:
     """Find the object pixels that are neither sure nor of low entropy: the queries of both contrasts.
 
     activations (B, C, h, w), probabilities (B, P, h, w) which sum to 1 over P, pseudo int64 (B, h, w) -> bool
     (B, h, w). A pixel is sure if its class's activation is above the value at place floor(quantile n) of the n values
     > 0.05, in ascending order, that its image's pixels of that class have; if n is 0, none is sure. Its entropy is low
-    if it is not above the entropy_quantile of its image's, which are 0 outside of objects.
+    if it is not above the entropy_quantile of those of all pixels of its image (the published code of setting I); with
+    `entropy_of_objects` the others count as 0, so that in an image with much background no entropy is low (I+S).
     """
     is_object = pseudo >= 0
     own = activations.gather(1, pseudo.clamp(min=0)[:, None])[:, 0]  # (B, h, w), the value of the pixel's class
@@ -88,7 +90,9 @@ def hard_pixels(
     place = (member.flatten(1, 2).sum(1, keepdim=True).double() * quantile).long()  # (B, 1, C)
     limits = values.gather(1, place.clamp(max=values.shape[1] - 1))[:, 0]  # (B, C), infinite without values
     sure = own > limits.gather(1, pseudo.clamp(min=0).flatten(1)).view_as(own)
-    entropy = torch.special.entr(probabilities).sum(1) * is_object
+    entropy = torch.special.entr(probabilities).sum(1)
+    if entropy_of_objects:
+        entropy = entropy * is_object
     ascending = entropy.flatten(1).sort(dim=1).values  # torch.quantile takes no empty batch
     low, part = divmod(entropy_quantile * (ascending.shape[1] - 1), 1)
     lowest = ascending[:, int(low)].lerp(ascending[:, min(int(low) + 1, ascending.shape[1] - 1)], part)

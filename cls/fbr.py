@@ -69,7 +69,8 @@ def find_regions(args: Namespace, maps: torch.Tensor, batch: dict[str, torch.Ten
         if args.labels == "saliency":  # setting I+S
             pseudo = contrast.clean_by_saliency(pseudo, batch["saliency"] >= SALIENT, labels)
     chances = contrast.probabilities(active, labels, background)
-    hard = contrast.hard_pixels(active, chances, pseudo, args.hard_quantile, args.entropy_quantile)
+    quantiles = args.hard_quantile, args.entropy_quantile
+    hard = contrast.hard_pixels(active, chances, pseudo, *quantiles, entropy_of_objects=args.labels == "saliency")
     active, pseudo, hard = (distributed.unshard(tensor, count) for tensor in (active, pseudo, hard.byte()))
     return Regions(active, pseudo, hard.bool())
 

@@ -109,6 +109,13 @@ def test_initialisation_outside_the_trunk():
         assert (conv.bias == 0).all()
 
 
+@pytest.mark.parametrize("classes", [1, 2, 6, 20, 80])
+def test_logits_begin_as_those_of_20_classes_whatever_the_number(classes):
+    torch.manual_seed(0)
+    last = Classifier(ClassifierArch(classes=classes, channels=(4, 4, 8, 8, 512), depths=(1,) * 5)).extra_convs_3[-1]
+    assert last.weight.std().item() == pytest.approx((2 / 20) ** 0.5, rel=0.1) and (last.bias == 0).all()
+
+
 def test_unknown_network_is_refused():
     with pytest.raises(InputError, match="classifier or iam, found 'resnet'"):
         build(network="resnet", classes=3)
