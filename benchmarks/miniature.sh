@@ -14,6 +14,7 @@ else
     SEG=(--iterations 30 "${SAVE[@]}")
     PREDICT=()
 fi
+IAM=("${CLS[@]}")
 SEG+=(--init "$RESNET" --convention caffe --lr 1e-6) # random weights and a frozen batch norm bear no more
 INFER=()
 KERNEL=30

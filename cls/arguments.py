@@ -8,6 +8,7 @@ from common.network_arguments import (
     add_device_arguments,
     add_output_stride_argument,
     add_save_arguments,
+    add_seed_argument,
     add_trunk_arguments,
 )
 from stages.arguments import natural, non_negative_float, positive_float, positive_int, whole_number
@@ -64,5 +65,6 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
     add_save_arguments(parser)
     add_trunk_arguments(parser)
     add_output_stride_argument(parser)
+    add_seed_argument(parser)
     add_device_arguments(parser)
     return parser

@@ -155,7 +155,8 @@ def shares_of_truth(args: Namespace, regions: Regions, batch: dict[str, torch.Te
     index, weights = contrast.prototype_pixels(regions.activations, regions.pseudo, args.prototype_pixels)
     is_object, is_context = (truth > 0) & (truth < 255), context > 0
     prototype = torch.zeros(truth.numel() + 1, dtype=torch.bool, device=truth.device)
-    prototype[index.where(weights > 0, truth.numel())] = True  # the last place takes what does not count
+    index = index.where(weights > 0, truth.numel()).flatten()  # the last place takes what does not count
+    prototype.index_fill_(0, index, True)
     prototype, background = prototype[:-1].view_as(regions.hard), regions.pseudo == contrast.BACKGROUND
     shares = {
         "hard pixels on objects": (regions.hard, is_object),

@@ -30,7 +30,7 @@ def add_output_stride_argument(parser: argparse._ActionsContainer) -> None:
 
 
 def add_device_arguments(parser: argparse._ActionsContainer) -> None:
-    """--device, --amp, --workers, --seed: for every stage that runs a network."""
+    """--device, --amp, --workers: for every stage that runs a network."""
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, …; auto takes a GPU if there is one")
     precision = "bfloat16 where it is safe; losses stay float32 (default: if the hardware is fast at it)"
     parser.add_argument("--amp", action=argparse.BooleanOptionalAction, help=precision)
@@ -38,11 +38,15 @@ def add_device_arguments(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--tf32", action=argparse.BooleanOptionalAction, default=True, help=rounded)
     workers = min(8, cores()) if cores() > 1 else 0  # on a single core a process of its own would only cost
     parser.add_argument("--workers", type=natural, default=workers, help="processes that read and augment images")
-    parser.add_argument("--seed", type=random_seed, default=0, help="fixes initialisation, order and augmentation")
     same = (
         "on CUDA only operators that give the same bits each time, where PyTorch has them; slower (a CPU always does)"
     )
     parser.add_argument("--deterministic", action="store_true", help=same)
+
+
+def add_seed_argument(parser: argparse._ActionsContainer) -> None:
+    """--seed: for every stage that trains a network."""
+    parser.add_argument("--seed", type=random_seed, default=0, help="fixes initialisation, order and augmentation")
 
 
 def add_save_arguments(parser: argparse._ActionsContainer) -> None:

@@ -15,6 +15,7 @@ from common.network_arguments import (
     add_device_arguments,
     add_output_stride_argument,
     add_save_arguments,
+    add_seed_argument,
     add_trunk_arguments,
 )
 from irn.architecture import IRNArch, IRNResNetArch
@@ -77,6 +78,7 @@ def parser() -> ArgumentParser:
     vgg = parser.add_argument_group("size of a vgg16")
     add_trunk_arguments(vgg)
     add_output_stride_argument(vgg)
+    add_seed_argument(parser)
     add_device_arguments(parser)
     return parser
 

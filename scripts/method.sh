@@ -18,7 +18,7 @@ classify_fbr() { # arguments of cls.train_fbr: as classify, with FBR's losses
 }
 
 label() { # arguments of cls.train_iam: from a trained classifier to initial and pseudo labels
-    scripts/cls_train_iam.sh "${CLS[@]}" "$@"
+    scripts/cls_train_iam.sh "${IAM[@]}" "$@"
     scripts/cls_infer.sh "${INFER[@]}"
     scripts/pseudo_background.sh
     scripts/pseudo_pom.sh

@@ -15,6 +15,7 @@ from common.network_arguments import (
     add_device_arguments,
     add_output_stride_argument,
     add_save_arguments,
+    add_seed_argument,
     add_trunk_arguments,
 )
 from seg.architecture import DeepLabArch, DeepLabResNetArch, DeepLabVGGArch
@@ -88,6 +89,7 @@ def parser() -> ArgumentParser:
         default=DeepLabVGGArch.fc_channels,
         help="of VGG's fc6 and fc7; 0: an ASPP without them, as ResNet's",
     )
+    add_seed_argument(parser)
     add_device_arguments(parser)
     return parser
 

@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from common.network_arguments import add_device_arguments, add_trunk_arguments
+from common.network_arguments import add_device_arguments, add_seed_argument, add_trunk_arguments
 from common.preprocess import normalise
 from data.toy_drawing import SHAPES, TEXTURES, draw_background, draw_object, to_bytes, uniform
 from stages.arguments import positive_float, positive_int
@@ -124,6 +124,7 @@ def arguments():
     parser.add_argument("--steps", type=positive_int, default=900, help="training steps")
     parser.add_argument("--batch-size", type=positive_int, default=32, help="crops per step")
     parser.add_argument("--lr", type=positive_float, default=0.05, help="greatest learning rate")
+    add_seed_argument(parser)
     add_device_arguments(parser)
     return parser
 

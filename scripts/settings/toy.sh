@@ -5,8 +5,10 @@ INIT=weights/toy/weights.pth # one for all seeds, as ImageNet's weights are
 [ ! -e weights/toy.pth ] || INIT=weights/toy.pth # where an earlier version put it
 TRUNK=(--channels 8 16 32 64 64 --depths 1 1 2 2 2 --batch-norm)
 STRIDE=(--output-stride 4) # the images are small
-CLS=(--init "$INIT" "${TRUNK[@]}" "${STRIDE[@]}" --epochs 8 --decay-epochs 4 6 --batch-size 10 --input-size 96 --nodes 16
-    --seed "$SEED" ${AMP:-}) # AMP: --amp or --no-amp, for scripts/study/precision.sh
+SQUARES=(--init "$INIT" "${TRUNK[@]}" "${STRIDE[@]}" --epochs 8 --decay-epochs 4 6 --batch-size 10 --input-size 96
+    --nodes 16 --seed "$SEED" ${AMP:-}) # AMP: --amp or --no-amp, for scripts/study/precision.sh
+CLS=("${SQUARES[@]}") # the classifier, with FBR too
+IAM=("${SQUARES[@]}") # the integral attention model
 FBR_SIZES=(--embedding 64 --bank-size 2000 --queries 128 --prototype-pixels 18)
 FBR=("${FBR_SIZES[@]}" --heads none --labels refined --background 0.5 --temperature 0.1
     --nroi-weight 0.05 --intra-weight 0.05 --similarity-weight 0 --segmentation-weight 0.1)

@@ -2,7 +2,8 @@
 # scripts.
 TRAIN=${TRAIN:-train_aug} EVAL_TRAIN=${EVAL_TRAIN:-train} # of train_aug, only train has ground truth
 SEED=${SEED:-0}
-CLS=(--init weights/vgg16.pth --seed "$SEED")
+CLS=(--init weights/vgg16.pth --seed "$SEED") # the classifier, with FBR too
+IAM=(--init weights/vgg16.pth --seed "$SEED") # the integral attention model
 FBR=(--heads none --labels refined --background 0.5 --temperature 0.1 --nroi-weight 0.05 --intra-weight 0.05
     --similarity-weight 0 --segmentation-weight 0.1) # docs/fbr.md; chosen on toy data
 FBR_SALIENCY=("${FBR[@]}" --heads shared --labels saliency --intra-weight 0 --segmentation-weight 0)
@@ -21,7 +22,7 @@ KERNEL=30 KERNELS=(2 5 10 20 30 40 50) # Figure 6
 NODE=64 NODES=(16 32 64 96 128)        # Figure 7
 NSRM=(--kernel-size "$KERNEL")
 
-STARTS=(vgg16 coco_resnet101) # the weights of CLS and SEG, in weights/
+STARTS=(vgg16 coco_resnet101) # the weights of CLS, IAM and SEG, in weights/
 MADE_BY="data.prepare_voc12 or data.prepare_folder"
 
 prepare() { # --no-saliency if a script reads none; names of the weights that it starts from (default: STARTS)

@@ -3,6 +3,7 @@ SEED=${SEED:-0}
 TRUNK=(--channels 4 4 8 8 8 --depths 1 1 1 1 1)
 HERE=(--workers 0 --device cpu)
 CLS=("${TRUNK[@]}" --epochs 2 --batch-size 4 --input-size 32 --nodes 2 --seed "$SEED" "${HERE[@]}")
+IAM=("${CLS[@]}")
 FBR_SIZES=(--embedding 4 --bank-size 20 --queries 8 --prototype-pixels 2 --negatives 4)
 FBR=("${FBR_SIZES[@]}" --heads shared --labels refined --similarity-weight 0)
 FBR_SALIENCY=("${FBR[@]}" --labels saliency)

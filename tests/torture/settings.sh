@@ -3,6 +3,7 @@
 source tests/scripts/tiny.sh
 HERE=(--workers 1 --device cpu)
 CLS=("${TRUNK[@]}" --epochs 12 --batch-size 4 --input-size 32 --nodes 2 --seed "$SEED" "${HERE[@]}" --save-every 7)
+IAM=("${CLS[@]}")
 CROPS=(--iterations 60 --batch-size 4 --crop-size 33 --rates 1 2 "${HERE[@]}" --save-every 7)
 SEG_VGG16=(--backbone vgg16 "${TRUNK[@]}" --fc-channels 8 "${CROPS[@]}")
 SEG=("${SEG_VGG16[@]}")

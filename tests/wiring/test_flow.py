@@ -276,6 +276,16 @@ def test_published_codes_settings(voc12, tmp_path):
     assert found.told == expected
 
 
+def test_settings_of_one_training_alone(voc12, tmp_path):
+    """What a settings file adds to CLS or IAM reaches the classifier, or the integral attention model, and no other."""
+    settings = tmp_path / "mine.sh"
+    settings.write_text("source scripts/settings/voc12.sh\nCLS+=(--no-glore) IAM+=(--epochs 2)\n")
+    told = stages_of(tmp_path, "run_all", voc12, SETTINGS=settings).told
+    init = {"init": "weights/vgg16.pth"}
+    assert told["cls"][2] == init | {"glore": False}
+    assert told["iam"][2] == init | {"epochs": 2, "attention": "cls/attention"}
+
+
 TOY_TRUNK = {"channels": [8, 16, 32, 64, 64], "depths": [1, 1, 2, 2, 2], "batch_norm": True, "output_stride": 4}
 TOY = {
     "cls": TOY_TRUNK | {

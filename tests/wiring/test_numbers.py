@@ -7,8 +7,9 @@ import pytest
 from tests.wiring.scripts import ROOT, calls_of, defaults_of, parsed
 
 TRUNK = {"channels": [64, 128, 256, 512, 512], "depths": [2, 2, 3, 3, 3], "batch_norm": False, "output_stride": 8}
-RUNNING = {"device": "auto", "amp": None, "tf32": True, "seed": 0, "deterministic": False}
-CLASSIFICATION = TRUNK | RUNNING | {
+RUNNING = {"device": "auto", "amp": None, "tf32": True, "deterministic": False}
+TRAINING = RUNNING | {"seed": 0}
+CLASSIFICATION = TRUNK | TRAINING | {
     "init": None, "epochs": 14, "batch_size": 5, "lr": 1e-3, "weight_decay": 5e-4, "decay_epochs": [5, 10],
     "input_size": 256, "nodes": 64, "glore": True, "local_unit": False,
 }  # fmt: skip
@@ -29,7 +30,7 @@ PAPER = {
         "strict": 0.3, "loose": 0.05, "confidence": 0.7, "crf_iterations": 10, "crf_gaussian_sxy": 3,
         "crf_gaussian_weight": 3, "crf_bilateral_sxy": 50, "crf_bilateral_srgb": 5, "crf_bilateral_weight": 10,
     },
-    "irn.train": TRUNK | RUNNING | {
+    "irn.train": TRUNK | TRAINING | {
         "backbone": "resnet50", "init": None, "epochs": 3, "batch_size": 32, "lr": 0.1, "weight_decay": 1e-4,
         "momentum": 1e-4, "crop_size": 512, "scales": [0.5, 1.5], "radius": 10, "branch_width": 32,
         "blocks": [3, 4, 6, 3], "width": 64,
@@ -44,7 +45,7 @@ PAPER = {
         "kernel_size": 30, "expansion": True, "masking": True, "dilation": True, "saliency_mask": True,
         "all_images": False,
     },
-    "seg.train": TRUNK | RUNNING | {
+    "seg.train": TRUNK | TRAINING | {
         "backbone": "resnet101", "convention": "torchvision", "init": None, "iterations": 10000, "batch_size": 10,
         "lr": 2.5e-4, "weight_decay": 1e-4, "crop_size": 321, "scales": [0.5, 0.75, 1, 1.25, 1.5],
         "pyramid": [0.5, 0.75], "rates": [6, 12, 18, 24], "freeze_bn": True, "blocks": [3, 4, 23, 3], "width": 64,
@@ -62,7 +63,7 @@ PAPER = {
         "non_salient_blend": (0.4, 0.75), "saliency_missing": 0.5, "saliency_noise": 0.5, "saliency_leak": 0.15,
         "context": 0, "context_alone": 0,
     },
-    "weights.pretrain_toy": RUNNING | {
+    "weights.pretrain_toy": TRAINING | {
         "channels": [16, 32, 64, 96, 96], "depths": [1, 1, 2, 2, 2], "batch_norm": True, "crops": 5000, "steps": 900,
         "batch_size": 32, "lr": 0.05,
     },
@@ -93,6 +94,13 @@ def only(names, values):
 @pytest.mark.parametrize("module", PAPER)
 def test_defaults(module):
     assert only(PAPER[module], defaults_of(module)) == PAPER[module]
+
+
+def test_only_what_draws_numbers_takes_a_seed():
+    """So that no result is refused, or made again, for another seed."""
+    drawing = {"cls.train", "cls.train_fbr", "cls.train_iam", "irn.train", "seg.train"}
+    drawing |= {"data.prepare_toy", "weights.pretrain_toy"}
+    assert {module for module in PAPER if "seed" in defaults_of(module)} == drawing
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
