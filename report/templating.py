@@ -1,4 +1,4 @@
-"""Make HTML pages from the templates in report/templates/, which report.html and report.compare share."""
+"""Make HTML pages from the templates in report/templates/; report.html uses them."""
 
 import shutil
 from functools import cache
