@@ -136,4 +136,31 @@ The mIoU of a label set
     table3; + GR + POM + NSRM | + GR + POM + retrain
 """,
     ),
+    "benchmarks": Page(
+        "docs/benchmarks.md",
+        "bench",
+        """
+- **Labels
+    Labels; BE + POM, maps of 32x32; 1 process
+    Labels; NSRM; 1 process
+- **Mixed precision
+    Mixed precision; classifier, 5 × 256²; ratio
+    Mixed precision; DeepLab ResNet-101, 2 × 321²; ratio
+    Profile; classifier, 5 × 256²: aten::{convolution_backward,mkldnn_convolution}; of the step
+- **torch.compile
+    torch.compile; classifier, 5 × 256²; ratio
+    torch.compile; DeepLab {ResNet-101,VGG16}, 2 × 321²; ratio
+- **FBR
+    FBR; two heads, all losses, a step; cls.train_fbr
+- **CRF with fewer
+    CRF with fewer classes; DeepLab-like, lattice, minimum probability 0.05, changed labels, worst image; fewer classes
+    CRF with fewer classes; DeepLab-like, lattice, minimum probability 0.05, mean of 2 images; ratio
+    CRF with fewer classes; DeepLab-like, lattice, minimum probability 0.2, changed labels, worst image; fewer classes
+    CRF with fewer classes; DeepLab-like, lattice, minimum probability 0.2, mean of 2 images; ratio
+- **MS COCO
+    MS COCO's size; pseudo.background, finished: start; at once
+    MS COCO's size; pseudo.pom, finished: start; after 61 s
+""",
+        end="## Not in the lines",
+    ),
 }

@@ -3,6 +3,7 @@
 claims.py says what the numbers of the pages are.
 """
 
+import json
 import re
 from functools import partial
 from pathlib import Path
@@ -50,7 +51,19 @@ def of_ablation():
     return find
 
 
-FINDERS = {"ablation": of_ablation} | {name: partial(of_seeds, name) for name in STUDIES}
+def of_benchmarks():
+    """The same of docs/bench/lines.jsonl, where a claim names section, what was measured, and the side."""
+    lines = map(json.loads, (ROOT / "docs/bench/lines.jsonl").read_text().splitlines())
+    sides = {(line["section"], line["what"]): line["sides"] | {"ratio": line.get("ratio")} for line in lines}
+
+    def find(claim):
+        section, what, side = claim.split("; ")
+        return np.array([sides[section, what][side]]), False
+
+    return find
+
+
+FINDERS = {"ablation": of_ablation, "bench": of_benchmarks} | {name: partial(of_seeds, name) for name in STUDIES}
 
 
 def numbers(text):
@@ -133,6 +146,7 @@ def test_what_is_claimed_follows_from_the_lines(name):
         ("irn", "half of the scores\n  are 1", "few of the scores\n  are 1"),
         ("paper", "43 %", "44 %"),
         ("readme", "adds 5.1 ± 1.3", "adds 5.1 ± 2.7"),
+        ("benchmarks", "0.011 % for", "0.012 % for"),
     ],
 )
 def test_what_does_not_follow_is_found(name, right, false):
