@@ -9,7 +9,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from common.dataset import DataSet, reads
 from common.images import is_complete, write_grey
@@ -48,12 +48,6 @@ def parser() -> ArgumentParser:
     parser.add_argument("--flip", action="store_true", help="add the maps of the mirror images, as IRN and FBR do")
     add_device_arguments(parser)
     return parser
-
-
-def settle(args: Namespace, recorded: dict[str, Any] | None) -> dict[str, Any]:
-    """Take --input-size from an earlier version's record: weight files did not hold it then."""
-    known = (recorded or {}).get("input_size")
-    return {"input_size": known} if known and args.input_size is None else {}
 
 
 def load_network(path: Path, input_size: int | None = None) -> tuple[Classifier, int]:
@@ -149,4 +143,4 @@ def run(args: Namespace) -> str:
 
 
 if __name__ == "__main__":
-    main(parser(), run, reads=reads("images"), settle=settle)
+    main(parser(), run, reads=reads("images"))

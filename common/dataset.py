@@ -13,7 +13,6 @@ import argparse
 import os
 import re
 from collections.abc import Callable, Iterable
-from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,7 +29,6 @@ PARTS = {  # of a data set, which a stage declares to read: (folder, ending)
     "context": ("context", ".png"),
     "instances": ("InstanceMasks", ".png"),
 }
-YOUNGER = ("context", "instances")  # parts that no record of an earlier version can have counted
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")  # leaves room for "_<class>.png" in a file's name
 
 CLASS = re.compile("[0-9]{1,3}")
@@ -192,17 +190,13 @@ class DataSet:
 def reads(*parts: str) -> Callable[[argparse.Namespace], dict[str, Selection]]:
     """What a stage reads of --data and --split, for stages.command.main: these PARTS, the list and the classes.
 
-    Another part that is added later is no change for it. Records of earlier versions counted whatever was there, but
-    none of the YOUNGER parts.
+    Another part that is added later is no change for it.
     """
 
     def select(args):
         dataset = DataSet(args.data)
         items = dataset.split(args.split, follow="images" not in parts)  # or else the fingerprint asks for each of them
-        others = [part for part in PARTS if part not in (*parts, *YOUNGER)]
-        more = [each for count in range(len(others), -1, -1) for each in combinations(others, count)]
-        earlier = (dataset.files(args.split, items, (*parts, *each)) for each in more)
-        return {"data": Selection(list(parts), dataset.files(args.split, items, parts), earlier)}
+        return {"data": Selection(list(parts), dataset.files(args.split, items, parts))}
 
     return select
 

@@ -105,7 +105,7 @@ def settle(args: Namespace, recorded: dict[str, Any] | None) -> dict[str, Any]:
     if not args.crf or args.crf_backend != "auto":
         return {}
     if recorded is not None and recorded.get("crf"):
-        return {"crf_backend": recorded.get("crf_backend", "pydensecrf")}  # the only one of earlier versions
+        return {"crf_backend": recorded["crf_backend"]}
     from common import device as devices
 
     return {"crf_backend": choose_backend("auto", devices.select_device(args.device).type)}

@@ -22,7 +22,6 @@ class Selection(NamedTuple):
 
     names: list[str]  # of its parts, as the record shows them
     files: list[str]  # relative to the folder
-    earlier: Iterable[list[str]] = ()  # what records without such names may have counted, one list for each possibility
 
 
 class Memory:
@@ -104,11 +103,6 @@ def fingerprint(
     try:
         if selection is None:
             return _fingerprint(memory, [""] if path.is_file() else content_of(path), known)
-        if known and "reads" not in known:  # an earlier version's: it counted whatever the data set had
-            for files in selection.earlier:
-                found = _fingerprint(memory, files, known)
-                if found["sha256"] == known["sha256"]:
-                    return found
         return {"reads": selection.names} | _fingerprint(memory, selection.files, known)
     except FileNotFoundError as error:
         raise InputError(f"{option} {path}: no such file or folder ({error.filename})") from None

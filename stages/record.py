@@ -37,7 +37,8 @@ class Stage:
 
     Arguments of type Path are inputs: they must exist, and if they are (in) the folder of another stage, that stage
     must be finished. `reads` says for some of them, by name, which files of the folder count.
-    `defaults` are those of the arguments: what an older version's record, which lacks one, is taken to have had.
+    `defaults` are those of the arguments: what a record is taken to have had that lacks an argument, which was added to
+    the command since.
     """
 
     def __init__(
@@ -49,9 +50,6 @@ class Stage:
     ):
         self.out, reads = args.out, reads or {}
         self.record_path = args.out / "stage.json"
-        beside = args.out.with_suffix(".json")  # where earlier versions recorded a single file, such as toy.pth
-        if args.out.is_file() and beside.exists():
-            self.record_path = beside
         self.lock_path = args.out / LOCK
         self.lock = None
         self.created = []  # folders, by `begin`
@@ -158,8 +156,7 @@ class Stage:
     def _is_finished(self):
         """Whether everything is done. Raises InputError if what is there is not this stage's own work."""
         found = self._read_record()
-        is_file = self.out.exists() and not self.out.is_dir()
-        if is_file and (found is None or self.force):
+        if self.out.exists() and not self.out.is_dir():
             raise InputError(f"{self.out}: expected a folder to write to, found a file")
         if found is None:
             if self.out.is_dir() and self._holds_more_than(LOCK):
@@ -174,8 +171,7 @@ class Stage:
         if difference := self._difference(found):
             advice = "choose another --out, or --force to redo it"
             raise InputError(f"{self.out}: belongs to another run: {difference}; {advice}")
-        there = 1 if is_file else len(content_of(self.out))
-        return bool(found["finished"]) and there >= found.get("files", 0)  # one could have been deleted since
+        return bool(found["finished"]) and len(content_of(self.out)) >= found.get("files", 0)
 
     def _read_record(self):
         """The record that is there, or None. Raises InputError if it is not one of a stage."""
@@ -184,8 +180,6 @@ class Stage:
         found = read_json(self.record_path)
         if not isinstance(found, dict) or not KEYS <= found.keys():
             raise InputError(f"{self.record_path}: expected the record of a stage; choose another --out")
-        if not all(isinstance(each, dict) and "sha256" in each for each in found["inputs"].values()):
-            raise InputError(f"{self.record_path}: made by an earlier version of this code; choose another --out")
         return found
 
     def _check_input(self, option, path, selected):

@@ -6,8 +6,7 @@ require_objects() { # hours before they are read
     local id
     while read -r id _; do
         if [ -n "$id" ] && ! [ -e "$DATA/InstanceMasks/$id.png" ]; then
-            echo "$DATA/InstanceMasks/$id.png: no such file (docs/data.md); for toy data of an earlier version," \
-                "python -m data.prepare_toy --out $DATA --force with the same arguments draws it" >&2
+            echo "$DATA/InstanceMasks/$id.png: no such file (docs/data.md)" >&2
             exit 2
         fi
     done <"$DATA/lists/$EVAL_TRAIN.txt"

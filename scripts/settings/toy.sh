@@ -2,7 +2,6 @@
 # Chosen on seed 0; scripts/study/ablation.sh reports other seeds.
 SEED=${SEED:-0}
 INIT=weights/toy/weights.pth # one for all seeds, as ImageNet's weights are
-[ ! -e weights/toy.pth ] || INIT=weights/toy.pth # where an earlier version put it
 TRUNK=(--channels 8 16 32 64 64 --depths 1 1 2 2 2 --batch-norm)
 STRIDE=(--output-stride 4) # the images are small
 SQUARES=(--init "$INIT" "${TRUNK[@]}" "${STRIDE[@]}" --epochs 8 --decay-epochs 4 6 --batch-size 10 --input-size 96
@@ -38,5 +37,5 @@ prepare() {
 }
 
 pretrain() {
-    [ "$INIT" = weights/toy.pth ] || python -m weights.pretrain_toy --out "$(dirname "$INIT")" "${TRUNK[@]}"
+    python -m weights.pretrain_toy --out "$(dirname "$INIT")" "${TRUNK[@]}"
 }

@@ -178,21 +178,13 @@ def test_a_stage_reads_the_list_the_classes_and_what_it_declares(tiny_data):
     assert selection(tiny_data, "saliency").files == always
 
 
-def test_earlier_records_counted_any_parts_beyond_those(tiny_data):
-    saliency, truth = "saliency/b_simple.png", "SegmentationClass/b_simple.png"
-    found = [(saliency in files, truth in files) for files in selection(tiny_data, "images").earlier]
-    assert found == [(True, True), (True, False), (False, True), (False, False)]
-    assert all(saliency in files for files in selection(tiny_data, "images", "saliency").earlier)
-
-
 @pytest.mark.parametrize(("part", "folder"), [("context", "context"), ("instances", "InstanceMasks")])
-def test_a_young_part_is_read_by_those_that_declare_it_and_older_than_no_record(tiny_data, part, folder):
+def test_a_part_is_read_by_those_that_declare_it(tiny_data, part, folder):
     assert selection(tiny_data, part).files == ["classes.txt", "lists/val.txt"]
     (tiny_data / folder).mkdir()
     write_indexed(tiny_data / folder / "b_simple.png", np.zeros((64, 48), np.uint8))
     assert selection(tiny_data, part).files == ["classes.txt", "lists/val.txt", f"{folder}/b_simple.png"]
-    images = selection(tiny_data, "images")
-    assert not any(f"{folder}/b_simple.png" in files for files in [images.files, *images.earlier])
+    assert f"{folder}/b_simple.png" not in selection(tiny_data, "images").files
 
 
 def test_links_count_by_where_they_lead(tiny_data):

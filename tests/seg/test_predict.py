@@ -138,7 +138,6 @@ def test_auto_is_what_the_folder_was_begun_with(monkeypatch):
     args = Namespace(crf=True, crf_backend="auto", device="cpu")
     assert settle(args, None) == {"crf_backend": "chosen on cpu"}
     assert settle(args, {"crf": True, "crf_backend": "lattice"}) == {"crf_backend": "lattice"}
-    assert settle(args, {"crf": True}) == {"crf_backend": "pydensecrf"}  # written before there was a choice
     assert settle(Namespace(crf=True, crf_backend="lattice"), {"crf": True, "crf_backend": "pydensecrf"}) == {}
     assert settle(Namespace(crf=False, crf_backend="auto"), None) == {}
 

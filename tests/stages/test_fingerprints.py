@@ -121,7 +121,7 @@ def stage(data, tmp_path, monkeypatch, capsys):
 
         def reads(args):
             files = sorted(path.name for ending in endings for path in data.glob(f"*{ending}"))
-            return {"data": Selection(list(endings), files, earlier=[sorted(path.name for path in data.glob("*.*g"))])}
+            return {"data": Selection(list(endings), files)}
 
         def run(args):
             (args.out / "made.txt").write_text("made")
@@ -150,26 +150,6 @@ def test_what_a_stage_does_not_read_is_no_change(stage, data):
     assert status == 2 and "--data had another content" in said
     assert stage(".jpg", more=["--force"])[0] == 0
     assert "nothing to do" in stage(".jpg")[1]
-
-
-def test_record_without_parts_counts_everything_until_it_is_made_anew(stage, data, tmp_path):
-    def record(change=None):
-        path = tmp_path / "out" / "stage.json"
-        found = json.loads(path.read_text())
-        if change:
-            found["inputs"]["data"] = change
-            path.write_text(json.dumps(found))
-        return found["inputs"]["data"]
-
-    stage(".jpg")
-    everything = fingerprint("--data", data, selection=Selection([], ["a.jpg", "a.png", "b.jpg"]))
-    del everything["reads"]
-    record(everything)
-    assert "nothing to do" in stage(".jpg")[1] and record() == everything
-    os.utime(data / "a.png", (0, 0))
-    assert "nothing to do" in stage(".jpg")[1] and record()["sha256"] == everything["sha256"]
-    assert stage(".jpg", more=["--force"])[0] == 0
-    assert record()["reads"] == [".jpg"]
 
 
 def test_a_second_stage_reads_nothing_again(stage, hashed, tmp_path):

@@ -179,12 +179,6 @@ def test_record_that_is_damaged(stage, source, out, text):
     assert (out / "stage.json").read_text() == text
 
 
-def test_record_of_an_earlier_version(stage, source, out):
-    stage("copy", "--source", source, "--out", out)
-    (out / "stage.json").write_text(json.dumps(record(out) | {"inputs": {"source": None}}))
-    assert refused(stage("copy", "--source", source, "--out", out), out, "earlier version")
-
-
 def test_without_git(stage, source, out, monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert stage("copy", "--source", source, "--out", out)[0] == 0
@@ -333,18 +327,6 @@ def test_another_error_is_not_hidden(stage, source, out):
 def test_sigterm_ends_with_its_own_status(stage, source, out):
     status, _, stderr = stage("copy", "--source", source, "--out", out, before=interruption.Interrupted(signal.SIGTERM))
     assert status == 143 and stderr == "words.copy: interrupted; the same command goes on where it stopped\n"
-
-
-def test_file_that_an_earlier_version_wrote_with_its_record_beside_it(stage, source, tmp_path):
-    out = tmp_path / "net.pth"
-    stage("copy", "--source", source, "--out", out)
-    (out / "stage.json").rename(tmp_path / "net.json")
-    shutil.rmtree(out)
-    out.write_text("word")
-    assert "nothing to do" in stage("copy", "--source", source, "--out", out)[1]
-    assert refused(stage("copy", "--source", source, "--out", out, "--times", 2), "--times was 1, now 2")
-    assert refused(stage("copy", "--source", source, "--out", out, "--force"), out, "expected a folder")
-    assert out.read_text() == "word"
 
 
 def test_help_is_the_docstring_with_defaults(stage):

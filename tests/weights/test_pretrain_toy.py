@@ -42,9 +42,6 @@ def test_writes_a_trunk_that_loads_and_skips_the_second_time(tmp_path):
     assert second.returncode == 0 and "nothing to do" in second.stdout
     assert (out / "weights.pth").stat().st_mtime_ns == before
     assert_it_starts_both_networks(out / "weights.pth", sizes)
-    old = tmp_path / "toy.pth"  # as earlier versions wrote it: a file, whose arch has no output stride
-    torch.save({**content, "arch": sizes}, old)
-    assert_it_starts_both_networks(old, sizes)
 
 
 def assert_it_starts_both_networks(path, sizes):
