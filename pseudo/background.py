@@ -8,9 +8,34 @@ from argparse import ArgumentParser, Namespace
 import numpy as np
 
 from common.dataset import DataSet, Item
-from common.maps import attention_table, look_up, read_maps
+from common.maps import attention_table, look_up, normalise, read_maps
 from pseudo.labels import ignore_if_almost_empty, label_parser, main, runner
 from stages.arguments import fraction, whole_number
+
+
+def extract_background_plain(
+    saliency: np.ndarray,
+    oa_cams: dict[int, np.ndarray],
+    score: float = 0.3,
+    conflict: float = 0.9,
+    attention: float = 0.8,
+    background: int = 32,
+) -> np.ndarray:
+    """The definition of BE (paper 3.2, with the published thresholds); `extract_background` is the fast form of it.
+
+    Arguments and result are those of `extract_background`.
+    """
+    attentions = [normalise(oa_cams[cls]) for cls in sorted(oa_cams)]  # float64 (H, W) in [0, 1], one a class
+    scores = [1 - saliency.astype(np.float32) / 255, *attentions]
+    scores = np.stack(scores, dtype=np.float32, casting="same_kind")  # (1 + C', H, W), background first
+    scores[scores < np.float32(score)] = 0
+    label = np.array([0, *(cls + 1 for cls in sorted(oa_cams))], np.uint8)[scores.argmax(0)]  # the lowest wins ties
+    label[(scores > np.float32(conflict)).sum(0) > 1] = 255  # more than one sure class, background included
+    uncertain = saliency >= background  # background, but conspicuous …
+    for map_ in attentions:
+        uncertain |= map_ > attention  # … or attended
+    label[(label == 0) & uncertain] = 255
+    return ignore_if_almost_empty(label)
 
 
 def extract_background(
@@ -21,7 +46,9 @@ def extract_background(
     attention: float = 0.8,
     background: int = 32,
 ) -> np.ndarray:
-    """The initial label of one image (paper 3.2, BE, with the published thresholds).
+    """The initial label of one image, as `extract_background_plain` defines it, several times faster.
+
+    A score depends on a pixel's 8-bit level alone, so it is computed for 256 levels and looked up, class by class.
 
     saliency: uint8 (H, W), 0 to 255. oa_cams: {0-based class: uint8 (H, W)}; a class without a map gets no score.
     Returns uint8 (H, W): 0 background, class + 1 objects, 255 ignore.
@@ -30,17 +57,17 @@ def extract_background(
     if any(oa_cam.shape != saliency.shape for oa_cam in oa_cams.values()):
         raise ValueError("saliency and OA-CAMs must have the same shape")
     clear = 1 - np.arange(256).astype(np.float32) / 255  # in single precision, as published: ties depend on it
-    best = _scores(saliency, clear, score)  # (H, W), of the background first
-    label = np.zeros_like(saliency)
-    sure = (best > np.float32(conflict)).astype(np.uint8)  # how many classes are, background included
-    uncertain = saliency >= background  # background, but conspicuous …
+    best = _scores(saliency, clear, score)  # (H, W), running maximum of the scores, of the background first
+    label = np.zeros_like(saliency)  # running argmax
+    sure = (best > np.float32(conflict)).astype(np.uint8)  # running number of sure classes, background included
+    uncertain = saliency >= background
     for cls in sorted(oa_cams):
         table = attention_table(oa_cams[cls])
         scores = _scores(oa_cams[cls], table, score)
-        np.copyto(label, np.uint8(cls + 1), where=scores > best)  # the lowest class wins ties
+        np.copyto(label, np.uint8(cls + 1), where=scores > best)  # a later class does not win ties
         np.maximum(best, scores, out=best)
         sure += scores > np.float32(conflict)
-        uncertain |= look_up(table > attention, oa_cams[cls])  # … or attended
+        uncertain |= look_up(table > attention, oa_cams[cls])
     label[sure > 1] = 255
     label[(label == 0) & uncertain] = 255
     return ignore_if_almost_empty(label)

@@ -6,9 +6,9 @@ import pytest
 
 from common.images import read_indexed, write_grey, write_indexed
 from common.maps import normalise, resize_map
-from pseudo.background import extract_background
+from pseudo.background import extract_background, extract_background_plain
 from pseudo.nsrm import mask_non_salient
-from pseudo.pom import class_threshold, mine_potential_objects
+from pseudo.pom import class_threshold, mine_potential_objects, mine_potential_objects_plain
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +26,17 @@ def golden(golden_file):
     return cases
 
 
+@pytest.mark.parametrize(
+    "extract, mine",
+    [(extract_background, mine_potential_objects), (extract_background_plain, mine_potential_objects_plain)],
+    ids=["fast", "plain"],
+)
 @pytest.mark.parametrize("number", range(36))
-def test_labels_equal_the_published_ones(golden, number):
+def test_labels_equal_the_published_ones(golden, number, extract, mine):
     case = golden[f"case_{number:03d}"]
-    initial = extract_background(case["saliency"], case["oa_cam"])
+    initial = extract(case["saliency"], case["oa_cam"])
     np.testing.assert_array_equal(initial, case["initial_label"])
-    pseudo = mine_potential_objects(initial, case["cam"])
+    pseudo = mine(initial, case["cam"])
     np.testing.assert_array_equal(pseudo, case["pseudo_label"])
     masked = case["prediction"]
     if len(case["classes"]) > 1:

@@ -1,12 +1,17 @@
-"""The label functions against the equations written pixel by pixel in floating point, on random maps, bit by bit."""
+"""The fast label rules against their definitions, pixel by pixel in floating point, on random maps, bit by bit."""
 
 import numpy as np
 import pytest
 
 from common.maps import look_up, normalise, resize_map
-from pseudo.background import extract_background
+from pseudo.background import extract_background, extract_background_plain
 from pseudo.nsrm import mask_non_salient
-from pseudo.pom import class_threshold, mine_potential_objects
+from pseudo.pom import (
+    class_threshold,
+    class_threshold_plain,
+    mine_potential_objects,
+    mine_potential_objects_plain,
+)
 
 SIZES = [(30, 40), (17, 5), (1, 9), (1, 1)]
 
@@ -18,36 +23,6 @@ def plain_normalise(map_):
 
 def plain_one_percent(label):
     return np.full_like(label, 255) if ((label > 0) & (label < 255)).sum() / label.size < 0.01 else label
-
-
-def plain_background(saliency, oa_cams, score, conflict, attention, background):
-    attentions = [plain_normalise(oa_cams[cls]) for cls in sorted(oa_cams)]
-    scores = np.stack([1 - saliency.astype(np.float32) / 255, *attentions], dtype=np.float32, casting="same_kind")
-    scores[scores < np.float32(score)] = 0
-    label = np.array([0] + [cls + 1 for cls in sorted(oa_cams)], np.uint8)[scores.argmax(0)]
-    label[(scores > np.float32(conflict)).sum(0) > 1] = 255
-    for uncertain in (saliency >= background, *(map_ > attention for map_ in attentions)):
-        label[(label == 0) & uncertain] = 255
-    return plain_one_percent(label)
-
-
-def plain_threshold(attention, selected, background_threshold):
-    values = attention[selected]
-    if values.sum() != 0:
-        return np.median(values)
-    values = attention[attention > background_threshold]
-    if not values.size:
-        return 1.0
-    upper = values[values > np.median(values)]
-    return np.median(upper) if upper.size else np.nan
-
-
-def plain_mining(label, cams, background_threshold):
-    pseudo = label.copy()
-    for cls, cam in cams.items():
-        attention = plain_normalise(cam)
-        pseudo[(label == 0) & (attention > plain_threshold(attention, label == cls + 1, background_threshold))] = 255
-    return pseudo
 
 
 def plain_masking(prediction, label, saliency, size):
@@ -100,13 +75,13 @@ def test_same_labels(seed):
             (0.3, 0.9, 0.8, 32) if rng.random() < 0.5 else (*rng.choice([0, rng.random()], 3), rng.integers(256))
         )
         label = extract_background(saliency, oa_cams, *thresholds)
-        assert_same(label, plain_background(saliency, oa_cams, *thresholds))
+        assert_same(label, extract_background_plain(saliency, oa_cams, *thresholds))
         for initial in (label, rng.choice([0, 255, *(cls + 1 for cls in cams)], label.shape).astype(np.uint8)):
             t_bg = rng.choice([0, 0.3, rng.random()])
-            assert_same(mine_potential_objects(initial, cams, t_bg), plain_mining(initial, cams, t_bg))
+            assert_same(mine_potential_objects(initial, cams, t_bg), mine_potential_objects_plain(initial, cams, t_bg))
             for cls, cam in cams.items():
                 found = class_threshold(cam, initial == cls + 1, t_bg)
-                expected = plain_threshold(plain_normalise(cam), initial == cls + 1, t_bg)
+                expected = class_threshold_plain(cam, initial == cls + 1, t_bg)
                 np.testing.assert_array_equal(found, expected)
             prediction = rng.choice([0, 0, 0, 5], label.shape).astype(np.uint8)
             size, sparse = rng.integers(1, 5), np.where(rng.random(label.shape) < 0.9, 0, saliency)
