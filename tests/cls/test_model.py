@@ -108,8 +108,8 @@ def test_initialisation_outside_the_trunk():
 
 
 def test_unknown_network_is_refused():
-    with pytest.raises(InputError, match="classifier or iam, found 'resnet'"):
-        build(network="resnet", classes=3)
+    with pytest.raises(InputError, match="arch.network .*, found 'yeti'"):
+        build(network="yeti", classes=3)
 
 
 IMAGE = torch.randn(2, 3, 64, 96, generator=torch.Generator().manual_seed(0))

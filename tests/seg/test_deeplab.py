@@ -13,7 +13,7 @@ from seg.deeplab import ASPP, MultiScale, build, freeze_batch_norm, multi_scale_
 from stages.files import InputError
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-RESNET = {"backbone": "resnet101", "classes": 3, "depths": [1, 1, 1, 1], "width": 4}
+RESNET = {"backbone": "resnet101", "classes": 3, "blocks": [1, 1, 1, 1], "width": 4}
 VGG = {"backbone": "vgg16", "classes": 3, "channels": [4, 4, 8, 8, 8], "fc_channels": 16}
 
 
