@@ -40,7 +40,7 @@ class ResNetTrunk(ResNet):
     """ResNet as five stages: (B, 3, H, W) -> five feature maps at strides 4, 4, 8, 16, 16."""
 
     def __init__(self, arch: IRNResNetArch):
-        super().__init__(arch.depths, arch.width, "torchvision", strides=(1, 2, 2, 1), dilations=(1, 1, 1, 1))
+        super().__init__(arch.blocks, arch.width, "torchvision", strides=(1, 2, 2, 1), dilations=(1, 1, 1, 1))
         self.out_channels = [arch.width, *(arch.width << stage for stage in (2, 3, 4, 5))]
 
     def forward(self, x: Tensor) -> list[Tensor]:

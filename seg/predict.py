@@ -23,6 +23,7 @@ from common.dataset import DataSet, Item, reads
 from common.images import is_complete, read_indexed, write_indexed
 from common.network_arguments import add_device_arguments
 from common.photographs import Photograph, PhotographFolder, describe, read_photograph, scan, write_names
+from seg.architecture import NETWORKS
 from seg.inference import (
     batches_of_one_size,
     enlarged,
@@ -64,7 +65,7 @@ def parser() -> ArgumentParser:
         help="with --images: the network sees what has a longer side than N pixels shrunk to that",
     )
     parser.add_argument("--weights", type=Path, required=True, help="of seg.train, or a published DeepLab-v2")
-    parser.add_argument("--backbone", choices=["resnet101", "vgg16"], help="checked against the weights, if given")
+    parser.add_argument("--backbone", choices=list(NETWORKS), help="checked against the weights, if given")
     parser.add_argument(
         "--pyramid", type=scale, nargs="*", help="scales beside 1 at which the network runs (default: as in training)"
     )

@@ -15,7 +15,7 @@ from stages.files import InputError
 
 VGG = {"network": "irn", "backbone": "vgg16", "channels": [4, 4, 8, 8, 8], "depths": [1, 1, 1, 1, 1]}
 VGG |= {"batch_norm": True, "branch_width": 4}
-RESNET = {"network": "irn", "backbone": "resnet50", "depths": [2, 2, 1, 1], "width": 8, "branch_width": 4}
+RESNET = {"network": "irn", "backbone": "resnet50", "blocks": [2, 2, 1, 1], "width": 8, "branch_width": 4}
 ARCHS = {"vgg16": VGG, "vgg16 at stride 4": VGG | {"output_stride": 4}, "resnet50": RESNET}
 
 
@@ -165,7 +165,7 @@ def torchvision_resnet(depths, width):
 
 
 def test_torchvisions_resnet_gives_the_same_five_stages(tmp_path):
-    theirs = torchvision_resnet(RESNET["depths"], RESNET["width"])
+    theirs = torchvision_resnet(RESNET["blocks"], RESNET["width"])
     torch.save(theirs.state_dict(), tmp_path / "resnet.pth")
     model = made("resnet50")
     load_trunk(model, tmp_path / "resnet.pth")
@@ -230,7 +230,7 @@ def test_files_of_other_trunks_are_refused_by_name(tmp_path, wrong):
     elif wrong == "vgg":
         torch.save(made("vgg16").state_dict(), path)
     else:
-        sizes = {"narrow": (RESNET["depths"], 4), "shallow": ([1, 2, 1, 1], 8)}[wrong]
+        sizes = {"narrow": (RESNET["blocks"], 4), "shallow": ([1, 2, 1, 1], 8)}[wrong]
         torch.save(torchvision_resnet(*sizes).state_dict(), path)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     with pytest.raises(InputError, match=r"wrong\.pth: expected ") as error:

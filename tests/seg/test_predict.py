@@ -215,7 +215,7 @@ def published(path, classes=3):
     Each layer passes its first channel on. The stem takes the network input's last plane; class 1 wins where that is
     above 30: the red of an image in BGR minus the mean, while of torchvision's normalised RGB nothing ever is.
     """
-    network = build(backbone="resnet101", classes=classes, convention="caffe", depths=[1, 1, 1, 1], width=1)
+    network = build(backbone="resnet101", classes=classes, convention="caffe", blocks=[1, 1, 1, 1], width=1)
     state = network.state_dict()
     for name, tensor in state.items():
         tensor.zero_()
