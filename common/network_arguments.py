@@ -36,7 +36,8 @@ def add_device_arguments(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--amp", action=argparse.BooleanOptionalAction, help=precision)
     rounded = "what is left in float32 on a GPU may be multiplied in TF32, with 10 bits of mantissa, in convolutions"
     parser.add_argument("--tf32", action=argparse.BooleanOptionalAction, default=True, help=rounded)
-    workers = min(8, cores()) if cores() > 1 else 0  # on a single core a process of its own would only cost
+    # an eighth of many cores is left to this process; on a single one a process of its own would only cost
+    workers = cores() - cores() // 8 if cores() > 1 else 0
     parser.add_argument("--workers", type=natural, default=workers, help="processes that read and augment images")
     same = (
         "on CUDA only operators that give the same bits each time, where PyTorch has them; slower (a CPU always does)"
