@@ -61,7 +61,7 @@ class AttentionAccumulator:
             taken = taken | ~self.stored[rows]
         rows = rows.where(taken & labels.bool(), len(self.maps) - 1)
         self.maps[rows] = torch.maximum(self.maps[rows], attention)
-        self.stored[rows] = True
+        self.stored.index_fill_(0, rows.flatten(), True)  # a GPU waits for `stored[rows] = True`
 
     def merge(self) -> None:
         """Merge the maps of all processes, in each of them; a collective call."""

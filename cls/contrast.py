@@ -72,13 +72,15 @@ def hard_pixels(
     pseudo: torch.Tensor,
     quantile: float,
     entropy_quantile: float,
+    entropy_of_objects: bool = False,
 ) -> torch.Tensor:
     """Find the object pixels that are neither sure nor of low entropy: the queries of both contrasts.
 
     activations (B, C, h, w), probabilities (B, P, h, w) which sum to 1 over P, pseudo int64 (B, h, w) -> bool
     (B, h, w). A pixel is sure if its class's activation is above the value at place floor(quantile n) of the n values
     > 0.05, in ascending order, that its image's pixels of that class have; if n is 0, none is sure. Its entropy is low
-    if it is not above the entropy_quantile of its image's, which are 0 outside of objects.
+    if it is not above the entropy_quantile of those of all pixels of its image (the published code of setting I); with
+    `entropy_of_objects` the others count as 0, so that in an image with much background no entropy is low (I+S).
     """
     is_object = pseudo >= 0
     own = activations.gather(1, pseudo.clamp(min=0)[:, None])[:, 0]  # (B, h, w), the value of the pixel's class
@@ -88,7 +90,9 @@ def hard_pixels(
     place = (member.flatten(1, 2).sum(1, keepdim=True).double() * quantile).long()  # (B, 1, C)
     limits = values.gather(1, place.clamp(max=values.shape[1] - 1))[:, 0]  # (B, C), infinite without values
     sure = own > limits.gather(1, pseudo.clamp(min=0).flatten(1)).view_as(own)
-    entropy = torch.special.entr(probabilities).sum(1) * is_object
+    entropy = torch.special.entr(probabilities).sum(1)
+    if entropy_of_objects:
+        entropy = entropy * is_object
     ascending = entropy.flatten(1).sort(dim=1).values  # torch.quantile takes no empty batch
     low, part = divmod(entropy_quantile * (ascending.shape[1] - 1), 1)
     lowest = ascending[:, int(low)].lerp(ascending[:, min(int(low) + 1, ascending.shape[1] - 1)], part)
@@ -154,11 +158,15 @@ def _unit(vectors):
 
 
 class Queries(NamedTuple):
-    """Q hard pixels: flat `index` (Q,), `classes` (Q,), and `share` (Q,) float32 of each in the loss, 0 for none."""
+    """Q rows for hard pixels, of which some may be unused: flat `index` (Q,), `classes` (Q,), bool `used` (Q,).
+
+    `weight` (Q,) float32: a loss is the mean of weight times each query's over the queries that are used.
+    """
 
     index: torch.Tensor
     classes: torch.Tensor
-    share: torch.Tensor
+    used: torch.Tensor
+    weight: torch.Tensor
 
 
 def choose_queries(
@@ -166,17 +174,18 @@ def choose_queries(
 ) -> Queries:
     """Choose `limit` of the hard pixels at random, or take all; always `limit` rows, so that a device need not wait.
 
-    hard bool (B, h, w), pseudo int64 (B, h, w), present bool (C,). A loss is the mean over a class's queries, summed
-    over the classes and divided by the number of those that the batch has, with or without queries.
+    hard bool (B, h, w), pseudo int64 (B, h, w), present bool (C,). Weights make of the mean over all queries that over
+    a class's queries, summed over the classes and divided by the number of those that the batch has, with or without
+    queries.
     """
     flat = hard.flatten()
     chances = torch.rand(flat.shape, generator=generator, device=flat.device) + flat
     chances, index = chances.topk(min(limit, len(flat)))
     classes = pseudo.flatten()[index].clamp(min=0)
-    taken = (chances >= 1) & present[classes]
-    counts = (F.one_hot(classes, len(present)) * taken[:, None]).sum(0)
-    share = taken / (counts[classes].clamp(min=1) * present.sum().clamp(min=1))
-    return Queries(index, classes, share)
+    used = (chances >= 1) & present[classes]
+    counts = (F.one_hot(classes, len(present)) * used[:, None]).sum(0)
+    weight = used.sum() / (counts[classes].clamp(min=1) * present.sum().clamp(min=1))
+    return Queries(index, classes, used, weight)
 
 
 def pixel_to_nroi(
@@ -188,14 +197,14 @@ def pixel_to_nroi(
     temperature: float,
     generator: torch.Generator,
 ) -> torch.Tensor:
-    """Pull hard pixels to their class's prototype, and push them from `negatives` NROIs each (Eq. 7): scalar.
+    """Pull hard pixels to their class's prototype, and push them from `negatives` NROIs each (Eq. 7).
 
-    features (B, D, h, w), prototypes (C, D). 0 as long as the bank is empty.
+    features (B, D, h, w), prototypes (C, D) -> weighted loss of each query (Q,), 0 as long as the bank is empty.
     """
     drawn = bank.draw((len(queries.index), negatives), generator)  # (Q, K, D)
     own = _flat(features)[queries.index]  # (Q, D)
     each = contrast(own, prototypes[queries.classes], drawn, temperature)
-    return (queries.share * each).sum() * (bank.filled > 0)
+    return queries.weight * each * (bank.filled > 0)
 
 
 def intra_foreground(
@@ -208,11 +217,11 @@ def intra_foreground(
     temperature: float,
     generator: torch.Generator,
 ) -> torch.Tensor:
-    """Pull hard pixels to their class's prototype, and push them from pixels of classes like it (Eq. 9): scalar.
+    """Pull hard pixels to their class's prototype, and push them from pixels of classes like it (Eq. 9).
 
-    features (B, D, h, w), pseudo int64 (B, h, w), prototypes (C, D), present bool (C,). Active sampling: each negative
-    is of a class drawn by `sampling_probabilities`, and a pixel of that class drawn uniformly. 0 if the batch has fewer
-    than two classes.
+    features (B, D, h, w), pseudo int64 (B, h, w), prototypes (C, D), present bool (C,) -> weighted loss of each query
+    (Q,), 0 if the batch has fewer than two classes. Active sampling: each negative is of a class drawn by
+    `sampling_probabilities`, and a pixel of that class drawn uniformly.
     """
     index = draw_pixels_of_other_classes(
         pseudo, queries.classes, sampling_probabilities(prototypes, temperature) * present, negatives, generator
@@ -221,7 +230,7 @@ def intra_foreground(
     unit = _unit(pixels[queries.index])
     negative = (unit @ _unit(pixels.detach()).T).gather(1, index)  # cosines (Q, K), without K features for each query
     each = _compare(unit, prototypes[queries.classes], negative, temperature)
-    return (queries.share * each).sum() * (present.sum() > 1)
+    return queries.weight * each * (present.sum() > 1)
 
 
 def draw_pixels_of_other_classes(

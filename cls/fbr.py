@@ -12,6 +12,7 @@ from cls.losses import background_loss, background_target, similarity_loss
 from cls.model import FBROutput
 from cls.nroi import NROIBank, extract_nrois, random_pixels
 from cls.refinement import refine
+from common.losses import Loss, means
 from stages import distributed
 
 SALIENT = 32  # of 255
@@ -68,7 +69,8 @@ def find_regions(args: Namespace, maps: torch.Tensor, batch: dict[str, torch.Ten
         if args.labels == "saliency":  # setting I+S
             pseudo = contrast.clean_by_saliency(pseudo, batch["saliency"] >= SALIENT, labels)
     chances = contrast.probabilities(active, labels, background)
-    hard = contrast.hard_pixels(active, chances, pseudo, args.hard_quantile, args.entropy_quantile)
+    quantiles = args.hard_quantile, args.entropy_quantile
+    hard = contrast.hard_pixels(active, chances, pseudo, *quantiles, entropy_of_objects=args.labels == "saliency")
     active, pseudo, hard = (distributed.unshard(tensor, count) for tensor in (active, pseudo, hard.byte()))
     return Regions(active, pseudo, hard.bool())
 
@@ -81,8 +83,8 @@ def losses_of(
     regions: Regions,
     bank: NROIBank,
     draws: Draws,
-) -> dict[str, torch.Tensor]:
-    """Weighted losses of the parts whose weight is not 0, each this process's part; a collective call.
+) -> dict[str, torch.Tensor | Loss]:
+    """Weighted losses of the parts whose weight is not 0, without their means (see common.losses); a collective call.
 
     maps (B, C, h, w) float32 of this process. The batch's NROIs enter the bank before negatives are drawn.
     """
@@ -93,7 +95,7 @@ def losses_of(
             foreground, regions.activations, regions.pseudo, args.prototype_pixels
         )
         queries = contrast.choose_queries(regions.hard, regions.pseudo, present, args.queries, draws.queries)
-        queries = queries._replace(share=queries.share * _own(queries.index, regions.hard))
+        used = queries.used & _own(queries.index, regions.hard)
     if args.nroi_weight:
         extract = random_pixels if args.random_nrois else extract_nrois
         background = foreground
@@ -101,17 +103,17 @@ def losses_of(
             background = distributed.unshard(output.background.detach().float(), draws.count)
         nrois, valid = extract(background, regions.pseudo == contrast.BACKGROUND, args.centres, draws.images)
         bank.push(nrois.flatten(0, 1), valid.flatten())
-        loss = contrast.pixel_to_nroi(
+        each = contrast.pixel_to_nroi(
             foreground, queries, prototypes, bank, args.negatives, args.temperature, draws.nroi
         )
-        losses["nroi"] = args.nroi_weight * loss
+        losses["nroi"] = Loss(args.nroi_weight * each, used)
     if args.intra_weight:
-        loss = contrast.intra_foreground(
+        each = contrast.intra_foreground(
             foreground, regions.pseudo, queries, prototypes, present, args.negatives, args.temperature, draws.intra
         )
-        losses["intra"] = args.intra_weight * loss
+        losses["intra"] = Loss(args.intra_weight * each, used)
     if args.cut_gradient:
-        losses = {name: loss.detach() + 0 * loss for name, loss in losses.items()}
+        losses = {name: Loss(loss.values.detach() + 0 * loss.values, used) for name, loss in losses.items()}
     if args.similarity_weight:
         loss = similarity_loss(output.foreground.float(), output.background.float())
         losses["similarity"] = args.similarity_weight * loss
@@ -127,9 +129,10 @@ def _own(index, hard):
     return image % distributed.WORLD_SIZE == distributed.RANK
 
 
-def gradient_ratio(output: FBROutput, losses: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def gradient_ratio(output: FBROutput, losses: dict[str, torch.Tensor | Loss]) -> dict[str, torch.Tensor]:
     """Length of the contrasts' gradient on the shared features over the classification's, to be watched."""
-    contrasts = [losses[name] for name in ("nroi", "intra") if name in losses]
+    parts = means({name: losses[name] for name in ("classification", "nroi", "intra") if name in losses})
+    classification, *contrasts = parts.values()
     if not contrasts:
         return {}
 
@@ -137,7 +140,7 @@ def gradient_ratio(output: FBROutput, losses: dict[str, torch.Tensor]) -> dict[s
         gradient = torch.autograd.grad(loss, output.features, retain_graph=True)[0].float()
         return distributed.total(gradient.square().sum())
 
-    ratio = (squared_length(sum(contrasts)) / squared_length(losses["classification"]).clamp(min=1e-30)).sqrt()
+    ratio = (squared_length(sum(contrasts)) / squared_length(classification).clamp(min=1e-30)).sqrt()
     return {"gradient ratio": ratio / distributed.WORLD_SIZE}
 
 
@@ -152,7 +155,8 @@ def shares_of_truth(args: Namespace, regions: Regions, batch: dict[str, torch.Te
     index, weights = contrast.prototype_pixels(regions.activations, regions.pseudo, args.prototype_pixels)
     is_object, is_context = (truth > 0) & (truth < 255), context > 0
     prototype = torch.zeros(truth.numel() + 1, dtype=torch.bool, device=truth.device)
-    prototype[index.where(weights > 0, truth.numel())] = True  # the last place takes what does not count
+    index = index.where(weights > 0, truth.numel()).flatten()  # the last place takes what does not count
+    prototype.index_fill_(0, index, True)
     prototype, background = prototype[:-1].view_as(regions.hard), regions.pseudo == contrast.BACKGROUND
     shares = {
         "hard pixels on objects": (regions.hard, is_object),

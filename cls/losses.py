@@ -1,48 +1,46 @@
-"""Losses of the classification stage."""
+"""Losses of the classification stage, without their means (see common.losses)."""
 
 import torch
 from torch.nn import functional as F
 
-from stages import distributed
+from common.losses import Loss
 
 
 def classification_loss(maps: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Multi-label soft margin loss on the global average of the class maps (Eq. 4).
 
-    maps (B, C, h, w) float32, labels (B, C) of 0 and 1 -> scalar, this process's part of the mean over the batch.
+    maps (B, C, h, w) float32, labels (B, C) of 0 and 1 -> loss of each image (B,).
     """
-    count = distributed.total(torch.full((), len(labels), dtype=torch.float32, device=maps.device))
-    return F.multilabel_soft_margin_loss(maps.mean((2, 3)), labels, reduction="sum") / count
+    return F.multilabel_soft_margin_loss(maps.mean((2, 3)), labels, reduction="none")
 
 
-def integral_attention_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def integral_attention_loss(logits: torch.Tensor, targets: torch.Tensor) -> list[Loss]:
     """Loss of the integral attention model (OAA, Jiang et al., ICCV 2019, as published).
 
-    logits (B, C, h, w) float32; targets (B, C, h, w) float32, 0 to 1, 0 for classes that the image does not have ->
-    scalar, this process's part: the mean of -t log s(x) over elements with t > 0, plus the mean of log(1 + e^x) over
-    the others. The latter is computed as max(x, 0) + log(1 + e^-|x|), whose first term the published 1e-8 keeps below
-    18.4.
+    logits (B, C, h, w) float32; targets (B, C, h, w) float32, 0 to 1, 0 for classes that the image does not have. The
+    loss is the mean of -t log s(x) over elements with t > 0, plus the mean of log(1 + e^x) over the others. The latter
+    is computed as max(x, 0) + log(1 + e^-|x|), whose first term the published 1e-8 keeps below 18.4.
     """
     positive = targets > 0
     positive_loss = -targets * F.logsigmoid(logits)
     negative_loss = -torch.log(torch.exp(-logits.relu()) + 1e-8) + torch.log1p(torch.exp(-logits.abs()))
-    return _mean_where(positive, positive_loss) + _mean_where(~positive, negative_loss)
+    return [Loss(positive_loss, positive), Loss(negative_loss, ~positive)]
 
 
 def similarity_loss(foreground: torch.Tensor, background: torch.Tensor) -> torch.Tensor:
     """Cosine of both projections of a pixel, to be made small (FBR, Yin et al., TCSVT 2024, as published).
 
-    foreground, background (B, D, h, w) float32 -> scalar, this process's part of the mean over the batch's pixels.
+    foreground, background (B, D, h, w) float32 -> loss of each pixel (B, h, w).
     """
-    return _mean(F.cosine_similarity(foreground, background, dim=1))
+    return F.cosine_similarity(foreground, background, dim=1)
 
 
 def background_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Binary cross entropy of the background segmentation (FBR, Eq. 6).
 
-    logits (B, h, w) float32, target bool (B, h, w) -> scalar, this process's part of the mean over the batch's pixels.
+    logits (B, h, w) float32, target bool (B, h, w) -> loss of each pixel (B, h, w).
     """
-    return _mean(F.binary_cross_entropy_with_logits(logits, target.float(), reduction="none"))
+    return F.binary_cross_entropy_with_logits(logits, target.float(), reduction="none")
 
 
 def background_target(maps: torch.Tensor, labels: torch.Tensor, threshold: float = 0.05) -> torch.Tensor:
@@ -52,17 +50,3 @@ def background_target(maps: torch.Tensor, labels: torch.Tensor, threshold: float
     """
     maps = maps.detach().relu()
     return (maps / (maps.amax((2, 3), keepdim=True) + 1e-5) * labels[:, :, None, None]).sum(1) < threshold
-
-
-def _mean(values):
-    """This process's part of the mean of `values` over all processes."""
-    count = torch.full((), values.numel(), dtype=torch.float32, device=values.device)
-    return values.sum() / distributed.total(count)
-
-
-def _mean_where(mask, values):
-    """This process's part of the mean of `values` over all processes' elements in `mask`; 0 if the mask is empty.
-
-    A masked sum: selecting the elements would make a GPU wait until their number is known.
-    """
-    return values.where(mask, 0).sum() / distributed.total(mask.sum()).clamp(min=1)

@@ -39,13 +39,15 @@ class Classifier(nn.Module):
         self.initialise_head()
 
     def initialise_head(self) -> None:
-        """Initialise with variance 2 / (k k out) and zero biases, as published.
+        """Initialise with variance 2 / (k k out) and zero biases, as published, with 20 as the number of classes.
 
-        The graph's 1-d convolutions keep PyTorch's initialisation.
+        With the number itself logits and their gradients grow as classes get fewer, and at the paper's learning rate
+        fewer than ten explode (docs/results.md). The graph's 1-d convolutions keep PyTorch's initialisation.
         """
         for name, module in self.named_modules():
             if name.startswith("extra") and isinstance(module, nn.Conv2d):
-                fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels
+                outputs = 20 if module is self.extra_convs_3[-1] else module.out_channels
+                fan_out = module.kernel_size[0] * module.kernel_size[1] * outputs
                 nn.init.normal_(module.weight, std=math.sqrt(2 / fan_out))
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)

@@ -6,16 +6,16 @@ and `lattice`, ours in PyTorch.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stages.arguments import positive_float
+from stages.arguments import natural, positive_float, positive_int
 from stages.files import InputError
 from stages.parallel import machine_memory
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
+    from argparse import ArgumentParser, Namespace
 
     import torch
 
@@ -62,8 +62,20 @@ def choose_backend(backend: str, device_type: str = "cpu") -> str:
     return "pydensecrf"
 
 
-def add_memory_argument(parser: ArgumentParser) -> None:
-    """--crf-memory: how much the processes of a CRF on the CPU take."""
+def add_crf_arguments(parser: ArgumentParser, parameters: dict[str, Any]) -> None:
+    """Add --crf-…: `parameters` of dense_crf with these defaults, the backend, and the memory on a CPU."""
+    for name, value in parameters.items():
+        number = positive_int if "_s" in name else natural  # a standard deviation, or iterations and weights
+        parser.add_argument(
+            f"--crf-{name.replace('_', '-')}", type=number, default=value, help="of the CRF, as published"
+        )
+    parser.add_argument(
+        "--crf-backend",
+        choices=BACKENDS,
+        default="auto",
+        help="this project's own, which also runs on a GPU, or pydensecrf, on the CPU; auto takes lattice on a GPU, "
+        "and elsewhere pydensecrf if it is installed. The choice is recorded",
+    )
     parser.add_argument(
         "--crf-memory",
         type=positive_float,
@@ -72,6 +84,29 @@ def add_memory_argument(parser: ArgumentParser) -> None:
         help="of memory for the CRF on a CPU, as estimated: as many images at once as fit, if there are cores for them "
         "(default: half of the machine's or the job's, here %(default)s)",
     )
+
+
+def settle_backend(args: Namespace, recorded: dict[str, Any] | None) -> dict[str, str]:
+    """Choose the backend for --crf-backend auto, for `stages.command.main`: the recorded one, else that of --device.
+
+    Raises InputError if there is no such device.
+    """
+    if args.crf_backend != "auto":
+        return {}
+    backend = (recorded or {}).get("crf_backend", "auto")
+    if backend == "auto":  # nothing is recorded, or a stage without a CRF
+        from common import device as devices
+
+        backend = choose_backend("auto", devices.select_device(args.device).type)
+    return {"crf_backend": backend}
+
+
+def stays_on_device(device: torch.device, crf: dict[str, Any] | None) -> bool:
+    """Whether labels are made on the device: on a GPU, but for the CRF of pydensecrf, which runs on the CPU alone.
+
+    `crf`: dense_crf's parameters, `backend` among them, or None.
+    """
+    return device.type == "cuda" and not (crf and crf["backend"] == "pydensecrf")
 
 
 def memory_of(backend: str, pixels: int, classes: int, min_probability: float = 0.0) -> int:
@@ -109,16 +144,18 @@ def dense_crf(
         raise ValueError("a minimum probability is for (C, H, W) alone")
     is_tensor = hasattr(probabilities, "detach")
     chosen = choose_backend(backend, probabilities.device.type if is_tensor else "cpu")
-    mean_field = {"lattice": lattice_mean_field, "pydensecrf": pydensecrf_mean_field}[chosen]
+    infer = {"lattice": lattice_mean_field, "pydensecrf": pydensecrf_mean_field}[chosen]
     gaussian, bilateral = (gaussian_sxy, gaussian_weight), (bilateral_sxy, bilateral_srgb, bilateral_weight)
     if is_tensor and chosen == "pydensecrf":
         image, probabilities, device = image.cpu().numpy(), probabilities.cpu().numpy(), probabilities.device
 
     if not min_probability:
-        result = mean_field(image, probabilities, iterations, gaussian, bilateral)
+        result = infer(image, probabilities, iterations, gaussian, bilateral)
     else:
         kept = likely_classes(probabilities, min_probability)
-        part = mean_field(image, probabilities[kept], iterations, gaussian, bilateral)
+        if hasattr(kept, "detach"):
+            kept = kept.nonzero().squeeze(1)  # once: a GPU is waited for, and would be at each use of a mask
+        part = infer(image, probabilities[kept], iterations, gaussian, bilateral)
         result = part.new_zeros(probabilities.shape) if hasattr(part, "new_zeros") else np.zeros_like(probabilities)
         result[kept] = part
 
@@ -131,7 +168,10 @@ def dense_crf(
 
 def likely_classes(probabilities: Array, min_probability: float) -> Array:
     """Mask bool (C,) of the classes of (C, H, W) that exceed the probability anywhere, and of the most probable one."""
-    peaks = probabilities.amax((1, 2)) if hasattr(probabilities, "detach") else probabilities.max((1, 2))
+    if hasattr(probabilities, "detach"):
+        peaks = probabilities.amax((1, 2))
+        return (peaks > min_probability).index_fill_(0, peaks.argmax(), True)
+    peaks = probabilities.max((1, 2))
     likely = peaks > min_probability
     likely[peaks.argmax()] = True
     return likely
@@ -169,18 +209,24 @@ def lattice_mean_field(
     gaussian: tuple[float, float],
     bilateral: tuple[float, float, float],
 ) -> Array:
-    """dense_crf with our lattice, on arrays or on tensors of one device. `gaussian`, `bilateral`: see lattice_filters.
-
-    Unary energies are −log of the probabilities. An iteration adds the messages of the Potts model: the probabilities,
-    filtered by the Gaussian kernels of position and of position and colour.
-    """
+    """dense_crf with our lattice, on arrays or tensors of one device. `gaussian`, `bilateral`: see lattice_filters."""
     import torch
 
     if not hasattr(probabilities, "detach"):
         arrays = np.require(image, np.uint8, "CW"), np.require(probabilities, np.float32, "CW")
         return lattice_mean_field(*map(torch.from_numpy, arrays), iterations, gaussian, bilateral).numpy()
+    return mean_field(lattice_filters(image, gaussian, bilateral), probabilities, iterations)
+
+
+def mean_field(filters: list[Lattice], probabilities: torch.Tensor, iterations: int) -> torch.Tensor:
+    """Mean-field inference with the kernels of lattice_filters: float32 (C, H, W) or (S, C, H, W) -> the same shape.
+
+    Unary energies are −log of the probabilities. An iteration adds the messages of the Potts model: the probabilities,
+    filtered by the Gaussian kernels of position and of position and colour. It never waits for a GPU.
+    """
+    import torch
+
     with torch.no_grad():
-        filters = lattice_filters(image, gaussian, bilateral)
         unary = probabilities.float().clamp(min=SMALLEST_PROBABILITY).log_()
         unary = unary.flatten(-2).movedim(-1, 0).contiguous()  # (N, C) or (N, S, C)
         result = unary.softmax(-1)

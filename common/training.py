@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from signal import SIGTERM
@@ -21,6 +21,7 @@ from common import device as devices
 from common.data_parallel import parallel
 from common.device import CopyToCPU
 from common.loading import make_loader
+from common.losses import Loss, means
 from stages import distributed, interruption
 from stages.files import InputError
 from stages.progress import progress_bar
@@ -81,9 +82,9 @@ class Run:
     `args`, at the end, and on SIGTERM or Ctrl-C. `state` names the objects to be saved beside weights and optimiser;
     they have state_dict and load_state_dict, and their tensors are on the device.
 
-    With several processes, each has its share of a batch and its part of the losses. `step` raises InputError if a loss
-    is not finite, and Interrupted after a signal. Losses are read during the next step, so that a GPU never waits for
-    this process, but always before a checkpoint.
+    With several processes, each has its share of a batch; `step` takes a loss's mean over the batch of all of them. It
+    raises InputError if a loss or its gradient is not finite, and Interrupted after a signal. Both are read during the
+    next step, so that a GPU never waits for this process, but always before a checkpoint.
     """
 
     def __init__(
@@ -140,16 +141,26 @@ class Run:
             yield self.done, {name: value.to(self.device, non_blocking=True) for name, value in batch.items()}
             before = time.perf_counter()
 
-    def step(self, losses: dict[str, torch.Tensor], watched: dict[str, torch.Tensor] | None = None) -> None:
-        """Add up the losses {name: scalar, this process's part}, compute gradients, and step the optimiser.
+    def step(
+        self,
+        losses: dict[str, torch.Tensor | Loss | Sequence[Loss]],
+        watched: dict[str, torch.Tensor] | None = None,
+    ) -> None:
+        """Add up the means of the losses, given without them (see common.losses), and step the optimiser.
 
         `watched` {name: scalar, this process's part} is logged beside the losses, every LOG_EVERY iterations. Raises
-        InputError naming a loss that is not finite, and Interrupted after a signal and a checkpoint.
+        ValueError for a loss that is a scalar, InputError if one or the gradient is not finite, and Interrupted after a
+        signal and a checkpoint.
         """
+        losses = means(losses)
         (sum(losses.values()) * distributed.WORLD_SIZE).backward()  # gradients are averaged over the processes
+        gradients = [each.grad for each in self.bare_model.parameters() if each.grad is not None]
+        gradient = nn.utils.get_total_norm(gradients) / distributed.WORLD_SIZE  # the same in each process
         self.optimizer.step()
         due = time.perf_counter() - self.saved > 60 * self.args.save_minutes
-        before, self.report = self.report, Report(self.done, self.batch, losses, interruption.requested(), due, watched)
+        numbers = losses | {"gradient": gradient} | (watched or {})
+        before = self.report
+        self.report = Report(self.done, self.batch, numbers, list(losses), interruption.requested(), due)
         stop, due = self._read(before) if before else (None, False)
         self.done += 1
         every = self.args.save_every
@@ -170,33 +181,32 @@ class Run:
         found = report.read(self.args.out, self.images)
         lr = self.optimizer.param_groups[0]["lr"]
         waiting = self.waited / (time.perf_counter() - self.begun)  # share of the time
-        shown = {name: f"{value:.4f}" for name, value in report.losses.items()}
+        shown = {name: f"{report.numbers[name]:.4f}" for name in report.losses}
         self.bar.set_postfix(**shown, lr=f"{lr:.2e}", waiting=f"{waiting:.0%}", refresh=False)
         if self.log and (log or report.iteration % LOG_EVERY == 0):
-            numbers = {f"loss/{name}": value for name, value in report.losses.items()} | report.watched
-            for name, value in (numbers | {"lr": lr, "waiting for data": waiting}).items():
-                self.log.add_scalar(name, value, report.iteration)
+            for name, value in (report.numbers | {"lr": lr, "waiting for data": waiting}).items():
+                self.log.add_scalar(f"loss/{name}" if name in report.losses else name, value, report.iteration)
         return found
 
 
 class Report:
-    """Report of one step: its losses, whether to stop, whether to save; copied from the device without waiting.
+    """Report of one step: its numbers, whether to stop, whether to save; copied from the device without waiting.
 
-    With several processes the losses are those of the whole batch; all stop or save if one of them has to.
+    `numbers` {name: scalar, this process's part}, `losses` names those that are losses; "gradient" is the gradient's
+    length. With several processes the numbers are those of the whole batch; all stop or save if one of them has to.
     """
 
     def __init__(
         self,
         iteration: int,
         batch: dict[str, torch.Tensor],
-        losses: dict[str, torch.Tensor],
+        numbers: dict[str, torch.Tensor],
+        losses: list[str],
         signal: int | None,
         due: bool,
-        watched: dict[str, torch.Tensor] | None = None,
     ):
-        numbers = losses | (watched or {})
         self.iteration, self.batch, self.signal = iteration, batch, signal
-        self.names, self.count = list(numbers), len(losses)
+        self.names, self.losses = list(numbers), losses
         own = torch.stack([number.detach().float() for number in numbers.values()])
         # filled on the device, because a copy to it would wait
         flags = (own.new_full((1,), flag) for flag in (signal is not None, due))
@@ -205,17 +215,18 @@ class Report:
     def read(self, out: Path, images: Dataset) -> tuple[int | None, bool]:
         """Wait for the report; returns (signal to stop or None, whether to save).
 
-        Sets `losses` and `watched` to {name: number} of those that the step was given. Raises InputError naming a loss
-        that is not finite, the iteration and the images.
+        Sets `numbers` to {name: number}. Raises InputError if a loss or the gradient is not finite, naming all losses,
+        the iteration and the images.
         """
         *values, stop, due = self.copy.get().tolist()
-        named = list(zip(self.names, values, strict=True))
-        self.losses, self.watched = dict(named[: self.count]), dict(named[self.count :])
-        for name, value in self.losses.items():
-            if not math.isfinite(value):
+        self.numbers = dict(zip(self.names, values, strict=True))
+        for name in (*self.losses, "gradient"):
+            if not math.isfinite(self.numbers[name]):
+                what = f"the {name} loss" if name in self.losses else "the gradient"
+                losses = ", ".join(f"{loss} loss {self.numbers[loss]:.4g}" for loss in self.losses)
                 own = [images.items[index].id for index in self.batch["index"].tolist()]
                 ids = " ".join(id for ids in distributed.gather(own) for id in ids)
-                where = f"the {name} loss is {value} at iteration {self.iteration}, images {ids}"
+                where = f"{what} is {self.numbers[name]} at iteration {self.iteration} ({losses}), images {ids}"
                 advice = "a lower --lr or --no-amp may help; look at these images and their labels"
                 raise InputError(f"{out}: {where}: {advice}")
         return (self.signal or SIGTERM) if stop else None, due > 0

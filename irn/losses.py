@@ -1,12 +1,15 @@
-"""The two losses of IRN (CVPR 2019, section 3.3), over pairs of near pixels that the seeds say something about."""
+"""The two losses of IRN (CVPR 2019, section 3.3), over pairs of near pixels that the seeds say something about.
+
+They are without their means (see common.losses).
+"""
 
 from typing import NamedTuple
 
 from torch import Tensor
 
 from common.images import IGNORE_INDEX
+from common.losses import Loss
 from irn.pairs import destinations, pair_affinity, sources, ways
-from stages.distributed import total
 
 EPSILON = 1e-5
 
@@ -27,25 +30,23 @@ def pairs_of(labels: Tensor, radius: int) -> Pairs:
     return Pairs(same & (here == 0), same & (here > 0), known & (here != there))
 
 
-def mean_over(values: Tensor, pairs: Tensor) -> Tensor:
-    """Mean of `values` over the whole batch's `pairs`, both of one shape, this process's part; 0 without pairs."""
-    return values.where(pairs, 0).sum() / (total(pairs.sum()) + EPSILON)
-
-
-def affinity_loss(boundary: Tensor, pairs: Pairs, radius: int) -> Tensor:
-    """Binary cross entropy of the pairs' affinity, float32 scalar, this process's part (Eq. 6).
+def affinity_loss(boundary: Tensor, pairs: Pairs, radius: int) -> list[Loss]:
+    """Binary cross entropy of the pairs' affinity (Eq. 6).
 
     boundary: float (B, h, w) in [0, 1]. Half of it is of pairs of different classes, a quarter each of pairs of one
     object class and of pairs of background.
     """
     affinity = pair_affinity(boundary, radius)  # (B, P, h - r, w - 2r)
     alike, different = -(affinity + EPSILON).log(), -(1 + EPSILON - affinity).log()
-    positive = mean_over(alike, pairs.background) / 2 + mean_over(alike, pairs.foreground) / 2
-    return (positive + mean_over(different, pairs.negative)) / 2
+    return [
+        Loss(alike / 4, pairs.background),
+        Loss(alike / 4, pairs.foreground),
+        Loss(different / 2, pairs.negative),
+    ]
 
 
-def displacement_loss(displacement: Tensor, pairs: Pairs, radius: int) -> Tensor:
-    """L1 loss of the pairs' difference of displacements, float32 scalar, this process's part (Eq. 7 and 8).
+def displacement_loss(displacement: Tensor, pairs: Pairs, radius: int) -> list[Loss]:
+    """L1 loss of the pairs' difference of displacements (Eq. 7 and 8).
 
     displacement: float (B, 2, h, w), rows and columns from a pixel to the centre of its object, in pixels of this map.
     For pairs of one object class the difference should be the way between the pixels, as both point at one centre; for
@@ -53,5 +54,7 @@ def displacement_loss(displacement: Tensor, pairs: Pairs, radius: int) -> Tensor
     """
     difference = sources(displacement, radius)[:, :, None] - destinations(displacement, radius)  # (B, 2, P, h', w')
     way = ways(radius, displacement.device)[:, :, None, None]  # (2, P, 1, 1)
-    foreground = mean_over((difference - way).abs().mean(1), pairs.foreground)
-    return (foreground + mean_over(difference.abs().mean(1), pairs.background)) / 2
+    return [
+        Loss((difference - way).abs().mean(1) / 2, pairs.foreground),
+        Loss(difference.abs().mean(1) / 2, pairs.background),
+    ]

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from report.fbr_lines import EVALUATED, INSIDE, MAPS, WEIGHTS
-from report.fbr_text import FINDINGS, HEAD, NOTES
 from report.lines import (
     LABEL_SCORES,
     NUMBER,
@@ -18,7 +17,7 @@ from report.lines import (
     SeedRows,
     holds,
     interval,
-    origins,
+    page_head,
     signed,
     spread,
 )
@@ -47,6 +46,7 @@ PARTS = [
     ("shared_refined", "none_refined"),
     ("shared_linear", "shared_refined"),
 ]
+LABELS = {"mIoU": "mean_iou", "ignored": "ignored", "missed": "false_negative"}
 WHOLE = {"initial label": "label_initial", "pseudo label": "label_pseudo", "val": "pred2_val"}
 
 
@@ -182,39 +182,83 @@ def sweep_table(rows: Rows) -> str:
     return markdown_table(head, body) if body else ""
 
 
-SECTIONS: list[tuple[str, str, Callable[[Rows], str]]] = [  # key of NOTES, heading, what makes the table
-    ("rows", "The rows", settings_table),
-    ("cam", "CAMs", lambda rows: score_table(rows, "cam", MAP_SCORES)),
-    ("cam_refined", "Refined CAMs", lambda rows: score_table(rows, "cam_refined", MAP_SCORES)),
+SECTIONS: list[tuple[str, str, Callable[[Rows], str]]] = [  # heading, what the table shows, what makes it
     (
-        "label_cam",
-        "The initial label from the CAMs",
-        lambda rows: score_table(
-            rows, "label_cam", {"mIoU": "mean_iou", "ignored": "ignored", "missed": "false_negative"}
-        ),
+        "The rows",
+        "`ce` is classification alone (`cls.train`), `null` FBR at a weight of 1e-6, `published` the published "
+        "settings but for the sizes. The labels are the source of the pseudo labels: the CAMs, the CAMs refined by the "
+        "image's colours, the CAMs cleaned by saliency, and the ground truth, a bound. The weights are those of "
+        "pixel-to-NROI, intra-foreground, similarity and segmentation.",
+        settings_table,
     ),
-    ("inside", "Where hard pixels and prototypes lie", inside_table),
-    ("parts", "Parts", lambda rows: pair_table(rows, PARTS)),
-    ("controls", "Controls", lambda rows: pair_table(rows, CONTROLS)),
-    ("whole", "The whole method", whole_table),
-    ("sweeps", "Sweeps", sweep_table),
+    (
+        "CAMs",
+        "On the training images. Context at 60 %: how much of the context of the image's own classes the CAMs call "
+        "object at the threshold where 60 % of the object pixels are found; less is better. AUC: object against "
+        "context pixels. The best threshold is chosen on the ground truth. Each difference is to `ce`.",
+        lambda rows: score_table(rows, "cam", MAP_SCORES),
+    ),
+    (
+        "Refined CAMs",
+        "The same rows; their maps are refined by the image's colours afterwards (`cls.refine`).",
+        lambda rows: score_table(rows, "cam_refined", MAP_SCORES),
+    ),
+    (
+        "The initial label from the CAMs",
+        "Background extraction with the CAMs in the place of the OA-CAMs: mIoU over the pixels that are not ignored; "
+        "the share of ignored pixels; the share of object pixels that the label calls background.",
+        lambda rows: score_table(rows, "label_cam", LABELS),
+    ),
+    (
+        "Where hard pixels and prototypes lie",
+        "Means over the second half of a training: shares in percent, by ground truth and context; ratio of the "
+        "contrasts' gradient on the shared features to the classification's.",
+        inside_table,
+    ),
+    ("Parts", "Scores of raw and refined CAMs with a part of FBR and without.", lambda rows: pair_table(rows, PARTS)),
+    (
+        "Controls",
+        "`cut` computes both contrasts and cuts their gradient; `random` draws background pixels where the others have "
+        "cluster centres; `one_centre` has one centre an image. The last column is the largest difference of any score "
+        "of raw and refined maps in any seed: 0 where two rows are the same.",
+        lambda rows: pair_table(rows, CONTROLS),
+    ),
+    (
+        "The whole method",
+        "The classifier of the row, then IAM, BE, POM and two rounds with NSRM, on the validation images; the labels "
+        "of the training images on the way.",
+        whole_table,
+    ),
+    (
+        "Sweeps",
+        "From `none_refined`, one argument at a time. Seeds {swept}. Each difference is to `none_refined`.",
+        sweep_table,
+    ),
 ]
+PICTURE = """
+## What changes in single images
+
+Training images of the first seed. Of all images with 200 pixels of own context or more, those in which the share of own
+context called object at the threshold 0.5 falls most from `ce` to `all`, and those in which it rises most or falls
+least. Second column: objects by class, their context in a paler colour of the class.
+
+![CAMs]({}maps.png)
+"""
 
 
 def report(lines: list[dict], pictures: str, with_maps: bool = True) -> str:
     """The whole Markdown text. `pictures` is the path of the pictures' folder, as the text should link to it."""
     rows = Rows(lines)
-    seeds = sorted({line["seed"] for line in lines if line["row"] in rows.main})
-    swept = sorted({line["seed"] for line in lines if line["row"].startswith(SWEEP)})
-    parts = [HEAD.format(seeds=" ".join(map(str, seeds)), count=len(seeds)), origins(lines), FINDINGS]
-    for name, heading, table_of in SECTIONS:
+    seeds = {line["seed"] for line in lines if line["row"] in rows.main}
+    swept = " ".join(map(str, sorted({line["seed"] for line in lines if line["row"].startswith(SWEEP)})))
+    parts = [page_head("FBR on the toy data: tables", "scripts/study/fbr.sh", seeds, lines)]
+    for heading, note, table_of in SECTIONS:
         if table := table_of(rows):
-            note = NOTES[name].format(seeds=" ".join(map(str, swept)))
-            parts.append(f"\n## {heading}\n\n{note}\n\n{table}")
-        if name == "cam_refined":
+            parts.append(f"\n## {heading}\n\n{note.format(swept=swept)}\n\n{table}")
+        if heading == "Refined CAMs":
             parts.append(f"\n![Paired differences to ce]({pictures}differences.png)\n")
     if with_maps:
-        parts.append(f"\n## What changes in single images\n\n{NOTES['maps']}\n\n![CAMs]({pictures}maps.png)\n")
+        parts.append(PICTURE.format(pictures))
     return "".join(parts)
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from report.irn_lines import EVALUATED, FIRST, THRESHOLDS
-from report.irn_text import FINDINGS, HEAD, NOTES
 from report.lines import (
     LABEL_SCORES,
     NUMBER,
@@ -18,7 +17,7 @@ from report.lines import (
     column,
     holds,
     minus,
-    origins,
+    page_head,
     signed,
     spread,
 )
@@ -44,6 +43,27 @@ ROUNDS = {  # heading: labels without saliency, labels with it
 }
 SCORES = {"mIoU": "mean_iou", "ignored": "ignored", "missed": "false_negative"}
 FINAL = {"First round": "pred1_val", "Second round": "pred2_val"}
+ROWS = """
+With saliency the labels are those of BE, POM and NSRM; without, those of IRN, and NSRM without its saliency term. `ce`
+is the plain classifier, `fbr` the one trained with FBR from image-level labels.
+"""
+NOTES = {
+    "labels": "On the training images: mIoU over the pixels that are not ignored; the share of ignored pixels; the "
+    "share of object pixels that a label calls background. CAMs are cut at the best of some thresholds, chosen on the "
+    "ground truth.",
+    "without": "IRN's labels minus the pseudo labels, which the first round is trained on; masked labels minus masked "
+    "labels, the second round's.",
+    "final": "mIoU of DeepLab's predictions on the validation images. The last column is what saliency is worth with "
+    "each classifier, the last row what FBR adds with and without saliency; the corner is their interaction: how much "
+    "more FBR adds with saliency than without.",
+    "plot": "A line is a seed, the diamonds are the means.",
+    "plain": "`plain` is `ce` on toy data without context. Seeds and labels are scored without the pixels that they "
+    "ignore.",
+    "instances": "Mean AP of the instances of the training images over the classes, at thresholds of the IoU of masks. "
+    "`truth` is IRN trained on the true class masks, which also stand in for the class maps.",
+    "picture": "Training images of the first seed, those with the most instances, from the classifier with FBR: class "
+    "boundaries, displacements, instances with their scores, true instances.",
+}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -129,9 +149,9 @@ def ap_table(rows: SeedRows) -> str:
 def report(lines: list[dict], pictures: str, with_instances: bool = True) -> str:
     """The whole Markdown text. `pictures` is the path of the pictures' folder, as the text should link to it."""
     rows = SeedRows(lines, FIRST)
-    seeds = sorted({line["seed"] for line in lines})
+    seeds = {line["seed"] for line in lines}
     parts = [
-        HEAD.format(seeds=" ".join(map(str, seeds)), count=len(seeds)) + origins(lines) + FINDINGS,
+        page_head("Labels without saliency and instances: tables", "scripts/study/irn.sh", seeds, lines) + ROWS,
         f"## Labels\n\n{NOTES['labels']}\n\n{label_table(rows)}",
         f"## Labels without saliency against those with it\n\n{NOTES['without']}\n\n{without_table(rows)}",
         f"## The final predictions\n\n{NOTES['final']}\n",

@@ -102,6 +102,16 @@ def link_to(pictures: Path, page: Path) -> str:
     return "" if path == "." else f"{path}/"
 
 
+def page_head(title: str, script: str, seeds: Iterable[int], lines: Iterable[dict]) -> str:
+    """The Markdown with which a page begins: what was run, how its numbers are to be read, what made them."""
+    read = (
+        "a seed changes the data, the initialisation and the order. Everything is in percent, mean ± standard "
+        "deviation over the seeds; a difference is the mean of the seeds' paired differences ± half its 95 % interval "
+        "(Student's t), with the number of seeds in which it is above 0."
+    )
+    return f"# {title}\n\nSeeds {' '.join(map(str, sorted(seeds)))} of `{script}`; {read}\n\n{origins(lines)}"
+
+
 def origins(lines: Iterable[dict]) -> str:
     """A Markdown list of what made the lines: commit, PyTorch, machine."""
     found = sorted({(line["commit"] or "no commit", line["torch"], line["machine"]) for line in lines}, key=str)

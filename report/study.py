@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from report.lines import holds, interval, number, origins, signed, spread
+from report.lines import holds, interval, number, page_head, signed, spread
 from report.lines import read_lines as lines_of_files
 from report.table import markdown_table, plot
 from stages.command import HelpFormatter, command_name, exit_on_input_error
@@ -30,16 +30,9 @@ COMPONENTS = {  # of the study: what the row adds, the row it is compared with
     "NSRM": ("+ GR + POM + NSRM", "+ GR + POM + retrain"),
 }
 
-
-HEAD = """# Results on the toy data
-
-Made by `scripts/study/ablation.sh {seeds}`: {count} seeds; a seed changes the data, the initialisation and the order.
-The hyperparameters were chosen on seed 0.
-Everything is mIoU in percent on the validation images, mean ± standard deviation over the seeds. A difference is the
-mean of the seeds' paired differences ± half its 95 % interval (Student's t), with the number of seeds in which it is
-above 0. The paper's numbers are those of PASCAL VOC 2012 val: other data, another network. Only the signs can be
-compared.
-
+ABOUT = """
+mIoU is on the validation images, unless a table says otherwise. The paper's numbers are those of PASCAL VOC 2012 val:
+other data, another network. Only the signs can be compared.
 """
 
 NOTES = {
@@ -186,7 +179,7 @@ SECTIONS = [  # of the report: table, heading, what makes its text
 def report(lines: list[dict], pictures: str) -> str:
     """The whole Markdown text. `pictures` is the path of the plots' folder, as the text should link to it."""
     seeds = sorted({line["seed"] for line in lines if line["setting"] == MAIN})
-    parts = [HEAD.format(seeds=" ".join(map(str, seeds)), count=len(seeds)), origins(lines)]
+    parts = [page_head("Results on the toy data", "scripts/study/ablation.sh", seeds, lines), ABOUT]
     for table, heading, text_of in SECTIONS:
         rows = Rows(lines, MAIN, table)
         if rows.rows:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The benchmarks, on a machine that has nothing else to do: docs/bench/lines.jsonl and docs/benchmarks.md. About 40 minutes on 2 cores.
+# The benchmarks, on a machine that has nothing else to do: docs/bench/lines.jsonl and docs/bench/tables.md. About 40 minutes on 2 cores.
 # scripts/study/precision.sh, an hour more, is the comparison of the precisions' quality; its runs/precision/results.jsonl goes to
 # docs/bench/precision.jsonl.
 source "$(dirname "$0")/env.sh"

@@ -16,10 +16,10 @@ from torch import nn
 
 from common import architecture
 from common.images import IGNORE_INDEX
+from common.losses import Loss
 from common.vgg import vgg_features
 from seg.architecture import NETWORKS, DeepLabResNetArch, DeepLabVGGArch
 from seg.resnet import ResNet
-from stages import distributed
 
 
 class ASPP(nn.Module):
@@ -141,19 +141,16 @@ def build(**arch: Any) -> DeepLabResNet101 | DeepLabVGG16:
     return architecture.build(arch, NETWORKS, "backbone")
 
 
-def multi_scale_loss(outputs: list[torch.Tensor], label: torch.Tensor) -> torch.Tensor:
-    """Sum over `outputs`, a list of logits (B, C + 1, h, w), of the mean cross-entropy over the pixels not ignored.
+def multi_scale_loss(outputs: list[torch.Tensor], label: torch.Tensor) -> list[Loss]:
+    """Cross-entropies of `outputs`, a list of logits (B, C + 1, h, w), over the pixels that are not ignored.
 
-    `label` (B, H, W), uint8 or int64, 255 to ignore, is resized to each output. Scalar float32, this process's part; 0
-    if all pixels are ignored.
+    `label` (B, H, W), uint8 or int64, 255 to ignore, is resized to each output. The loss is the sum of their means.
     """
-    return sum(_cross_entropy(logits.float(), resize_nearest(label, logits.shape[2:]).long()) for logits in outputs)
-
-
-def _cross_entropy(logits, label):
-    total = F.cross_entropy(logits, label, ignore_index=IGNORE_INDEX, reduction="sum")
-    count = distributed.total((label != IGNORE_INDEX).sum())  # over all processes
-    return total / count.clamp(min=1)  # a mean over no pixels would be NaN
+    labels = [resize_nearest(label, logits.shape[2:]).long() for logits in outputs]
+    return [
+        Loss(F.cross_entropy(logits.float(), own, ignore_index=IGNORE_INDEX, reduction="none"), own != IGNORE_INDEX)
+        for logits, own in zip(outputs, labels)
+    ]
 
 
 def resize_nearest(label: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
@@ -171,41 +168,34 @@ class FrozenBatchNorm(nn.BatchNorm2d):
         return super().train(False)
 
 
-def freeze_batch_norm(model: nn.Module) -> None:
-    """Freeze statistics and parameters of each batch norm, as DeepLab-v2 does with pretrained weights.
+def freeze_batch_norm(network: nn.Module, missing_keys: Iterable[str] = ()) -> None:
+    """Freeze statistics and parameters of each pretrained batch norm, as DeepLab-v2 does.
 
+    Not those with tensors among `missing_keys`, which the pretrained file lacks: their statistics would stay 0 and 1.
     The layers become FrozenBatchNorm, with the same names and tensors.
     """
-    for layer in model.modules():
-        if isinstance(layer, nn.BatchNorm2d):
+    new = {name.rpartition(".")[0] for name in missing_keys}
+    for name, layer in network.named_modules():
+        if isinstance(layer, nn.BatchNorm2d) and name not in new:
             layer.__class__ = FrozenBatchNorm
             layer.eval().requires_grad_(False)
 
 
-def parameter_groups(
-    model: nn.Module,
-    lr: float,
-    weight_decay: float,
-    train_batch_norm: bool = False,
-    missing_keys: Iterable[str] = (),
-) -> list[dict]:
+def parameter_groups(model: nn.Module, lr: float, weight_decay: float, missing_keys: Iterable[str] = ()) -> list[dict]:
     """Parameter groups of SGD: lr for pretrained layers, x10 and x20 for weights and biases of new layers.
 
     New are the layers that give logits, and those of the ASPP among `missing_keys`, the tensors that the pretrained
     file lacks: VGG16's fc6 and fc7 are trained like the trunk if they come from ImageNet, like new layers if not. The
-    x20 biases have no weight decay. `scale` is a group's factor. Batch norm is in no group or, with `train_batch_norm`
-    (training from scratch), in the first.
+    x20 biases have no weight decay. `scale` is a group's factor. What is frozen is in no group.
     """
     network = getattr(model, "base", model)
     new = {parameter for conv in network.aspp.classifiers() for parameter in conv.parameters()}
     named = {name: parameter for name, parameter in network.named_parameters() if name.startswith("aspp.")}
     new.update(named[name] for name in missing_keys if name in named)
-    left_out = set(new)
-    if not train_batch_norm:
-        left_out.update(p for layer in model.modules() if isinstance(layer, nn.BatchNorm2d) for p in layer.parameters())
-    trunk = [parameter for parameter in model.parameters() if parameter not in left_out]
-    weights = [parameter for parameter in model.parameters() if parameter in new and parameter.dim() > 1]
-    biases = [parameter for parameter in model.parameters() if parameter in new and parameter.dim() == 1]
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    trunk = [parameter for parameter in trained if parameter not in new]
+    weights = [parameter for parameter in trained if parameter in new and parameter.dim() > 1]
+    biases = [parameter for parameter in trained if parameter in new and parameter.dim() == 1]
     return [
         {"params": trunk, "lr": lr, "scale": 1, "weight_decay": weight_decay},
         {"params": weights, "lr": 10 * lr, "scale": 10, "weight_decay": weight_decay},

@@ -66,7 +66,8 @@ def parser() -> ArgumentParser:
     parser.add_argument(
         "--freeze-bn",
         action=BooleanOptionalAction,
-        help="keep batch norm as it was pretrained (default: if there is --init)",
+        default=True,
+        help="keep batch norm as --init has it; a batch norm that --init does not give is trained",
     )
     add_save_arguments(parser)
     resnet = parser.add_argument_group("size of a resnet101")
@@ -104,14 +105,9 @@ def build_model(args: Namespace, classes: Sequence[str]) -> tuple[MultiScale, li
         missing_keys = load_init(model, args.init)
         print(f"seg.train: {args.init}: not in the file, starts at random: {' '.join(missing_keys) or 'nothing'}")
         print(f"seg.train: {args.init}: in the file, not used: {' '.join(unused_tensors(args.init)) or 'nothing'}")
-    if freezes_batch_norm(args):
-        freeze_batch_norm(model)
+    if args.freeze_bn:
+        freeze_batch_norm(model.base, missing_keys)
     return model, missing_keys
-
-
-def freezes_batch_norm(args: Namespace) -> bool:
-    """Whether batch norm is frozen: as --freeze-bn says, by default if there are pretrained weights."""
-    return args.init is not None if args.freeze_bn is None else args.freeze_bn
 
 
 def start(args: Namespace, classes: Sequence[str]) -> tuple[MultiScale, torch.optim.SGD, torch.device]:
@@ -129,8 +125,7 @@ def start(args: Namespace, classes: Sequence[str]) -> tuple[MultiScale, torch.op
     device = devices.select_device(args.device, args.deterministic, args.tf32)
     model, missing_keys = build_model(args, classes)
     model = devices.to_device(model, device)
-    train_batch_norm = not freezes_batch_norm(args)
-    groups = parameter_groups(model, args.lr, args.weight_decay, train_batch_norm, missing_keys)
+    groups = parameter_groups(model, args.lr, args.weight_decay, missing_keys)
     optimizer = torch.optim.SGD(groups, args.lr, momentum=0.9, fused=device.type == "cuda")
     return model, optimizer, device
 

@@ -18,6 +18,7 @@ from cls.losses import classification_loss  # noqa: E402
 from cls.model import Classifier, ClassifierArch  # noqa: E402
 from common import device as devices  # noqa: E402
 from common import training  # noqa: E402
+from common.losses import Loss, means  # noqa: E402
 from seg.deeplab import MultiScale, build, multi_scale_loss  # noqa: E402
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -27,7 +28,7 @@ THIN = {"channels": [8, 8, 16, 16, 16], "depths": [1, 1, 1, 1, 2]}
 def loss_and_gradient(network, loss_of, x, device):
     network = devices.to_device(network, torch.device(device))
     network.zero_grad()
-    loss = loss_of(network(x.to(device, memory_format=torch.channels_last)))
+    loss = means({"loss": loss_of(network(x.to(device, memory_format=torch.channels_last)))})["loss"]
     loss.backward()
     return loss.detach().cpu(), next(network.parameters()).grad.detach().cpu().clone()
 
@@ -155,12 +156,13 @@ def fbr_numbers(device):
     for _ in range(2):
         bank.push(nrois.flatten(0, 1), valid.flatten())
     bank.rows[:] = bank.rows[0]  # whatever is drawn
-    loss = contrast.pixel_to_nroi(features, queries, prototypes, bank, 6, 0.1, own)
-    intra = contrast.intra_foreground(features, pseudo, queries, prototypes, present, 6, 0.1, own)
+    each = contrast.pixel_to_nroi(features, queries, prototypes, bank, 6, 0.1, own)
+    other = contrast.intra_foreground(features, pseudo, queries, prototypes, present, 6, 0.1, own)
+    loss, intra = means({"nroi": Loss(each, queries.used), "intra": Loss(other, queries.used)}).values()
     gradient = torch.autograd.grad(loss, features)[0]
     clusters, _ = nroi.extract_nrois(features, ~few, 4, [1, 2, 3])
     assert clusters.isfinite().all() and intra.isfinite() and hard.any()
-    exact = hard, pseudo, queries.share.sum() > 0, valid.sum(), bank.position, bank.filled
+    exact = hard, pseudo, queries.used.sum(), valid.sum(), bank.position, bank.filled
     return [x.cpu() for x in exact], [x.detach().cpu() for x in (prototypes, nrois.sum((0, 1)), loss, gradient)]
 
 

@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TABLES = sorted((ROOT / "docs").glob("*/*.md"))  # made by commands
 COMMANDS = ("cls", "data", "irn", "pseudo", "report", "seg", "weights")  # packages whose modules are commands
 PACKAGES = (*COMMANDS, "benchmarks", "common", "stages")
 PROGRAMS = (".cff", ".py", ".sbatch", ".sh", ".toml")  # suffixes of files that exist wherever they are named
@@ -127,7 +128,7 @@ def wrong_options(text):
             yield from (f"{command or ''} {option}".strip() for option in sorted(wrong))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, *TABLES], ids=lambda page: str(page.relative_to(ROOT)))
 def test_everything_a_page_names_exists(page):
     text = page.read_text()
     wrong = [*wrong_links(text, page), *wrong_paths(text), *wrong_modules(text), *wrong_options(text)]

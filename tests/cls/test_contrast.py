@@ -20,6 +20,8 @@ from cls.contrast import (
     sampling_probabilities,
 )
 from cls.nroi import NROIBank
+from common.losses import Loss
+from tests.mean_loss import mean_of
 
 
 def seeded(seed=0):
@@ -157,7 +159,8 @@ def test_intra_foreground_equals_the_published_one(golden_file, monkeypatch):
 
     prototypes, temperature = torch.tensor(golden["prototypes"])[:20], golden["temperature"].item()
     grid = features.T.view(1, 16, 1, 60)
-    loss = intra_foreground(grid, pseudo, queries, prototypes, present, 8, temperature, seeded())
+    each = intra_foreground(grid, pseudo, queries, prototypes, present, 8, temperature, seeded())
+    loss = mean_of(Loss(each, queries.used))
     loss.backward()
     assert loss.item() == pytest.approx(golden["loss"].item(), rel=1e-6)
     torch.testing.assert_close(features.grad, torch.tensor(golden["grad"]), atol=1e-7, rtol=1e-4)
@@ -182,6 +185,7 @@ def losses(features, active, pseudo, hard, bank=None, limit=100):
         "nroi": pixel_to_nroi(features, queries, prototypes, bank, 5, 0.5, seeded(3)),
         "intra": intra_foreground(features, pseudo, queries, prototypes, present, 5, 0.5, seeded(4)),
     }
+    found = {name: mean_of(Loss(each, queries.used)) for name, each in found.items()}
     return {name: (loss, torch.autograd.grad(loss, features)[0]) for name, loss in found.items()}
 
 

@@ -12,12 +12,13 @@ from cls.losses import (
     integral_attention_loss,
     similarity_loss,
 )
+from tests.mean_loss import mean_of
 
 
 def test_attention_loss_equals_the_published_one(golden_file):
     golden = golden_file("integral_attention_loss")
     logits = torch.tensor(golden["logit"], requires_grad=True)
-    loss = integral_attention_loss(logits, torch.tensor(golden["target"]))
+    loss = mean_of(integral_attention_loss(logits, torch.tensor(golden["target"])))
     loss.backward()
     assert loss.item() == pytest.approx(float(golden["loss"]), rel=1e-6)
     torch.testing.assert_close(logits.grad, torch.tensor(golden["grad"]), atol=1e-8, rtol=1e-5)
@@ -26,7 +27,7 @@ def test_attention_loss_equals_the_published_one(golden_file):
 def test_attention_loss_is_finite_at_the_extremes():
     logits = torch.tensor([[[[200.0, -200.0]]]], requires_grad=True)
     for target in (torch.zeros(1, 1, 1, 2), torch.ones(1, 1, 1, 2)):
-        loss = integral_attention_loss(logits, target)
+        loss = mean_of(integral_attention_loss(logits, target))
         loss.backward()
         assert torch.isfinite(loss) and torch.isfinite(logits.grad).all()
 
@@ -59,13 +60,13 @@ def test_background_is_where_the_images_classes_sum_to_little():
 def test_background_loss_is_binary_cross_entropy():
     logits = torch.tensor([[[1.0, -2.0]]])
     expected = (math.log(1 + math.exp(-1)) + math.log(1 + math.exp(-2))) / 2
-    assert background_loss(logits, torch.tensor([[[True, False]]])).item() == pytest.approx(expected, rel=1e-6)
+    assert mean_of(background_loss(logits, torch.tensor([[[True, False]]]))).item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_similarity_is_the_mean_cosine_of_a_pixels_projections():
     foreground = torch.tensor([[3.0, 1.0, 0.0], [4.0, 0.0, 0.0]]).view(1, 2, 1, 3).requires_grad_()
     background = torch.tensor([[0.0, -2.0, 1.0], [9.0, 0.0, 1.0]]).view(1, 2, 1, 3).requires_grad_()
-    loss = similarity_loss(foreground, background)
+    loss = mean_of(similarity_loss(foreground, background))
     loss.backward()
     assert loss.item() == pytest.approx((0.8 - 1 + 0) / 3)
     for each in (foreground, background):

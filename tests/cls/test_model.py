@@ -8,7 +8,9 @@ from cls import contrast, losses
 from cls.model import Classifier, ClassifierArch, FBRClassifier, IntegralAttention, build, build_fbr, parameter_groups
 from cls.nroi import NROIBank, extract_nrois
 from common import checkpoint
+from common.losses import Loss
 from stages.files import InputError
+from tests.mean_loss import mean_of
 
 THIN = {"channels": [4, 4, 8, 8, 8], "depths": [1, 1, 1, 1, 2], "nodes": 3}
 
@@ -107,6 +109,13 @@ def test_initialisation_outside_the_trunk():
         assert (conv.bias == 0).all()
 
 
+@pytest.mark.parametrize("classes", [1, 2, 6, 20, 80])
+def test_logits_begin_as_those_of_20_classes_whatever_the_number(classes):
+    torch.manual_seed(0)
+    last = Classifier(ClassifierArch(classes=classes, channels=(4, 4, 8, 8, 512), depths=(1,) * 5)).extra_convs_3[-1]
+    assert last.weight.std().item() == pytest.approx((2 / 20) ** 0.5, rel=0.1) and (last.bias == 0).all()
+
+
 def test_unknown_network_is_refused():
     with pytest.raises(InputError, match="arch.network .*, found 'yeti'"):
         build(network="yeti", classes=3)
@@ -189,11 +198,12 @@ def part_of(name, output):
     prototypes, present = contrast.class_prototypes(output.foreground, torch.rand(2, 5, 8, 12), pseudo, 4)
     queries = contrast.choose_queries(pseudo >= 0, pseudo, present, 100, generator)
     if name == "intra":
-        return contrast.intra_foreground(output.foreground, pseudo, queries, prototypes, present, 5, 0.5, generator)
+        each = contrast.intra_foreground(output.foreground, pseudo, queries, prototypes, present, 5, 0.5, generator)
+        return Loss(each, queries.used)
     bank = NROIBank(output.foreground.shape[1], 20)
     nrois, valid = extract_nrois(output.background, pseudo == contrast.BACKGROUND, 4, [0, 1])
     bank.push(nrois.flatten(0, 1), valid.flatten())
-    return contrast.pixel_to_nroi(output.foreground, queries, prototypes, bank, 5, 0.5, generator)
+    return Loss(contrast.pixel_to_nroi(output.foreground, queries, prototypes, bank, 5, 0.5, generator), queries.used)
 
 
 @pytest.mark.parametrize("projections", ["two", "shared", "none"])
@@ -209,7 +219,7 @@ def part_of(name, output):
 def test_gradient_of_a_part_reaches_its_heads_and_the_trunk(part, heads, projections):
     torch.manual_seed(1)
     network = FBRClassifier(PLAIN, projections, embedding=6, relu=False)
-    part_of(part, network(IMAGE)).backward()
+    mean_of(part_of(part, network(IMAGE))).backward()
     reached = {name for name, each in network.named_parameters() if each.grad is not None and each.grad.any()}
     names = {"two": {"foreground", "background"}, "shared": {"both"}, "none": set()}[projections] | {"segmentation"}
     if projections != "two":

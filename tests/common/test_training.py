@@ -52,7 +52,7 @@ def train(out, images, losses=None, state=None, watched=None, **more):
     model = torch.nn.Linear(1, 1, bias=False)
     torch.nn.init.ones_(model.weight)
     optimizer = torch.optim.SGD(model.parameters(), 1.0)
-    losses = losses or (lambda iteration, output: {"first": output.sum()})
+    losses = losses or (lambda iteration, output: {"first": output[:, 0]})
     state = state or State()
     with Run(args, model, optimizer, images, torch.device("cpu"), epochs=1, state={"state": state}) as run:
         for iteration, batch in run:
@@ -68,7 +68,7 @@ def test_every_step_counts(tmp_path):
 
 def test_losses_are_added_up_and_logged_by_name(tmp_path):
     def losses(iteration, output):
-        return {"one": output.sum(), "two": 3 * output.sum()}
+        return {"one": output[:, 0], "two": 3 * output[:, 0]}
 
     assert train(tmp_path, Numbers(0.5, 0.25), losses).weight.item() == 1 - 4 * 0.75
     log = EventAccumulator(str(tmp_path / "tensorboard"))
@@ -102,32 +102,57 @@ def test_an_empty_share_is_a_batch_of_nothing(tmp_path, monkeypatch):
 
     def losses(iteration, output):
         sizes.append(len(output))
-        return {"first": output.sum()}
+        return {"first": output[:, 0]}
 
     assert train(tmp_path, Numbers(5.0, 0.25), losses).weight.item() == 1 - 0.25
     assert sizes == [0, 1]
 
 
 def test_a_loss_that_is_not_finite_stops_and_names_itself_and_its_own_images(tmp_path):
-    with pytest.raises(InputError, match="the first loss is nan at iteration 1, images image1:"):
+    with pytest.raises(InputError, match=r"the first loss is nan at iteration 1 \(first loss nan\), images image1:"):
         train(tmp_path, Numbers(1.0, math.nan, 1.0, 1.0))
-    with pytest.raises(InputError, match="the first loss is -inf at iteration 3, images image3:"):  # the last
+    with pytest.raises(InputError, match=r"the first loss is -inf at iteration 3 .*, images image3:"):  # the last
         train(tmp_path, Numbers(1.0, 1.0, 1.0, math.inf))
-    with pytest.raises(InputError, match="the second loss is nan at iteration 2, images image2:"):
+    with pytest.raises(
+        InputError, match=r"the second loss is nan at iteration 2 \(first loss -3, second loss nan\), images image2:"
+    ):
         train(
             tmp_path,
             Numbers(1.0, 1.0, 1.0),
             lambda iteration, output: {
-                "first": output.sum(),
-                "second": output.sum() * (math.nan if iteration == 2 else 1),
+                "first": output[:, 0],
+                "second": output[:, 0] * (math.nan if iteration == 2 else 1),
             },
         )
+
+
+@pytest.mark.parametrize("save_every", [None, 1, 2])
+def test_a_gradient_that_is_not_finite_names_its_own_step(tmp_path, save_every):
+    """The loss of that step is finite; those of the next are not, and a checkpoint would be of no use."""
+
+    def losses(iteration, output):
+        root = (0 * output[:, 0]).sqrt() if iteration == 2 else 0  # 0, with the gradient 0 / 0
+        return {"first": 0.5 + output[:, 0] + root, "second": 2 * output[:, 0]}
+
+    expected = r"the gradient is nan at iteration 2 \(first loss 0.5, second loss 0\), images image2:"
+    with pytest.raises(InputError, match=expected):
+        train(tmp_path, Numbers(1.0, 0.5, 0.0, 1.0, 1.0), losses, save_every=save_every)
+    saved = tmp_path / "training.pth"
+    assert saved.exists() == (save_every is not None)
+    if saved.exists():
+        state = torch.load(saved, weights_only=False)
+        assert state["iteration"] == 2 and state["model"]["weight"].isfinite().all()
+
+
+def test_a_loss_that_is_a_mean_already_is_refused(tmp_path):
+    with pytest.raises(ValueError, match='the first loss is a scalar: expected its elements, as reduction="none"'):
+        train(tmp_path, Numbers(1.0), lambda iteration, output: {"first": output.mean()})
 
 
 def test_what_is_not_finite_is_never_saved(tmp_path):
     """The loss of a step is looked at one step late, but always before a checkpoint."""
     for save_every in (1, 2, 3):
-        with pytest.raises(InputError, match="at iteration 1, images image1:"):
+        with pytest.raises(InputError, match="at iteration 1 .*, images image1:"):
             train(tmp_path, Numbers(1.0, math.nan, 1.0, 1.0), save_every=save_every)
         saved = tmp_path / "training.pth"
         assert saved.exists() == (save_every == 1)
@@ -141,7 +166,7 @@ def test_a_training_goes_on_with_its_state(tmp_path):
     def losses(iteration, output):
         if iteration == 3:
             raise KeyboardInterrupt
-        return {"first": output.sum()}
+        return {"first": output[:, 0]}
 
     images, state = Numbers(0.5, 0.25, 2.0, 0.125), State()
     with pytest.raises(KeyboardInterrupt):
@@ -158,7 +183,7 @@ def test_a_signal_stops_with_a_checkpoint_of_what_was_done(tmp_path):
         seen.append(iteration)
         if iteration == 1:
             os.kill(os.getpid(), signal.SIGTERM)
-        return {"first": output.sum()}
+        return {"first": output[:, 0]}
 
     try:
         with pytest.raises(interruption.Interrupted):

@@ -6,6 +6,7 @@ import torch
 
 from irn.losses import affinity_loss, displacement_loss, pairs_of
 from irn.pairs import offsets, pair_affinity
+from tests.mean_loss import mean_of
 
 KINDS = ("background", "foreground", "negative")
 
@@ -31,8 +32,8 @@ def test_pairs_losses_and_gradients_are_the_published_ones(golden):
     pairs = pairs_of(golden["label"][None], radius)
     for name, found in zip(KINDS, pairs, strict=True):
         assert torch.equal(found[0].flatten(1), golden[name].bool()), name
-    affinity = affinity_loss(edge[:, 0].sigmoid(), pairs, radius)
-    difference = displacement_loss(displacement, pairs, radius)
+    affinity = mean_of(affinity_loss(edge[:, 0].sigmoid(), pairs, radius))
+    difference = mean_of(displacement_loss(displacement, pairs, radius))
     (affinity + difference).backward()
     found = affinity, difference, edge.grad, displacement.grad
     for name, each in zip(("affinity_loss", "displacement_loss", "grad_edge", "grad_displacement"), found):
@@ -67,7 +68,7 @@ def slow_losses(boundary, displacement, labels, radius):
 
 def losses(boundary, displacement, labels, radius):
     pairs = pairs_of(labels, radius)
-    return affinity_loss(boundary, pairs, radius), displacement_loss(displacement, pairs, radius)
+    return mean_of(affinity_loss(boundary, pairs, radius)), mean_of(displacement_loss(displacement, pairs, radius))
 
 
 @pytest.mark.parametrize("radius", [2, 3])
@@ -118,6 +119,6 @@ def test_without_pairs_of_a_kind_the_losses_are_finite(values):
 
 def test_boundaries_of_just_0_and_1_have_finite_gradients():
     boundary = (draw(1, 9, 12) > 0.7).float().requires_grad_()
-    loss = affinity_loss(boundary, pairs_of(draw_labels(1, 9, 12), 4), 4)
+    loss = mean_of(affinity_loss(boundary, pairs_of(draw_labels(1, 9, 12), 4), 4))
     loss.backward()
     assert loss.isfinite() and boundary.grad.isfinite().all()

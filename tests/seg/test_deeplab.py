@@ -11,6 +11,7 @@ from torchvision.models.vgg import cfgs, make_layers
 
 from seg.deeplab import ASPP, MultiScale, build, freeze_batch_norm, multi_scale_loss, parameter_groups, poly_lr
 from stages.files import InputError
+from tests.mean_loss import mean_of
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 RESNET = {"backbone": "resnet101", "classes": 3, "blocks": [1, 1, 1, 1], "width": 4}
@@ -157,7 +158,7 @@ def test_labels_are_resized_as_pillow_does(dtype):
         resized = torch.from_numpy(np.stack(resized)).long()
         one_hot = F.one_hot(resized.where(resized != 255, 0), 5).permute(0, 3, 1, 2)  # (B, 5, h, w)
         outputs.append(100.0 * one_hot)
-    assert multi_scale_loss(outputs, label).item() == 0
+    assert mean_of(multi_scale_loss(outputs, label)).item() == 0
 
 
 def test_loss_is_the_sum_of_mean_cross_entropies():
@@ -166,14 +167,14 @@ def test_loss_is_the_sum_of_mean_cross_entropies():
     label[0, :3] = 255
     expected = F.cross_entropy(outputs[0], label, ignore_index=255)
     expected = expected + F.cross_entropy(outputs[1], label[:, 1::2, 1::2], ignore_index=255)
-    torch.testing.assert_close(multi_scale_loss(outputs, label), expected)
+    torch.testing.assert_close(mean_of(multi_scale_loss(outputs, label)), expected)
     halves = [logits.bfloat16() for logits in outputs]
-    assert multi_scale_loss(halves, label).dtype == torch.float32
+    assert mean_of(multi_scale_loss(halves, label)).dtype == torch.float32
 
 
 def test_a_batch_without_labelled_pixels_gives_no_loss_and_no_gradient():
     logits = torch.randn(2, 4, 8, 8, requires_grad=True)
-    loss = multi_scale_loss([logits], torch.full((2, 16, 16), 255, dtype=torch.uint8))
+    loss = mean_of(multi_scale_loss([logits], torch.full((2, 16, 16), 255, dtype=torch.uint8)))
     loss.backward()
     assert loss.item() == 0 and torch.equal(logits.grad, torch.zeros_like(logits))
 
@@ -194,19 +195,32 @@ def test_layers_of_logits_learn_faster(arch, last):
     assert [group["weight_decay"] for group in groups] == [5e-4, 5e-4, 0]
     assert names_of(groups[1], model) == {f"base.aspp.c{i}{last}.weight" for i in range(4)}
     assert names_of(groups[2], model) == {f"base.aspp.c{i}{last}.bias" for i in range(4)}
-    others = {name for name, _ in model.named_parameters() if ".bn." not in name}
+    others = {name for name, _ in model.named_parameters()}
     assert names_of(groups[0], model) == others - names_of(groups[1], model) - names_of(groups[2], model)
 
 
-def test_batch_norm_trains_with_the_trunk_only_if_asked():
+def test_batch_norm_trains_with_the_trunk_unless_it_is_frozen():
     for arch in (RESNET, {**VGG, "batch_norm": True}):
         model = build(**arch)
         everything = sorted(id(parameter) for parameter in model.parameters())
-        trained = parameter_groups(model, lr=0.1, weight_decay=0, train_batch_norm=True)
+        trained = parameter_groups(model, lr=0.1, weight_decay=0)
         assert sorted(id(parameter) for group in trained for parameter in group["params"]) == everything
-        frozen = {id(p) for group in parameter_groups(model, lr=0.1, weight_decay=0) for p in group["params"]}
+        freeze_batch_norm(model)
+        trained = {id(p) for group in parameter_groups(model, lr=0.1, weight_decay=0) for p in group["params"]}
         norms = [layer for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)]
-        assert norms and set(everything) - frozen == {id(p) for layer in norms for p in layer.parameters()}
+        assert norms and set(everything) - trained == {id(p) for layer in norms for p in layer.parameters()}
+
+
+def test_batch_norm_that_the_pretrained_file_lacks_is_not_frozen():
+    """Its statistics would stay 0 and 1: a network with a batch norm of its own beside the pretrained ones."""
+    model = build(**RESNET)
+    model.aspp.norm = nn.BatchNorm2d(3)
+    freeze_batch_norm(model, ["aspp.c0.weight", "aspp.norm.weight", "aspp.norm.running_mean"])
+    model.train()
+    training = {name for name, layer in model.named_modules() if isinstance(layer, nn.BatchNorm2d) and layer.training}
+    assert training == {"aspp.norm"} and model.aspp.norm.weight.requires_grad
+    groups = parameter_groups(model, 0.1, 0, ["aspp.norm.weight", "aspp.norm.bias"])
+    assert {"aspp.norm.weight", "aspp.norm.bias"} <= names_of(groups[2], model)  # of one dimension, as biases
 
 
 def test_frozen_batch_norm_survives_train():
@@ -217,7 +231,7 @@ def test_frozen_batch_norm_survives_train():
     assert not any(parameter.requires_grad for name, parameter in model.named_parameters() if ".bn." in name)
     model.eval().train()
     optimizer = torch.optim.SGD(parameter_groups(model, lr=0.01, weight_decay=5e-4), lr=0.01)
-    multi_scale_loss(model(images(33, 33)), torch.ones(2, 33, 33, dtype=torch.uint8)).backward()
+    mean_of(multi_scale_loss(model(images(33, 33)), torch.ones(2, 33, 33, dtype=torch.uint8))).backward()
     optimizer.step()
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name]) == (".bn." in name), name

@@ -6,6 +6,7 @@ Their layers are made in the order of the project's own, so that a seed gives th
 import math
 from collections import OrderedDict
 
+import torch
 from torch import nn
 
 NAMED = OrderedDict
@@ -66,8 +67,10 @@ class Classifier(nn.Module):
         last = nn.Conv2d(width, classes, 1)
         self.extra_convs_3 = nn.Sequential(last) if iam else nn.Sequential(nn.ReLU(), last)
         if not iam:
-            for part in (self.extra_convs_1, self.extra_convs_2, self.extra_convs_3):
+            for part in (self.extra_convs_1, self.extra_convs_2):
                 start_normal(part)
+            torch.nn.init.normal_(last.weight, std=math.sqrt(2 / 20))  # as for 20 classes, whatever the number
+            torch.nn.init.zeros_(last.bias)
 
     def forward(self, x):
         return self.extra_convs_3(self.extra_convs_2(self.extra_convs_1(self.features(x))))

@@ -188,7 +188,9 @@ class Loss:
         constant = sum(self.options["band"]) / 2 if self.options["labels"] == "refined" else self.options["background"]
         scores = torch.stack([torch.full_like(active[0], constant), *(active[cls] for cls in item[1])])
         chance = scores.softmax(0)
-        entropy = -(chance * chance.log()).sum(0) * (pseudo >= 0)
+        entropy = -(chance * chance.log()).sum(0)
+        if self.options["labels"] == "saliency":
+            entropy = entropy * (pseudo >= 0)
         limit = torch.quantile(entropy.flatten(), self.options["entropy_quantile"])
         hard = (pseudo >= 0) & (entropy > limit)
         for cls in set(pseudo[pseudo >= 0].tolist()):

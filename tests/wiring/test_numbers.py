@@ -13,7 +13,7 @@ CLASSIFICATION = TRUNK | TRAINING | {
     "init": None, "epochs": 14, "batch_size": 5, "lr": 1e-3, "weight_decay": 5e-4, "decay_epochs": [5, 10],
     "input_size": 256, "nodes": 64, "glore": True, "local_unit": False,
 }  # fmt: skip
-WALK = RUNNING | {"background": 0.25, "radius": 5, "beta": 10, "exponent": 8}
+WALK = RUNNING | {"amp": False, "batch_size": None, "background": 0.25, "radius": 5, "beta": 10, "exponent": 8}
 PAPER = {
     "cls.train": CLASSIFICATION,
     "cls.train_fbr": CLASSIFICATION | {
@@ -48,7 +48,7 @@ PAPER = {
     "seg.train": TRUNK | TRAINING | {
         "backbone": "resnet101", "convention": "torchvision", "init": None, "iterations": 10000, "batch_size": 10,
         "lr": 2.5e-4, "weight_decay": 1e-4, "crop_size": 321, "scales": [0.5, 0.75, 1, 1.25, 1.5],
-        "pyramid": [0.5, 0.75], "rates": [6, 12, 18, 24], "freeze_bn": None, "blocks": [3, 4, 23, 3], "width": 64,
+        "pyramid": [0.5, 0.75], "rates": [6, 12, 18, 24], "freeze_bn": True, "blocks": [3, 4, 23, 3], "width": 64,
         "fc_channels": 1024,
     },
     "seg.predict": RUNNING | {

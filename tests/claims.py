@@ -1,0 +1,166 @@
+"""The claims that test_findings.py holds against the lines: for each number of a page, what it is a number of.
+
+The beginning of a paragraph, and indented below it a claim for each of its numbers, in their order. A claim names the
+row, or a pair as "row | other", and the score by its keys in the line: "all | ce; cam, best". {a,b} makes two claims of
+one, as in a shell.
+"""
+
+from typing import NamedTuple
+
+
+class Page(NamedTuple):
+    """What a page says of which lines, and its numbers that do not come from them.
+
+    `end`: the heading before which every number of the page is checked, "" for the whole page; None: only those of the
+    paragraphs with claims are.
+    """
+
+    path: str
+    lines: str
+    claims: str
+    others: tuple[str, ...] = ()
+    end: str | None = None
+
+
+NAMES = ("PyTorch 2.15.0", "2 cores of an AMD EPYC", "95 % interval", "above 0", "seed 0", "seed 1")  # no claims
+NAMES += ("24 × 32 pixels", "IoU of 0.5")
+PAGES = {
+    "fbr": Page(
+        "docs/fbr.md",
+        "fbr",
+        """
+- **The problem is there
+    ce; cam, best
+    {none_truth,shared_truth} | ce; cam, best
+    {ce,none_truth}; cam, context_at_60
+- **With saliency it helps
+    {shared_saliency,none_saliency} | ce; cam, best
+    all_saliency | shared_saliency; cam, best
+- **From image-level labels
+    {all,all_again,shared_refined,none_refined,intra,shared_cam,none_cam} | ce; cam, best
+- **The published settings
+    {published,similarity_segmentation,null} | ce; cam, best
+- **What decides
+    {shared_saliency,shared_refined,none_refined,shared_cam,none_cam,published}; inside, share/hard pixels on objects
+- **Clusters do not show
+    {random,one_centre} | none_refined; cam, best
+- **Refining the maps
+    ce; {cam,cam_refined}, best
+    {all,all_saliency} | ce; cam_refined, best
+- **The end of the method
+    all | ce; pred2_val, mean_iou
+- **Rounding alone
+    {lowest,highest} of all_again | all; cam, best
+- The sweeps
+    lowest of none_refined | ce; cam, best
+""",
+        others=("50.0 on the toy data without context",),  # of a run that is not among the lines
+        end="",
+    ),
+    "irn": Page(
+        "docs/irn.md",
+        "irn",
+        """
+- **What saliency is worth
+    plain; {image_level,saliency}, pred2_val, mean_iou
+    plain; image_level, pred2_val, mean_iou | saliency, pred2_val, mean_iou
+    {fbr,ce}; saliency, pred2_val, mean_iou | image_level, pred2_val, mean_iou
+    ce; {saliency,image_level}, pred2_val, mean_iou
+    ce; saliency, pred2_val, mean_iou | image_level, pred2_val, mean_iou
+    fbr; {saliency,image_level}, pred2_val, mean_iou
+    fbr; saliency, pred2_val, mean_iou | image_level, pred2_val, mean_iou
+- With context the difference
+    ce; saliency, label_pseudo, mean_iou
+    {ce,fbr}; image_level, label_irn, mean_iou
+    plain; saliency, label_pseudo, mean_iou
+    plain; image_level, label_irn, mean_iou
+    plain; {saliency,image_level}, label_masked, mean_iou
+- **Without saliency FBR
+    fbr | ce; image_level, {label_irn,label_masked,pred2_val}, mean_iou
+    fbr | ce; saliency, {label_pseudo,pred2_val}, mean_iou
+- **NSRM without
+    plain; image_level, pred2_val, mean_iou | image_level, pred1_val, mean_iou
+    plain; {image_level,saliency}, {pred1_val,pred2_val}, mean_iou
+    ce; image_level, {pred1_val,pred2_val}, mean_iou
+    ce; image_level, pred2_val, mean_iou | image_level, pred1_val, mean_iou
+    fbr; image_level, {pred1_val,pred2_val}, mean_iou
+    fbr; image_level, pred2_val, mean_iou | image_level, pred1_val, mean_iou
+- **IRN's labels
+    {ce,fbr,plain}; image_level, {cam_pyramid,label_irn}, mean_iou
+    {ce,fbr,plain}; image_level, label_seed, mean_iou
+    {ce,fbr,plain}; image_level, label_seed, ignored
+    plain; image_level, {label_seed,label_irn}, false_negative
+- **Instances
+    {ce,fbr,fbr | ce,truth,plain}; ap, 0.5
+- **Seeds differ
+    lowest of ce; image_level, pred2_val, mean_iou
+    highest of fbr; image_level, pred2_val, mean_iou
+    {lowest,highest} of fbr; saliency, pred2_val, mean_iou
+""",
+        others=(
+            "half of the scores are 1",
+            "FBR has 71.8 without saliency and 74.2 with it",
+        ),  # of the files; published
+        end="",
+    ),
+    "saliency": Page(
+        "docs/saliency.md",
+        "irn",
+        """
+What FBR's two numbers
+    {fbr,ce}; saliency, pred2_val, mean_iou | image_level, pred2_val, mean_iou
+    plain; image_level, pred2_val, mean_iou | saliency, pred2_val, mean_iou
+""",
+    ),
+    "paper": Page(
+        "docs/paper.md",
+        "ablation",
+        """
+- **NSRM helps with every seed
+    labels; prediction, round 1; complex, false_negative
+    labels; masked label (NSRM); complex, {false_negative,ignored}
+- **POM** gains
+    table3; + GR + POM | + GR
+- **Retraining alone
+    controls; full supervision
+- In **Table 4**
+    table4; NSRM - dilation | NSRM
+""",
+        others=("Table 3's", "Table 4", "Figure 6", "Figure 7"),
+    ),
+    "readme": Page(
+        "README.md",
+        "ablation",
+        """
+The mIoU of a label set
+    table3; + GR + POM + NSRM | + GR + POM + retrain
+""",
+    ),
+    "benchmarks": Page(
+        "docs/benchmarks.md",
+        "bench",
+        """
+- **Labels
+    Labels; BE + POM, maps of 32x32; 1 process
+    Labels; NSRM; 1 process
+- **Mixed precision
+    Mixed precision; classifier, 5 × 256²; ratio
+    Mixed precision; DeepLab ResNet-101, 2 × 321²; ratio
+    Profile; classifier, 5 × 256²: aten::{convolution_backward,mkldnn_convolution}; of the step
+- **torch.compile
+    torch.compile; classifier, 5 × 256²; ratio
+    torch.compile; DeepLab {ResNet-101,VGG16}, 2 × 321²; ratio
+- **FBR
+    FBR; two heads, all losses, a step; cls.train_fbr
+- **CRF with fewer
+    CRF with fewer classes; DeepLab-like, lattice, minimum probability 0.05, changed labels, worst image; fewer classes
+    CRF with fewer classes; DeepLab-like, lattice, minimum probability 0.05, mean of 2 images; ratio
+    CRF with fewer classes; DeepLab-like, lattice, minimum probability 0.2, changed labels, worst image; fewer classes
+    CRF with fewer classes; DeepLab-like, lattice, minimum probability 0.2, mean of 2 images; ratio
+- **MS COCO
+    MS COCO's size; pseudo.background, finished: start; at once
+    MS COCO's size; pseudo.pom, finished: start; after 61 s
+""",
+        end="## Not in the lines",
+    ),
+}

@@ -1,0 +1,7 @@
+"""The scalar that a training makes of a loss."""
+
+from common.losses import means
+
+
+def mean_of(loss):
+    return means({"it": loss})["it"]

@@ -1,0 +1,172 @@
+"""What the numbers mean is written by hand: no generated page claims anything, and each claim follows from the lines.
+
+claims.py says what the numbers of the pages are.
+"""
+
+import json
+import re
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from report import fbr, irn, study
+from report.lines import SeedRows, column, interval, minus, read_lines
+from tests.claims import NAMES, PAGES
+
+ROOT = Path(__file__).resolve().parents[1]
+STUDIES = {"fbr": fbr, "irn": irn}
+NUMBER = re.compile(r"(?<![\w.-])([+-]?\d+(?:\.\d+)?)(?: ± (\d+(?:\.\d+)?))?( \(\d+/\d+\))?")
+
+
+def lines_of(name):
+    return read_lines([ROOT / "docs" / name / "results.jsonl"], STUDIES[name].usable, "")
+
+
+def of_seeds(name):
+    """What finds the scores of a claim in the lines of a study: float (S,), and whether they are paired differences."""
+    rows = SeedRows(lines_of(name))
+
+    def find(claim):
+        names, keys = (part.split(" | ") for part in claim.split("; "))
+        paired = len(names) == 2 or len(keys) == 2
+        sides = [rows.by_seed(row, *key.split(", ")) for row, key in zip((names[0], names[-1]), (keys[0], keys[-1]))]
+        return column(minus(*sides) if paired else sides[0]), paired
+
+    return find
+
+
+def of_ablation():
+    """The same of docs/ablation.jsonl, where a claim begins with the table."""
+    lines = study.read_lines([ROOT / "docs/ablation.jsonl"])
+
+    def find(claim):
+        table, names, *keys = claim.split("; ")
+        rows, names = study.Rows(lines, study.MAIN, table), names.split(" | ")
+        if len(names) == 2:
+            return rows.differences(*names), True
+        return rows.values(names[0], *(key for part in keys for key in part.split(", "))), False
+
+    return find
+
+
+def of_benchmarks():
+    """The same of docs/bench/lines.jsonl, where a claim names section, what was measured, and the side."""
+    lines = map(json.loads, (ROOT / "docs/bench/lines.jsonl").read_text().splitlines())
+    sides = {(line["section"], line["what"]): line["sides"] | {"ratio": line.get("ratio")} for line in lines}
+
+    def find(claim):
+        section, what, side = claim.split("; ")
+        return np.array([sides[section, what][side]]), False
+
+    return find
+
+
+FINDERS = {"ablation": of_ablation, "bench": of_benchmarks} | {name: partial(of_seeds, name) for name in STUDIES}
+
+
+def numbers(text):
+    """The numbers in Markdown as they are written, such as "36.3" and "+4.8 ± 2.7 (5/5)"; none of code or links."""
+    return [found[0] for found in NUMBER.finditer(re.sub(r"`[^`]*`|\]\([^)]*\)|https?:\S+", "", text))]
+
+
+def paragraphs(text):
+    """The paragraphs and items of a list, each in one line."""
+    text = re.sub(r"^```.*?^```|<!--.*?-->|^[#|].*?$", "", text, flags=re.MULTILINE | re.DOTALL)
+    return [" ".join(each.split()) for each in re.split(r"\n\n|\n(?=- )", text) if each.strip()]
+
+
+def written(number, scores, paired):
+    """What the scores say, in the form of a number as written: mean, ± interval or deviation, how many are above 0."""
+    mean, half, count = NUMBER.fullmatch(number).groups()
+    found = f"{scores.mean():{'+' if mean[0] in '+-' else ''}.{len(mean.partition('.')[2])}f}"
+    if half:
+        found += f" ± {interval(scores)[1] if paired else scores.std(ddof=1):.{len(half.partition('.')[2])}f}"
+    return found + (f" ({(scores > 0).sum()}/{len(scores)})" if count else "")
+
+
+def scores_of(claim, find):
+    """The scores of a claim; "lowest of" and "highest of" take the one of one seed."""
+    for kind, chosen in (("lowest of ", np.min), ("highest of ", np.max)):
+        if claim.startswith(kind):
+            return np.array([chosen(find(claim.removeprefix(kind))[0])]), False
+    return find(claim)
+
+
+def expanded(line):
+    """The claims of a line with {a,b}, as a shell expands it."""
+    if not (found := re.search(r"\{(.*?)\}", line)):
+        return [line]
+    return [each for part in found[1].split(",") for each in expanded(line.replace(found[0], part, 1))]
+
+
+def claims_of(page):
+    """{beginning of a paragraph: its claims}."""
+    blocks = [block.split("\n    ") for block in re.split(r"\n(?=\S)", page.claims.strip())]
+    return {start: [each for line in lines for each in expanded(line)] for start, *lines in blocks}
+
+
+def wrong(page, text):
+    """What in the text of a page does not follow from the lines: strings."""
+    find, left = FINDERS[page.lines](), claims_of(page)
+    yield from (f"not in the page: {each}" for each in page.others if each not in " ".join(text.split()))
+    for paragraph in paragraphs(text.split(page.end)[0] if page.end else text):
+        start = next((key for key in left if paragraph.startswith(key)), None)
+        if start is None and page.end is None:
+            continue
+        claims = left.pop(start, [])
+        for each in (*page.others, *NAMES):
+            paragraph = paragraph.replace(each, "")
+        found = numbers(paragraph)
+        if len(found) != len(claims):
+            yield f"{paragraph[:40]}: {len(found)} numbers ({', '.join(found)}), {len(claims)} claims"
+            continue
+        for number, claim in zip(found, claims):
+            if (expected := written(number, *scores_of(claim, find))) != number:
+                yield f"{paragraph[:40]}: {number} is {expected} in the lines ({claim})"
+    yield from (f"no paragraph begins with: {start}" for start in left)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_what_is_claimed_follows_from_the_lines(name):
+    assert list(wrong(PAGES[name], (ROOT / PAGES[name].path).read_text())) == []
+
+
+@pytest.mark.parametrize(
+    "name, right, false",
+    [
+        ("fbr", "+4.8 ± 2.6 (5/5) with", "+4.9 ± 2.6 (5/5) with"),
+        ("fbr", "+4.8 ± 2.6 (5/5) with", "+4.8 ± 2.7 (5/5) with"),
+        ("fbr", "+1.3 ± 2.2 (4/5)", "+1.3 ± 2.2 (5/5)"),
+        ("fbr", "by -2.0 to", "by -2.1 to"),
+        ("fbr", "these data favour both cleanings", "these data favour both cleanings by 3 points"),
+        ("fbr", "- **Clusters do not show**", "- **Clusters show**"),
+        ("irn", "difference of +4.9", "difference of -4.9"),
+        ("irn", "half of the scores\n  are 1", "few of the scores\n  are 1"),
+        ("paper", "43 %", "44 %"),
+        ("readme", "adds 5.1 ± 1.3", "adds 5.1 ± 2.7"),
+        ("benchmarks", "0.011 % for", "0.012 % for"),
+    ],
+)
+def test_what_does_not_follow_is_found(name, right, false):
+    text = (ROOT / PAGES[name].path).read_text()
+    assert text.count(right) == 1 and list(wrong(PAGES[name], text.replace(right, false)))
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_page_names_seeds_and_commits_of_its_lines(name):
+    lines, page = lines_of(name), (ROOT / PAGES[name].path).read_text()
+    seeds = " ".join(map(str, sorted({line["seed"] for line in lines})))
+    assert f"`scripts/study/{name}.sh {seeds}`" in page
+    assert set(re.findall("`([0-9a-f]{12})`", page)) == {line["commit"][:12] for line in lines}
+    for line in lines:
+        assert f"PyTorch {line['torch']} on {line['machine'].split(', ')[1]}" in " ".join(page.split())
+
+
+@pytest.mark.parametrize("name, measured", [("fbr", "0 2 95 60 200 0.5 1e-6"), ("irn", "0 2 95")])
+def test_a_generated_page_claims_nothing(name, measured):
+    """The numbers outside of its tables say what is measured, whatever the lines are; here those of seed 2 alone."""
+    page = STUDIES[name].report([line for line in lines_of(name) if line["seed"] == 2], "")
+    prose = [line for line in page.splitlines() if not line.startswith(("| ", "- commit "))]
+    assert "(1/1) |" in page and set(numbers("\n".join(prose))) <= set(numbers(measured))
