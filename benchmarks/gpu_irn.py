@@ -87,7 +87,7 @@ def ends(place, images, size, text):
 
 def commands(place):
     """The commands irn.walk and irn.instances on the list few, in float32, with a small network of random weights."""
-    arch = {"network": "irn", "backbone": "resnet50", "depths": [1, 1, 1, 1], "width": 4, "branch_width": 4}
+    arch = {"network": "irn", "backbone": "resnet50", "blocks": [1, 1, 1, 1], "width": 4, "branch_width": 4}
     arch["crop_size"] = 64 if place.thin else 512
     torch.manual_seed(0)
     weights = place.root / "irn.pth"

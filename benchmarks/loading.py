@@ -35,6 +35,14 @@ def speed(images, batch_size, workers):
     return count / (time.perf_counter() - start)
 
 
+def processor_time(images):
+    """Milliseconds of a core for an image, in this process."""
+    start = time.process_time()
+    for position in range(len(images)):
+        images[position, position]
+    return 1e3 * (time.process_time() - start) / len(images)
+
+
 def waiting(root, images):
     """The share of a real training's time that the network waited for images, as TensorBoard has it."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -58,11 +66,13 @@ def main():
         subprocess.run([sys.executable, Path(__file__).with_name("draw.py"), root, str(args.images)], check=True)
         dataset = DataSet(root / "data")
         items = dataset.split("all")
+        read, kept = (TrainingImages(dataset, items, 256, seed=0) for _ in range(2))
+        read.squares = None  # so that each epoch is like the first
+        processor_time(kept)
+        times = {"first epoch": processor_time(read), "later epochs": processor_time(kept)}
+        show(SECTION, "classifier, 256², jitter, processor time", "ms/image", times)
         crops = TrainingCrops(dataset, items, root / "pred", 321, (0.5, 0.75, 1, 1.25, 1.5), seed=0)
-        for what, images, batch_size in (
-            ("classifier, 256², jitter", TrainingImages(dataset, items, 256, seed=0), 5),
-            ("DeepLab, crops of 321²", crops, 10),
-        ):
+        for what, images, batch_size in (("classifier, 256², jitter", read, 5), ("DeepLab, crops of 321²", crops, 10)):
             sides = {f"{n} process{'es' * (n > 1)}": speed(images, batch_size, n) for n in sorted({1, cores()})}
             show(SECTION, what, "images/s", sides)
         share = {"of the time": 100 * waiting(root, args.images)}

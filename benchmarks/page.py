@@ -24,6 +24,8 @@ NOTES = {
     "beside those of cls.train: each in its own process, in turns, the whole step measured, in bfloat16 where the hardware is fast "
     "at it; medians. Every tenth step also logs the ratio of the gradients, which the median leaves out. The memory is that of the "
     "whole process.",
+    "Reading images": "Drawn JPEGs of 500×375. The classifier's trainings keep resized images for the later epochs where memory allows "
+    "(VOC's 10 582 take 2.1 GB); the processor time is that of a core, in one process.",
     "Profile": "Where the bfloat16 step goes: the five operators that take the most time themselves.",
     "CRF": "This project's lattice against pydensecrf, one core, the fastest of three rounds in turns; the target is twice "
     "pydensecrf's time. The images are drawn, or photographs by their names (`--photos FOLDER`). The probabilities are made, not a network's: 21 smooth normal "

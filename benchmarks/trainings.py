@@ -51,7 +51,7 @@ def commands(root, split="val", thin=False):
 
 def write_resnet(path, thin=False, classes=20):
     """A DeepLab ResNet-101 of random weights that can be trained with frozen batch norm: its residuals start at 0."""
-    sizes = {"depths": [1, 1, 1, 1], "width": 4} if thin else {}
+    sizes = {"blocks": [1, 1, 1, 1], "width": 4} if thin else {}
     arch = {"backbone": "resnet101", "classes": classes, "convention": "caffe", **sizes}
     network = build(**arch)
     for name, layer in network.named_modules():

@@ -4,6 +4,11 @@ from dataclasses import dataclass
 
 from common.architecture import Trunk, count, count_or_none, flag, names, one_of
 
+NETWORKS = {  # --network: "module:class"
+    "classifier": "cls.model:Classifier",
+    "iam": "cls.model:IntegralAttention",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierArch(Trunk):

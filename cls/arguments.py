@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from cls.architecture import ClassifierArch
+from cls.architecture import NETWORKS, ClassifierArch
 from common.network_arguments import (
     add_device_arguments,
     add_output_stride_argument,
@@ -68,3 +68,8 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
     add_seed_argument(parser)
     add_device_arguments(parser)
     return parser
+
+
+def add_network_argument(parser: argparse.ArgumentParser, default: str) -> None:
+    """--network, by its name in cls/architecture.py."""
+    parser.add_argument("--network", choices=list(NETWORKS), default=default, help="which network is trained")

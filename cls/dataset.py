@@ -1,6 +1,5 @@
 """Images of the classification stage: resized to a square, so that an image's maps of all epochs are aligned."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,21 +8,12 @@ from PIL import Image
 from torch.utils.data import Dataset
 from torchvision import transforms
 
+from cls.squares import shared_squares
 from common.dataset import DataSet, Item
 from common.images import read_grey
 from common.maps import map_path
 from common.training import sample_seed
 from stages.files import InputError
-
-
-def load_image(
-    dataset: DataSet, id: str, size: int, jitter: Callable[[Image.Image], Image.Image] | None = None
-) -> torch.Tensor:
-    """Load an image in the network's input size, uint8 (size, size, 3), RGB, without keeping its aspect ratio."""
-    image = square(Image.fromarray(dataset.image(id)), size)
-    if jitter:
-        image = jitter(image)
-    return torch.from_numpy(np.array(image))
 
 
 def square(image: Image.Image, size: int) -> Image.Image:
@@ -34,11 +24,13 @@ def square(image: Image.Image, size: int) -> Image.Image:
 class TrainingImages(Dataset):
     """Images with colour jitter and their image-level labels, indexed by (position, index), see ShuffledBatches.
 
-    {"image": uint8 (S, S, 3) RGB, "label": float32 (C,) of 0 and 1, "index": of the image}, S = input_size.
+    {"image": uint8 (S, S, 3) RGB, "label": float32 (C,) of 0 and 1, "index": of the image}, S = input_size. Where there
+    is memory, images are kept for the next epoch as they are before the jitter.
     """
 
     def __init__(self, dataset: DataSet, items: list[Item], input_size: int, seed: int):
         self.dataset, self.items, self.input_size, self.seed = dataset, items, input_size, seed
+        self.squares = shared_squares(len(items), input_size)
         self.jitter = transforms.ColorJitter(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1)
 
     def __len__(self) -> int:
@@ -46,13 +38,23 @@ class TrainingImages(Dataset):
 
     def __getitem__(self, sample: tuple[int, int]) -> dict[str, torch.Tensor | int]:
         position, index = sample
-        item = self.items[index]
+        image = self.load(index)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(sample_seed(self.seed, position))
-            image = load_image(self.dataset, item.id, self.input_size, self.jitter)
+            # the CPU's generator alone: torch.manual_seed, for those of all devices, takes 30 times as long
+            torch.default_generator.manual_seed(sample_seed(self.seed, position))
+            image = self.jitter(image)
         label = torch.zeros(len(self.dataset.classes))
-        label[list(item.classes)] = 1
-        return {"image": image, "label": label, "index": index}
+        label[list(self.items[index].classes)] = 1
+        return {"image": torch.from_numpy(np.array(image)), "label": label, "index": index}
+
+    def load(self, index: int) -> Image.Image:
+        """Load an image in the network's input size."""
+
+        def read() -> np.ndarray:
+            image = Image.fromarray(self.dataset.image(self.items[index].id))
+            return np.asarray(square(image, self.input_size))
+
+        return Image.fromarray(self.squares.get(index, read) if self.squares else read())
 
 
 class RegionImages(TrainingImages):

@@ -5,38 +5,25 @@ from collections.abc import Callable
 
 import torch
 
+from cls.architecture import NETWORKS
 from cls.model import Classifier, build, parameter_groups
 from common import checkpoint
 from common import device as devices
+from common.architecture import arguments_of
 from stages import distributed
 
 
 def start(
-    args: Namespace,
-    network: str,
-    classes: list[str],
-    build: Callable[..., Classifier] = build,
+    args: Namespace, classes: list[str], build: Callable[..., Classifier] = build
 ) -> tuple[Classifier, torch.optim.SGD, torch.device]:
-    """Build the `network`, "classifier" or "iam", with its initial weights on its device, and its optimiser.
+    """Build the network that --network names, with its initial weights on its device, and its optimiser.
 
     `build` makes it of the fields of its description; another one may add heads for training alone. Raises InputError
     if the device or the weights that `args` name cannot be used.
     """
     checkpoint.seed_everything(args.seed)
     device = devices.select_device(args.device, args.deterministic, args.tf32)
-    model = build(
-        network=network,
-        classes=len(classes),
-        class_names=classes,
-        channels=args.channels,
-        depths=args.depths,
-        batch_norm=args.batch_norm,
-        output_stride=args.output_stride,
-        nodes=args.nodes,
-        glore=args.glore,
-        local_unit=args.local_unit,
-        input_size=args.input_size,
-    )
+    model = build(classes=len(classes), class_names=classes, **arguments_of(args, NETWORKS[args.network]))
     if args.init:
         checkpoint.load_trunk(model, checkpoint.load(args.init), args.init)
     model = devices.to_device(model, device)

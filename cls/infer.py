@@ -7,7 +7,7 @@ One 8-bit grey map <out>/<id>_<class>.png for each class that the image has, at 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import torch
 
     from cls.model import Classifier
+
+    CAM = Callable[[Classifier, torch.Tensor], torch.Tensor]  # as `cam`
 
 
 def parser() -> ArgumentParser:
@@ -76,7 +78,12 @@ def input_sizes(input_size: int, scales: list[float]) -> list[int]:
     return [max(8, round(each * input_size)) for each in scales]
 
 
-def class_maps(network: Classifier, images: list[torch.Tensor], side: int, flip: bool) -> torch.Tensor:
+def cam(network: Classifier, inputs: torch.Tensor) -> torch.Tensor:
+    """Class maps of normalised images: float32 (B, 3, S, S) -> (B, C, h, w), not yet rectified (paper 3.1)."""
+    return network(inputs)
+
+
+def class_maps(network: Classifier, images: list[torch.Tensor], side: int, flip: bool, cam: CAM) -> torch.Tensor:
     """Sum the rectified class maps of a batch in several sizes, and of the mirror images if `flip` (IRN, CVPR 2019).
 
     images: for each size S, uint8 (B, S, S, 3), RGB. Returns float32 (B, C, side, side); smaller and larger maps are
@@ -89,9 +96,9 @@ def class_maps(network: Classifier, images: list[torch.Tensor], side: int, flip:
     found = []
     for image in images:
         inputs = normalise(image, "torchvision")  # (B, 3, S, S)
-        maps = [network(inputs)]  # (B, C, h, w)
+        maps = [cam(network, inputs)]  # (B, C, h, w)
         if flip:
-            maps.append(network(inputs.flip(3)).flip(3))
+            maps.append(cam(network, inputs.flip(3)).flip(3))
         found += [each.float().relu() for each in maps]
     resized = [each if each.shape[2] == side else interpolate(each, (side, side), mode="bilinear") for each in found]
     return sum(resized)
@@ -103,8 +110,8 @@ def to_uint8(map_: torch.Tensor) -> np.ndarray:
     return (map_ / (map_.max() + 1e-8) * 255).byte().numpy()
 
 
-def run(args: Namespace) -> str:
-    """Write the maps of the images that lack some; returns a summary."""
+def run(args: Namespace, cam: CAM = cam) -> str:
+    """Write the maps of the images that lack some; returns a summary. `cam` makes them, for instance by Grad-CAM."""
     import torch
 
     from cls.dataset import InferenceImages
@@ -127,9 +134,9 @@ def run(args: Namespace) -> str:
 
     def outputs() -> Iterator[tuple[list[int], torch.Tensor]]:
         for batch in loader:
-            with torch.inference_mode(), devices.autocast(device, args.amp):
+            with torch.no_grad(), devices.autocast(device, args.amp):
                 on_device = [each.to(device, non_blocking=True) for each in batch["images"]]
-                maps = class_maps(network, on_device, side, args.flip)
+                maps = class_maps(network, on_device, side, args.flip, cam)
             yield batch["index"].tolist(), maps
 
     with interruption.deferred(), progress_bar(args.out.name, sum(map(len, batches))) as bar:

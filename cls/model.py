@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from cls.architecture import ClassifierArch
+from cls.architecture import NETWORKS, ClassifierArch
 from cls.glore import GloRe, LocalUnit
-from common.architecture import describe
+from common import architecture
 from common.vgg import vgg_features
 
 
@@ -18,6 +18,8 @@ class Classifier(nn.Module):
     (B, 3, H, W) -> class maps (B, C, h, w), not yet rectified; their global average is the logit of a class.
     h and w are H / 8 and W / 8, for the usual output stride. Parameters have the names of the published checkpoints.
     """
+
+    description = ClassifierArch
 
     def __init__(self, arch: ClassifierArch):
         super().__init__()
@@ -151,21 +153,17 @@ class FBRClassifier(Classifier):
         return FBROutput(self.extra_convs_3[1](features), features, foreground, background, segmentation)
 
 
-NETWORKS = {"classifier": Classifier, "iam": IntegralAttention}
-
-
 def build(**arch: Any) -> Classifier:
-    """Build the network that a weight file's `arch` describes, the fields of ClassifierArch by name.
+    """Build the network that a weight file's `arch` describes, the fields of its `network`'s description by name.
 
     Raises InputError if it describes no such network.
     """
-    description = describe(arch, dict.fromkeys(NETWORKS, ClassifierArch), "network")
-    return NETWORKS[description.network](description)
+    return architecture.build(arch, NETWORKS, "network")
 
 
 def build_fbr(heads: dict[str, Any], **arch: Any) -> FBRClassifier:
     """Build the classifier with FBR's heads, given by the arguments of FBRClassifier by name. Raises as `build`."""
-    return FBRClassifier(describe(arch, {"classifier": ClassifierArch}, "network"), **heads)
+    return FBRClassifier(architecture.describe(arch, {"classifier": ClassifierArch}, "network"), **heads)
 
 
 def parameter_groups(model: nn.Module, lr: float) -> list[dict]:

@@ -5,14 +5,16 @@ Writes <out>/weights.pth and <out>/attention/<id>_<class>.png, the targets of cl
 
 from argparse import ArgumentParser, Namespace
 
-from cls.arguments import training_parser
+from cls.arguments import add_network_argument, training_parser
 from common.dataset import DataSet, reads
 from stages.command import main
 
 
 def parser() -> ArgumentParser:
     """Parser of the command's arguments."""
-    return training_parser(__doc__)
+    parser = training_parser(__doc__)
+    add_network_argument(parser, "classifier")
+    return parser
 
 
 def run(args: Namespace) -> str:
@@ -27,8 +29,9 @@ def run(args: Namespace) -> str:
     dataset = DataSet(args.data)
     items = dataset.split(args.split, labelled=True)
     images = TrainingImages(dataset, items, args.input_size, args.seed)
-    model, optimizer, device = engine.start(args, "classifier", dataset.classes)
-    attention = AttentionAccumulator(items, len(dataset.classes), args.input_size // args.output_stride).to(device)
+    model, optimizer, device = engine.start(args, dataset.classes)
+    side = args.input_size // model.arch.output_stride
+    attention = AttentionAccumulator(items, len(dataset.classes), side).to(device)
     state = {"attention": attention}
 
     with Run(args, model, optimizer, images, device, epochs=args.epochs, state=state) as run:

@@ -26,6 +26,7 @@ WEIGHTS = {  # of the losses
 def parser() -> ArgumentParser:
     """Parser of the command's arguments."""
     parser = training_parser(__doc__)
+    parser.set_defaults(network="classifier")  # the one that has these heads
     for name, (weight, meaning) in WEIGHTS.items():
         parser.add_argument(f"--{name}-weight", type=non_negative_float, default=weight, help=f"of the loss: {meaning}")
     parser.add_argument(
@@ -131,7 +132,7 @@ def run(args: Namespace) -> str:
     side = args.input_size // args.output_stride
     images = RegionImages(dataset, items, args.input_size, args.seed, side, tuple(extra_parts(args).values()))
     build = partial(build_fbr, heads_of(args))
-    model, optimizer, device = engine.start(args, "classifier", dataset.classes, build)
+    model, optimizer, device = engine.start(args, dataset.classes, build)
     attention = AttentionAccumulator(items, len(dataset.classes), side).to(device)
     bank = NROIBank(model.width, args.bank_size).to(device)
     state = {"attention": attention, "bank": bank}

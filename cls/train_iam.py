@@ -6,7 +6,7 @@ Writes <out>/weights.pth; cls.infer makes the OA-CAMs with it.
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from cls.arguments import training_parser
+from cls.arguments import add_network_argument, training_parser
 from common.dataset import DataSet, reads
 from common.maps import require_maps
 from stages.command import main
@@ -15,6 +15,7 @@ from stages.command import main
 def parser() -> ArgumentParser:
     """Parser of the command's arguments."""
     parser = training_parser(__doc__)
+    add_network_argument(parser, "iam")
     parser.add_argument("--attention", type=Path, required=True, help="accumulated maps, <cls.train's out>/attention")
     return parser
 
@@ -30,9 +31,9 @@ def run(args: Namespace) -> str:
     dataset = DataSet(args.data)
     items = dataset.split(args.split, labelled=True)
     require_maps(args.attention, items)
-    side = args.input_size // args.output_stride
+    model, optimizer, device = engine.start(args, dataset.classes)
+    side = args.input_size // model.arch.output_stride
     images = AttentionTargets(dataset, items, args.input_size, args.seed, args.attention, side)
-    model, optimizer, device = engine.start(args, "iam", dataset.classes)
 
     with Run(args, model, optimizer, images, device, epochs=args.epochs) as run:
         for iteration, batch in run:

@@ -5,6 +5,8 @@ foreign weight file with wrong or huge sizes.
 """
 
 import dataclasses
+from argparse import Namespace
+from pkgutil import resolve_name
 from typing import Any
 
 from stages.files import InputError
@@ -98,15 +100,30 @@ class Trunk(Architecture):
     output_stride: int = one_of(8, 4)
 
 
+def arguments_of(args: Namespace, network: str) -> dict[str, Any]:
+    """The arguments of a command that the description of a network, "module:class", has as fields: {name: value}."""
+    fields = dataclasses.fields(resolve_name(network).description)
+    return {field.name: getattr(args, field.name) for field in fields if field.name in args}
+
+
+def build(arch: dict[str, Any], networks: dict[str, str], key: str) -> Any:
+    """Build the network that the `arch` of a weight file describes, a torch.nn.Module.
+
+    `networks` maps each value of arch[key] to its network, "module:class"; the attribute `description` of the class is
+    that of its argument. Raises InputError as `describe`.
+    """
+    kind = _kind_of(arch, networks, key)
+    network = resolve_name(networks[kind])
+    return network(describe(arch, {kind: network.description}, key))
+
+
 def describe(arch: dict[str, Any], kinds: dict[str, type[Architecture]], key: str) -> Architecture:
     """Description from the `arch` of a weight file; fields that an older file lacks get their defaults.
 
     `kinds` maps each value of arch[key] to its class. Raises InputError if arch[key] is none of them, a field without
     default is missing, a name is unknown, or a value is not one that its field takes.
     """
-    kind = arch.get(key) if isinstance(arch, dict) else None
-    if type(kind) is not str or kind not in kinds:
-        raise InputError(f"expected as its arch.{key} {' or '.join(kinds)}, found {' '.join(repr(kind).split()):.60}")
+    kind = _kind_of(arch, kinds, key)
     fields = {field.name: field for field in dataclasses.fields(kinds[kind])}
     for name in arch:
         if name not in fields:
@@ -115,3 +132,11 @@ def describe(arch: dict[str, Any], kinds: dict[str, type[Architecture]], key: st
         if field.default is dataclasses.MISSING and name not in arch:
             raise InputError(f"expected the number of {name} in the arch of a {kind}, found {' '.join(arch):.60}")
     return kinds[kind](**arch)
+
+
+def _kind_of(arch, kinds, key):
+    """arch[key]. Raises InputError if it is none of `kinds`."""
+    kind = arch.get(key) if isinstance(arch, dict) else None
+    if type(kind) is not str or kind not in kinds:
+        raise InputError(f"expected as its arch.{key} {' or '.join(kinds)}, found {' '.join(repr(kind).split()):.60}")
+    return kind

@@ -6,16 +6,16 @@ and `lattice`, ours in PyTorch.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stages.arguments import positive_float
+from stages.arguments import natural, positive_float, positive_int
 from stages.files import InputError
 from stages.parallel import machine_memory
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
+    from argparse import ArgumentParser, Namespace
 
     import torch
 
@@ -62,8 +62,20 @@ def choose_backend(backend: str, device_type: str = "cpu") -> str:
     return "pydensecrf"
 
 
-def add_memory_argument(parser: ArgumentParser) -> None:
-    """--crf-memory: how much the processes of a CRF on the CPU take."""
+def add_crf_arguments(parser: ArgumentParser, parameters: dict[str, Any]) -> None:
+    """Add --crf-…: `parameters` of dense_crf with these defaults, the backend, and the memory on a CPU."""
+    for name, value in parameters.items():
+        number = positive_int if "_s" in name else natural  # a standard deviation, or iterations and weights
+        parser.add_argument(
+            f"--crf-{name.replace('_', '-')}", type=number, default=value, help="of the CRF, as published"
+        )
+    parser.add_argument(
+        "--crf-backend",
+        choices=BACKENDS,
+        default="auto",
+        help="this project's own, which also runs on a GPU, or pydensecrf, on the CPU; auto takes lattice on a GPU, "
+        "and elsewhere pydensecrf if it is installed. The choice is recorded",
+    )
     parser.add_argument(
         "--crf-memory",
         type=positive_float,
@@ -72,6 +84,29 @@ def add_memory_argument(parser: ArgumentParser) -> None:
         help="of memory for the CRF on a CPU, as estimated: as many images at once as fit, if there are cores for them "
         "(default: half of the machine's or the job's, here %(default)s)",
     )
+
+
+def settle_backend(args: Namespace, recorded: dict[str, Any] | None) -> dict[str, str]:
+    """Choose the backend for --crf-backend auto, for `stages.command.main`: the recorded one, else that of --device.
+
+    Raises InputError if there is no such device.
+    """
+    if args.crf_backend != "auto":
+        return {}
+    backend = (recorded or {}).get("crf_backend", "auto")
+    if backend == "auto":  # nothing is recorded, or a stage without a CRF
+        from common import device as devices
+
+        backend = choose_backend("auto", devices.select_device(args.device).type)
+    return {"crf_backend": backend}
+
+
+def stays_on_device(device: torch.device, crf: dict[str, Any] | None) -> bool:
+    """Whether labels are made on the device: on a GPU, but for the CRF of pydensecrf, which runs on the CPU alone.
+
+    `crf`: dense_crf's parameters, `backend` among them, or None.
+    """
+    return device.type == "cuda" and not (crf and crf["backend"] == "pydensecrf")
 
 
 def memory_of(backend: str, pixels: int, classes: int, min_probability: float = 0.0) -> int:

@@ -29,14 +29,25 @@ def add_output_stride_argument(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def add_device_arguments(parser: argparse._ActionsContainer) -> None:
-    """--device, --amp, --workers: for every stage that runs a network."""
+def add_device_argument(parser: argparse._ActionsContainer) -> None:
+    """--device: for every stage that can use a GPU."""
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, …; auto takes a GPU if there is one")
-    precision = "bfloat16 where it is safe; losses stay float32 (default: if the hardware is fast at it)"
-    parser.add_argument("--amp", action=argparse.BooleanOptionalAction, help=precision)
+
+
+def add_device_arguments(parser: argparse._ActionsContainer, amp: bool | None = None) -> None:
+    """--device, --amp, --workers: for every stage that runs a network.
+
+    `amp` is the default: True, False, or None, which is True on hardware that is fast at it.
+    """
+    add_device_argument(parser)
+    precision = "bfloat16 where it is safe; losses stay float32"
+    if amp is None:
+        precision += " (default: if the hardware is fast at it)"
+    parser.add_argument("--amp", action=argparse.BooleanOptionalAction, default=amp, help=precision)
     rounded = "what is left in float32 on a GPU may be multiplied in TF32, with 10 bits of mantissa, in convolutions"
     parser.add_argument("--tf32", action=argparse.BooleanOptionalAction, default=True, help=rounded)
-    workers = min(8, cores()) if cores() > 1 else 0  # on a single core a process of its own would only cost
+    # an eighth of many cores is left to this process; on a single one a process of its own would only cost
+    workers = cores() - cores() // 8 if cores() > 1 else 0
     parser.add_argument("--workers", type=natural, default=workers, help="processes that read and augment images")
     same = (
         "on CUDA only operators that give the same bits each time, where PyTorch has them; slower (a CPU always does)"

@@ -22,10 +22,10 @@ class IRNArch(Architecture):
 
 @dataclass(frozen=True, kw_only=True)
 class IRNResNetArch(IRNArch):
-    """ResNet with `depths` bottlenecks in its stages and a stem of `width` channels; by default ResNet-50."""
+    """ResNet with `blocks` bottlenecks in its stages and a stem of `width` channels; by default ResNet-50."""
 
     backbone: str = one_of("resnet50")
-    depths: tuple[int, ...] = counts(3, 4, 6, 3)
+    blocks: tuple[int, ...] = counts(3, 4, 6, 3)
     width: int = count(64)
 
 

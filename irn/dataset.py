@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -14,12 +14,19 @@ from seg.dataset import TrainingCrops
 
 
 class SeedCrops(TrainingCrops):
-    """Crops of images, resized bicubic, with their seeds at the stride of the network's maps.
+    """Crops of images, resized as irn does, with their seeds at the stride of the network's maps.
 
     As TrainingCrops, but "label" is uint8 (S / 4, S / 4), of each 4x4 pixels that right and below of the middle.
     """
 
-    interpolation = cv2.INTER_CUBIC
+    def resized(self, image: np.ndarray, label: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
+        """Resize an image, bicubic, and its seed, by nearest neighbours, to the nearest whole sides.
+
+        Pillow widens its kernel where it shrinks an image, which OpenCV's bicubic does not: details would be aliased.
+        """
+        size = [max(1, round(side * scale)) for side in reversed(label.shape)]  # width, height
+        image, label = Image.fromarray(image), Image.fromarray(label)
+        return np.asarray(image.resize(size, Image.BICUBIC)), np.asarray(label.resize(size, Image.NEAREST))
 
     def augment(self, image: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> dict[str, Tensor]:
         crop = super().augment(image, label, rng)
@@ -50,8 +57,8 @@ class PaddedImages(Dataset):
         return index, self.dataset.image(self.items[index].id)
 
     def padded_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """(H, W) that an image of `size` is padded to: the crop's or, where it is larger, the next multiple of 16."""
-        return tuple(max(self.crop_size, -(-side // 16) * 16) for side in size)
+        """(H, W) that an image of `size` is padded to: at least the crop's, multiples of 16."""
+        return tuple(-(-max(self.crop_size, side) // 16) * 16 for side in size)
 
     def collate(self, samples: list[tuple[int, np.ndarray]]) -> Padded:
         """Collate images of one padded size."""

@@ -14,7 +14,10 @@ from seg.resnet import ResNet
 
 
 class IRNOutput(NamedTuple):
-    """Logits of class boundaries (B, h, w), and displacements (B, 2, h, w): rows and columns, in pixels of this map."""
+    """Logits of class boundaries (B, h, w), and displacements (B, 2, h, w): rows and columns, in pixels of this map.
+
+    Both are float32, in mixed precision, too.
+    """
 
     boundary: Tensor
     displacement: Tensor
@@ -40,7 +43,7 @@ class ResNetTrunk(ResNet):
     """ResNet as five stages: (B, 3, H, W) -> five feature maps at strides 4, 4, 8, 16, 16."""
 
     def __init__(self, arch: IRNResNetArch):
-        super().__init__(arch.depths, arch.width, "torchvision", strides=(1, 2, 2, 1), dilations=(1, 1, 1, 1))
+        super().__init__(arch.blocks, arch.width, "torchvision", strides=(1, 2, 2, 1), dilations=(1, 1, 1, 1))
         self.out_channels = [arch.width, *(arch.width << stage for stage in (2, 3, 4, 5))]
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -66,11 +69,12 @@ class Layer(nn.Sequential):
 
 
 class IRN(nn.Module):
-    """(B, 3, H, W) -> IRNOutput, at stride 4 of the image: h = ceil(H / 4), w = ceil(W / 4).
+    """(B, 3, H, W) -> IRNOutput, at stride 4 of the image: h = H / 4, w = W / 4.
 
     The trunk `features` is not trained: without gradient, batch norm as it was pretrained. In eval mode the mean
     displacement, over training images (`mean_displacement`, float32 (2,)), is subtracted from the displacements, for
-    only their differences are learned.
+    only their differences are learned. Raises ValueError unless H and W are multiples of 16: other stages would have to
+    be stretched to meet.
     """
 
     def __init__(self, arch: IRNArch):
@@ -94,19 +98,24 @@ class IRN(nn.Module):
         return self
 
     def forward(self, x: Tensor) -> IRNOutput:
-        size = [-(-side // STRIDE) for side in x.shape[2:]]
+        if any(side % 16 for side in x.shape[2:]):
+            raise ValueError(f"expected sides that are multiples of 16, found {tuple(x.shape[2:])}")
+        size = [side // STRIDE for side in x.shape[2:]]
         with torch.no_grad():
             stages = self.features(x)
         boundary = [layer(stage, size) for layer, stage in zip(self.boundary_layers, stages, strict=True)]
-        boundary = self.boundary_head(torch.cat(boundary, 1))[:, 0]
 
         middle = stages[2].shape[2:]  # the coarser stages meet at the third one's stride
         sizes = [size, size, middle, middle, middle]
         found = [layer(*each) for layer, *each in zip(self.displacement_layers, stages, sizes, strict=True)]
         coarse = self.coarse_layer(torch.cat(found[2:], 1), size)
-        displacement = self.displacement_head(self.fine_layer(torch.cat([*found[:2], coarse], 1), size))
+        fine = self.fine_layer(torch.cat([*found[:2], coarse], 1), size)
+
+        with torch.autocast(x.device.type, enabled=False):
+            boundary = self.boundary_head(torch.cat(boundary, 1).float())[:, 0]
+            displacement = self.displacement_head(fine.float())
         if not self.training:
-            displacement = displacement.float() - self.mean_displacement[:, None, None]
+            displacement = displacement - self.mean_displacement[:, None, None]
         return IRNOutput(boundary, displacement)
 
 

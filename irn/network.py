@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     Walked = tuple[Item, tuple[int, int], np.ndarray]
 
 
+BATCH_SIZES = {"cpu": 8, "cuda": 32}  # images: the walk is thousands of small kernels, which few do not fill
+
+
 class Found(NamedTuple):
     """What the network finds in a batch of B images, on its device; h, w: of the padded images, at stride 4.
 
@@ -47,14 +50,15 @@ def walk_parser(doc: str) -> ArgumentParser:
     parser = stage_parser(doc)
     parser.add_argument("--maps", type=Path, required=True, help="folder of class maps (cls.infer)")
     parser.add_argument("--weights", type=Path, required=True, help="weights.pth of irn.train")
-    parser.add_argument("--batch-size", type=positive_int, default=8, help="images at a time, at most")
+    sizes = f"{BATCH_SIZES['cuda']} on a GPU, {BATCH_SIZES['cpu']} on a CPU"
+    parser.add_argument("--batch-size", type=positive_int, help=f"images at a time, at most (default: {sizes})")
     parser.add_argument(
         "--background", type=fraction, default=0.25, help="score of background, as share of the image's largest score"
     )
     parser.add_argument("--radius", type=whole_number(2, 64), default=5, help="of a step, in pixels at stride 4")
     parser.add_argument("--beta", type=positive_float, default=10, help="power of the affinities")
     parser.add_argument("--exponent", type=whole_number(0, 16), default=8, help="2 to this power is how many steps")
-    add_device_arguments(parser)
+    add_device_arguments(parser, amp=False)  # the walk's powers of boundaries make bfloat16's rounding visible
     return parser
 
 
@@ -96,7 +100,7 @@ def find(
     images = PaddedImages(dataset, share, network.arch.crop_size)
     sizes = (images.padded_size(dataset.image_size(item.id)) for item in share)
     # the batches of an uninterrupted run, without the complete ones: rounding depends on the composition of a batch
-    batches = batches_of_one_size(sizes, args.batch_size)
+    batches = batches_of_one_size(sizes, args.batch_size or BATCH_SIZES[device.type])
     batches = (batch for batch in batches if not all(done[index] for index in batch))
     for batch in make_loader(images, batches, args.workers, device, images.collate):
         rectangles = batch.rectangles.to(device, non_blocking=True)
@@ -106,9 +110,9 @@ def find(
             straight = network(normalise(rgb, "torchvision", rectangles))
             mirrored = network(normalise(mirror(rgb, sizes), "torchvision", rectangles))
             map_sizes = [map_size(size) for size in sizes]
-            logits = (straight.boundary.float() + mirror(mirrored.boundary.float(), map_sizes, torch.inf)) / 2
+            logits = (straight.boundary + mirror(mirrored.boundary, map_sizes, torch.inf)) / 2
         items = [share[index] for index in batch.index.tolist()]
-        yield Found(items, sizes, logits.sigmoid(), straight.displacement.float())
+        yield Found(items, sizes, logits.sigmoid(), straight.displacement)
 
 
 def mirror(batch: torch.Tensor, sizes: Sequence[tuple[int, int]], outside: float = 0) -> torch.Tensor:

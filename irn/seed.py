@@ -3,20 +3,31 @@
 Reads <maps>/<id>_<class>.png, writes <out>/<id>.png: 0 background, 1..C, 255 where the two disagree.
 """
 
+from __future__ import annotations
+
 from argparse import ArgumentParser, Namespace
-from typing import Any
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.crf import BACKENDS, add_memory_argument, choose_backend, dense_crf, memory_of
+from common.crf import add_crf_arguments, dense_crf, memory_of, settle_backend, stays_on_device
 from common.dataset import DataSet, Item, reads
-from common.images import IGNORE_INDEX
+from common.images import IGNORE_INDEX, write_indexed
 from common.maps import read_maps
-from pseudo.labels import label_parser, runner
-from stages.arguments import fraction, natural, positive_int
+from common.network_arguments import add_device_argument
+from pseudo.labels import label_parser, runner, work_of
+from stages.arguments import fraction
 from stages.command import main
 from stages.files import InputError
-from stages.parallel import MemoryLimit
+from stages.parallel import MemoryLimit, cores, for_each
+
+if TYPE_CHECKING:
+    import torch
+
+    Array = np.ndarray | torch.Tensor
 
 CRF = {  # of labels, as published; for predictions there are others, common.crf.DEFAULTS
     "iterations": 10,
@@ -46,26 +57,46 @@ def refine_seed(
     """
     if any(map_.shape != image.shape[:2] for map_ in maps.values()):
         raise ValueError("image and maps must have the same size")
-    classes = sorted(maps)
-    scores = np.empty((1 + len(classes), *image.shape[:2]), np.float32)  # of the background first
-    for row, cls in zip(scores[1:], classes):
+    both = cut_twice(maps, image.shape[:2], strict, loose)
+    return agreement(after_crf(image, both, len(maps), confidence, **crf), maps)
+
+
+def cut_twice(maps: dict[int, np.ndarray], size: tuple[int, int], strict: float, loose: float) -> np.ndarray:
+    """Cut the maps of an image of `size` (H, W) at both backgrounds, see refine_seed: uint8 (2, H, W).
+
+    0 is background, 1 the lowest class, 2 the next, ….
+    """
+    scores = np.empty((1 + len(maps), *size), np.float32)  # of the background first
+    for row, cls in zip(scores[1:], sorted(maps)):
         np.divide(maps[cls], maps[cls].max() + np.float32(1e-5), out=row)
-    values = np.array([0, *(cls + 1 for cls in classes)], np.uint8)
-
-    def probabilities(background):
+    both = np.empty((2, *size), np.uint8)
+    for label, background in zip(both, (strict, loose)):
         scores[0] = background
-        labels = scores.argmax(0)  # the background wins ties, then the lowest class
-        return label_probabilities(labels, len(scores), confidence)
-
-    both = np.stack([probabilities(strict), probabilities(loose)])
-    strict_label, loose_label = values[dense_crf(image, both, **CRF | crf).argmax(1)]
-    return np.where((strict_label == 0) & (loose_label > 0), np.uint8(IGNORE_INDEX), strict_label)
+        label[:] = scores.argmax(0)  # the background wins ties, then the lowest class
+    return both
 
 
-def label_probabilities(labels: np.ndarray, count: int, confidence: float) -> np.ndarray:
-    """Turn labels int (H, W), 0..count - 1, into float32 (count, H, W): `confidence`, and the rest for the others."""
+def after_crf(image: Array, both: Array, classes: int, confidence: float, **crf: Any) -> Array:
+    """Labels of `cut_twice`, each after the dense CRF: int64 (2, H, W). image: uint8 (H, W, 3); arrays, or tensors."""
+    return dense_crf(image, label_probabilities(both, 1 + classes, confidence), **CRF | crf).argmax(1)
+
+
+def agreement(both: np.ndarray, classes: Iterable[int]) -> np.ndarray:
+    """The seed, see refine_seed, of integer labels (2, H, W), as those of `cut_twice` for maps of these classes."""
+    strict, loose = np.array([0, *(cls + 1 for cls in sorted(classes))], np.uint8)[both]
+    return np.where((strict == 0) & (loose > 0), np.uint8(IGNORE_INDEX), strict)
+
+
+def label_probabilities(labels: Array, count: int, confidence: float) -> Array:
+    """Turn labels uint8 (S, H, W), 0..count - 1, into float32 (S, count, H, W): `confidence`, and the others' share."""
     others = (1 - confidence) / max(1, count - 1)
-    return np.where(labels == np.arange(count)[:, None, None], np.float32(confidence), np.float32(others))
+    if hasattr(labels, "detach"):
+        import torch
+
+        result = torch.full((len(labels), count, *labels.shape[1:]), others, device=labels.device)
+        return result.scatter_(1, labels[:, None].long(), confidence)
+    classes = np.arange(count, dtype=np.uint8)[:, None, None]
+    return np.where(labels[:, None] == classes, np.float32(confidence), np.float32(others))
 
 
 def parser() -> ArgumentParser:
@@ -77,34 +108,21 @@ def parser() -> ArgumentParser:
         ("confidence", 0.7, "probability of a pixel's label before the CRF; the image's other labels share the rest"),
     ]:
         parser.add_argument(f"--{name}", type=fraction, default=default, help=meaning)
-    for name, value in CRF.items():
-        number = positive_int if "_s" in name else natural  # a standard deviation, or iterations and weights
-        parser.add_argument(
-            f"--crf-{name.replace('_', '-')}", type=number, default=value, help="of the CRF, as published"
-        )
-    parser.add_argument(
-        "--crf-backend",
-        choices=list(BACKENDS),
-        default="auto",
-        help="this project's own or pydensecrf; auto takes pydensecrf if it is installed. The choice is recorded",
-    )
-    add_memory_argument(parser)
+    add_crf_arguments(parser, CRF)
+    add_device_argument(parser)
     return parser
 
 
-def settle(args: Namespace, recorded: dict[str, Any] | None) -> dict[str, Any]:
-    """Choose the CRF's backend for --crf-backend auto: the recorded one, else the one that this machine has."""
-    if args.crf_backend != "auto":
-        return {}
-    return {"crf_backend": (recorded or {}).get("crf_backend") or choose_backend("auto")}
+def crf_of(args: Namespace) -> dict[str, Any]:
+    """dense_crf's parameters, by name."""
+    return {name: getattr(args, f"crf_{name}") for name in (*CRF, "backend")}
 
 
 def make_label(args: Namespace, dataset: DataSet, item: Item) -> np.ndarray:
     """The refined seed of an image, from the maps of its classes."""
     image = dataset.image(item.id)
     maps = read_maps(args.maps, item, image.shape[:2])
-    crf = {name: getattr(args, f"crf_{name}") for name in (*CRF, "backend")}
-    return refine_seed(image, maps, args.strict, args.loose, args.confidence, **crf)
+    return refine_seed(image, maps, args.strict, args.loose, args.confidence, **crf_of(args))
 
 
 def memory(args: Namespace, dataset: DataSet) -> MemoryLimit:
@@ -120,12 +138,60 @@ def memory(args: Namespace, dataset: DataSet) -> MemoryLimit:
 write_seeds = runner(make_label, maps=["maps"], memory=memory)
 
 
+def read(args: Namespace, dataset: DataSet, items: list[Item]) -> tuple[str, list[int], torch.Tensor, torch.Tensor]:
+    """What a GPU needs for the one image in `items`: its id, the classes with a map, itself and its `cut_twice`."""
+    import torch
+
+    (item,) = items
+    image = dataset.image(item.id)
+    maps = read_maps(args.maps, item, image.shape[:2])
+    both = cut_twice(maps, image.shape[:2], args.strict, args.loose)
+    return item.id, sorted(maps), torch.tensor(image), torch.from_numpy(both)
+
+
+def labels_on_device(
+    args: Namespace, dataset: DataSet, items: list[Item], device: torch.device
+) -> Iterator[tuple[str, list[int], np.ndarray]]:
+    """Yield (id, classes with a map, `after_crf` as uint8) of each image. Meanwhile a GPU computes the next."""
+    from common import device as devices
+    from common.loading import in_order, make_loader
+
+    def labels() -> Iterator[tuple[tuple[str, list[int]], torch.Tensor]]:
+        loader = make_loader(items, in_order(len(items), 1), args.workers, device, partial(read, args, dataset))
+        for id, classes, *tensors in loader:
+            image, both = (each.to(device, non_blocking=True) for each in tensors)
+            yield (id, classes), after_crf(image, both, len(classes), args.confidence, **crf_of(args)).byte()
+
+    for (id, classes), both in devices.pipelined(labels()):
+        yield id, classes, both.numpy()
+
+
+def write(out: Path, found: tuple[str, list[int], np.ndarray]) -> None:
+    """Write the seed of an item of `labels_on_device`."""
+    id, classes, both = found
+    write_indexed(out / f"{id}.png", agreement(both, classes))
+
+
+def write_seeds_on_device(args: Namespace, device: torch.device) -> str:
+    """Write the seeds that are missing, with the CRF on a GPU; returns a summary."""
+    dataset, items, todo = work_of(args, ["maps"])
+    outputs = labels_on_device(args, dataset, todo, device)
+    for _ in for_each(partial(write, args.out), outputs, cores(), args.out.name, len(todo)):
+        pass
+    return f"{len(items)} labels"
+
+
 def run(args: Namespace) -> str:
     """Write the seeds that are missing; returns a summary."""
+    from common import device as devices
+
     if args.loose > args.strict:
         raise InputError(f"--loose {args.loose}: expected at most --strict {args.strict}")
+    device = devices.select_device(args.device)
+    if stays_on_device(device, crf_of(args)):
+        return write_seeds_on_device(args, device)
     return write_seeds(args)
 
 
 if __name__ == "__main__":
-    main(parser(), run, reads=reads("images"), settle=settle)
+    main(parser(), run, reads=reads("images"), settle=settle_backend)

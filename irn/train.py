@@ -72,7 +72,7 @@ def parser() -> ArgumentParser:
     add_save_arguments(parser)
     resnet = parser.add_argument_group("size of a resnet50")
     resnet.add_argument(
-        "--blocks", type=positive_int, nargs=4, default=list(IRNResNetArch.depths), help="in its stages"
+        "--blocks", type=positive_int, nargs=4, default=list(IRNResNetArch.blocks), help="in its stages"
     )
     resnet.add_argument("--width", type=positive_int, default=IRNResNetArch.width, help="channels of ResNet's stem")
     vgg = parser.add_argument_group("size of a vgg16")
@@ -87,7 +87,7 @@ def architecture(args: Namespace) -> dict[str, Any]:
     """Arguments of irn.model.build, by name."""
     arch = {"backbone": args.backbone, "branch_width": args.branch_width, "crop_size": args.crop_size}
     if args.backbone == "resnet50":
-        return {**arch, "depths": args.blocks, "width": args.width}
+        return {**arch, "blocks": args.blocks, "width": args.width}
     sizes = {"channels": args.channels, "depths": args.depths, "batch_norm": args.batch_norm}
     return {**arch, **sizes, "output_stride": args.output_stride}
 

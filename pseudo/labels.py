@@ -60,12 +60,21 @@ def main(
     command.main(parser, run, reads=selection_of(*reads))
 
 
-def _write_labels(make_label, maps, memory, args):
+def work_of(args: Namespace, maps: Sequence[str]) -> tuple[DataSet, list[Item], list[Item]]:
+    """The data set, the split's images, and those of this process's share that have no <out>/<id>.png yet.
+
+    `maps` as for `runner`. Raises InputError as it does.
+    """
     dataset = DataSet(args.data)
     items = dataset.split(args.split, labelled=True)
     for name in maps:
         require_maps(getattr(args, name), items)
     todo = [item for item in distributed.shard(items) if not is_complete(args.out / f"{item.id}.png")]
+    return dataset, items, todo
+
+
+def _write_labels(make_label, maps, memory, args):
+    dataset, items, todo = work_of(args, maps)
     limits = memory and memory(args, dataset)
     write = partial(_write, make_label, args, dataset)
     for _ in for_each(write, todo, args.workers, args.out.name, memory=limits):

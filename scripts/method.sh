@@ -72,12 +72,13 @@ image_level() { # from a trained classifier, RUN/cls, to the second round withou
     )
 }
 
-instances() { # after irn: the instances of its maps, RUN/image_level/instances, and their AP
+instances() { # after irn: the instances of its maps, RUN/image_level/instances, and their AP, without void pixels and with
     (
         RUN=$RUN/image_level
         scripts/irn_instances.sh "${IRN_INSTANCES[@]}"
-        $LAUNCH_LABELS seg.evaluate_instances --data "$DATA" --split "$EVAL_TRAIN" --pred "$RUN/instances" \
-            --out "$RUN/scores/instances" >/dev/null
+        score=(seg.evaluate_instances --data "$DATA" --split "$EVAL_TRAIN" --pred "$RUN/instances")
+        $LAUNCH_LABELS "${score[@]}" --out "$RUN/scores/instances" >/dev/null
+        $LAUNCH_LABELS "${score[@]}" --out "$RUN/scores/instances_void" --void background >/dev/null
     )
 }
 

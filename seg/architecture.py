@@ -4,6 +4,11 @@ from dataclasses import dataclass
 
 from common.architecture import Architecture, Trunk, count, counts, names, one_of
 
+NETWORKS = {  # --backbone: "module:class"
+    "resnet101": "seg.deeplab:DeepLabResNet101",
+    "vgg16": "seg.deeplab:DeepLabVGG16",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class DeepLabArch(Architecture):
@@ -21,10 +26,10 @@ class DeepLabArch(Architecture):
 
 @dataclass(frozen=True, kw_only=True)
 class DeepLabResNetArch(DeepLabArch):
-    """ResNet with `depths` bottlenecks in its stages and a stem of `width` channels; by default ResNet-101."""
+    """ResNet with `blocks` bottlenecks in its stages and a stem of `width` channels; by default ResNet-101."""
 
     backbone: str = one_of("resnet101")
-    depths: tuple[int, ...] = counts(3, 4, 23, 3)
+    blocks: tuple[int, ...] = counts(3, 4, 23, 3)
     width: int = count(64)
 
 

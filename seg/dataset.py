@@ -21,8 +21,6 @@ class TrainingCrops(Dataset):
     mean in common.preprocess.normalise, and has the label 255. Raises InputError if an image of the list has no label.
     """
 
-    interpolation = cv2.INTER_LINEAR  # of the images
-
     def __init__(
         self,
         dataset: DataSet,
@@ -54,13 +52,16 @@ class TrainingCrops(Dataset):
         label = self.dataset.checked_label(self.label_path(item), item.id)
         return {**self.augment(image, label, np.random.default_rng([self.seed, position])), "index": index}
 
-    def augment(self, image: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> dict[str, torch.Tensor]:
-        """Scale, crop, flip and pad an image uint8 (H, W, 3) and its label uint8 (H, W), by nearest neighbours."""
-        scale = rng.choice(self.scales)
+    def resized(self, image: np.ndarray, label: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
+        """Resize an image, bilinear, and its label, by nearest neighbours, to sides rounded down, as published."""
         height, width = (max(1, int(side * scale)) for side in label.shape)
-        image = cv2.resize(image, (width, height), interpolation=self.interpolation)
-        label = cv2.resize(label, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+        return image, cv2.resize(label, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
 
+    def augment(self, image: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+        """Scale, crop, flip and pad an image uint8 (H, W, 3) and its label uint8 (H, W)."""
+        image, label = self.resized(image, label, rng.choice(self.scales))
+        height, width = label.shape
         size = self.crop_size
         top = rng.integers(max(height - size, 0) + 1)
         left = rng.integers(max(width - size, 0) + 1)

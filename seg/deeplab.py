@@ -14,11 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from common.architecture import describe
+from common import architecture
 from common.images import IGNORE_INDEX
 from common.losses import Loss
 from common.vgg import vgg_features
-from seg.architecture import DeepLabResNetArch, DeepLabVGGArch
+from seg.architecture import NETWORKS, DeepLabResNetArch, DeepLabVGGArch
 from seg.resnet import ResNet
 
 
@@ -59,8 +59,10 @@ class ASPP(nn.Module):
 class DeepLabResNet101(ResNet):
     """(B, 3, H, W) -> logits (B, C + 1, ~H/8, ~W/8); class 0 is the background."""
 
+    description = DeepLabResNetArch
+
     def __init__(self, arch: DeepLabResNetArch):
-        super().__init__(arch.depths, arch.width, arch.convention)
+        super().__init__(arch.blocks, arch.width, arch.convention)
         self.arch = arch
         initialise_convolutions(self)
         self.aspp = ASPP(self.out_channels, arch.classes + 1, arch.rates)
@@ -74,6 +76,8 @@ class DeepLabVGG16(nn.Module):
 
     VGG16 with pools 4 and 5 at stride 1 and dilated conv5.
     """
+
+    description = DeepLabVGGArch
 
     def __init__(self, arch: DeepLabVGGArch):
         super().__init__()
@@ -129,17 +133,12 @@ def resize(x: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
 
-NETWORKS = {"resnet101": DeepLabResNet101, "vgg16": DeepLabVGG16}
-DESCRIPTIONS = {"resnet101": DeepLabResNetArch, "vgg16": DeepLabVGGArch}
-
-
 def build(**arch: Any) -> DeepLabResNet101 | DeepLabVGG16:
     """Build the network that a weight file's `arch` describes, the fields of its `backbone`'s description by name.
 
     Raises InputError if it describes no such network.
     """
-    description = describe(arch, DESCRIPTIONS, "backbone")
-    return NETWORKS[description.backbone](description)
+    return architecture.build(arch, NETWORKS, "backbone")
 
 
 def multi_scale_loss(outputs: list[torch.Tensor], label: torch.Tensor) -> list[Loss]:

@@ -4,9 +4,14 @@ Prints AP in percent, for each class and as the mean over the classes that the g
 <out>/scores.json. The rule is PASCAL VOC's for boxes, applied to masks as in ChainerCV: the detections of a class in an
 image, by descending score, each go to the object of the class with the largest IoU if that reaches the threshold; an
 object's first one is right. Over all images by descending score, AP is the area under precision over recall, with
-precision made monotone (not its mean at 11 points). Unlike there, pixels that are 255 in SegmentationClass or
-InstanceMasks count nowhere; a detection or an object without other pixels is none. Objects that VOC calls 'difficult'
-are not told apart: its masks do not mark them.
+precision made monotone (not its mean at 11 points). Objects that VOC calls 'difficult' are not told apart: its masks do
+not mark them.
+
+Two things differ from ChainerCV, by which AP is published. Pixels that are 255 in SegmentationClass or InstanceMasks,
+such as the outlines of VOC's objects, count nowhere, and a detection or an object without other pixels is none; there
+they are no object, so that AP is lower: --void background. Detections of equal score, most of them at 1, which every
+image's best has, keep the order of list and file; there NumPy's unstable sort puts them in another one on each kind of
+processor.
 
 COCO's rule gives a detection whose best object is taken the next best that reaches the threshold; here it is wrong.
 Both agree where no detection overlaps two objects of its class, but for COCO's precision at fixed recalls.
@@ -46,6 +51,12 @@ def parser() -> ArgumentParser:
         default=[0.25, 0.5, 0.7, 0.75],
         metavar="IOU",
         help="the least IoU of a right detection",
+    )
+    parser.add_argument(
+        "--void",
+        choices=["ignore", "background"],
+        default="ignore",
+        help="pixels that are 255 in the ground truth: they count nowhere, or are no object, as in published numbers",
     )
     add_workers_argument(parser)
     return parser
@@ -95,7 +106,7 @@ def average_precision(right: np.ndarray, objects: int) -> float:
 
 
 def objects_of(dataset: DataSet, id: str) -> tuple[np.ndarray, np.ndarray, dict[int, int]]:
-    """The objects in the ground truth of an image: numbers, uint8 (H, W), pixels that count, bool (H, W), and classes.
+    """The objects in the ground truth of an image: numbers, uint8 (H, W), void pixels, bool (H, W), and classes.
 
     The classes are {number: 0-based class}. Raises InputError if InstanceMasks and SegmentationClass contradict.
     """
@@ -107,13 +118,14 @@ def objects_of(dataset: DataSet, id: str) -> tuple[np.ndarray, np.ndarray, dict[
             raise InputError(f"{dataset.instances_path(id)}: {expected}, found {' '.join(map(str, values))}")
         if values:
             classes[number] = values[0] - 1
-    return instances, (truth != IGNORE_INDEX) & (instances != IGNORE_INDEX), classes
+    return instances, (truth == IGNORE_INDEX) | (instances == IGNORE_INDEX), classes
 
 
 def compare(args: Namespace, dataset: DataSet, place_and_item: tuple[int, Item]) -> Detections:
     """Detections of one image, and how many objects it has."""
     place, (id, _) = place_and_item
-    instances, counts, classes = objects_of(dataset, id)
+    instances, void, classes = objects_of(dataset, id)
+    counts = ~void if args.void == "ignore" else np.ones_like(void)
     numbers, entries = read_instances(dataset, args.pred, id)
     visible = set(np.unique(numbers[counts]).tolist())
     entries = [entry for entry in entries if entry["number"] in visible]

@@ -171,8 +171,3 @@ def to_probabilities(scores: np.ndarray) -> None:
 
     for start in range(0, len(scores), ROWS):
         scores[start : start + ROWS] = softmax(scores[start : start + ROWS], axis=2)
-
-
-def stays_on_device(device: torch.device, crf: dict[str, Any] | None) -> bool:
-    """Whether labels are made on the device: on a GPU, but for the CRF of pydensecrf, which runs on the CPU alone."""
-    return device.type == "cuda" and not (crf and crf["backend"] == "pydensecrf")

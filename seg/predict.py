@@ -18,11 +18,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common.crf import DEFAULTS, add_memory_argument, choose_backend, memory_of
+from common.crf import DEFAULTS, add_crf_arguments, memory_of, settle_backend, stays_on_device
 from common.dataset import DataSet, Item, reads
 from common.images import is_complete, read_indexed, write_indexed
 from common.network_arguments import add_device_arguments
 from common.photographs import Photograph, PhotographFolder, describe, read_photograph, scan, write_names
+from seg.architecture import NETWORKS
 from seg.inference import (
     batches_of_one_size,
     enlarged,
@@ -31,10 +32,9 @@ from seg.inference import (
     load_deeplab,
     logits_of,
     logits_on_cpu,
-    stays_on_device,
 )
 from stages import distributed
-from stages.arguments import fraction, natural, positive_int, scale
+from stages.arguments import fraction, positive_int, scale
 from stages.command import main, stage_parser
 from stages.files import InputError, atomic
 from stages.fingerprints import Selection
@@ -64,7 +64,7 @@ def parser() -> ArgumentParser:
         help="with --images: the network sees what has a longer side than N pixels shrunk to that",
     )
     parser.add_argument("--weights", type=Path, required=True, help="of seg.train, or a published DeepLab-v2")
-    parser.add_argument("--backbone", choices=["resnet101", "vgg16"], help="checked against the weights, if given")
+    parser.add_argument("--backbone", choices=list(NETWORKS), help="checked against the weights, if given")
     parser.add_argument(
         "--pyramid", type=scale, nargs="*", help="scales beside 1 at which the network runs (default: as in training)"
     )
@@ -76,39 +76,21 @@ def parser() -> ArgumentParser:
         help="images of one size at a time, at most",
     )
     parser.add_argument("--crf", action="store_true", help="dense CRF on the probabilities, as the paper does")
-    for name, value in DEFAULTS.items():
-        number = positive_int if "_s" in name else natural  # a standard deviation, or iterations and weights
-        parser.add_argument(
-            f"--crf-{name.replace('_', '-')}", type=number, default=value, help="of the CRF, as published"
-        )
+    add_crf_arguments(parser, DEFAULTS)
     parser.add_argument(
         "--crf-min-probability",
         type=fraction,
         default=0.0,
         help="leaves out of the CRF each class whose probability exceeds this nowhere in the image (default: exact)",
     )
-    parser.add_argument(
-        "--crf-backend",
-        choices=["auto", "lattice", "pydensecrf"],
-        default="auto",
-        help="this project's own, which also runs on a GPU, or pydensecrf, on the CPU; auto takes lattice on a GPU, "
-        "and elsewhere pydensecrf if it is installed. The choice is recorded",
-    )
-    add_memory_argument(parser)
     add_device_arguments(parser)
     parser.set_defaults(workers=min(4, cores()) if cores() > 1 else 0)  # few, because the CRF needs the cores
     return parser
 
 
 def settle(args: Namespace, recorded: dict[str, Any] | None) -> dict[str, Any]:
-    """Choose the CRF's backend for --crf-backend auto: the recorded one, else the one that this machine has."""
-    if not args.crf or args.crf_backend != "auto":
-        return {}
-    if recorded is not None and recorded.get("crf"):
-        return {"crf_backend": recorded["crf_backend"]}
-    from common import device as devices
-
-    return {"crf_backend": choose_backend("auto", devices.select_device(args.device).type)}
+    """Choose the CRF's backend for --crf-backend auto, where there is a CRF."""
+    return settle_backend(args, recorded) if args.crf else {}
 
 
 def reads_of(args: Namespace) -> dict[str, Selection]:

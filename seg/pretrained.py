@@ -99,7 +99,7 @@ def arch_of(content: dict[str, Any]) -> dict[str, Any] | None:
         "backbone": "resnet101",
         "classes": len(state["aspp.c0.weight"]) - 1,
         "convention": convention_of(content),
-        "depths": [blocks.count(stage) for stage in "2345"],
+        "blocks": [blocks.count(stage) for stage in "2345"],
         "width": len(state["layer1.conv1.conv.weight"]),
     }
 

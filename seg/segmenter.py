@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from common import device as devices
-from common.crf import DEFAULTS, choose_backend
+from common.crf import DEFAULTS, choose_backend, stays_on_device
 from common.photographs import shrunk
 from seg.deeplab import smallest_side
 from seg.inference import (
@@ -17,7 +17,6 @@ from seg.inference import (
     load_deeplab,
     logits_of,
     logits_on_cpu,
-    stays_on_device,
 )
 from stages.files import InputError
 

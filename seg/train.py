@@ -8,8 +8,9 @@ from __future__ import annotations
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from common.architecture import arguments_of
 from common.dataset import DataSet, reads
 from common.network_arguments import (
     add_device_arguments,
@@ -18,7 +19,7 @@ from common.network_arguments import (
     add_seed_argument,
     add_trunk_arguments,
 )
-from seg.architecture import DeepLabArch, DeepLabResNetArch, DeepLabVGGArch
+from seg.architecture import NETWORKS, DeepLabArch, DeepLabResNetArch, DeepLabVGGArch
 from stages import distributed
 from stages.arguments import natural, non_negative_float, positive_float, positive_int, scale
 from stages.command import main, stage_parser
@@ -34,9 +35,7 @@ def parser() -> ArgumentParser:
     """Parser of the command's arguments, with the paper's values as defaults."""
     parser = stage_parser(__doc__)
     parser.add_argument("--labels", type=Path, required=True, help="folder of training labels <id>.png")
-    parser.add_argument(
-        "--backbone", choices=["resnet101", "vgg16"], default="resnet101", help="paper 4.1, Tables 1 and 2"
-    )
+    parser.add_argument("--backbone", choices=list(NETWORKS), default="resnet101", help="paper 4.1, Tables 1 and 2")
     parser.add_argument(
         "--convention",
         choices=["torchvision", "caffe"],
@@ -76,7 +75,7 @@ def parser() -> ArgumentParser:
         "--blocks",
         type=positive_int,
         nargs=4,
-        default=list(DeepLabResNetArch.depths),
+        default=list(DeepLabResNetArch.blocks),
         help="in each of ResNet's four stages",
     )
     resnet.add_argument("--width", type=positive_int, default=DeepLabResNetArch.width, help="channels of ResNet's stem")
@@ -94,22 +93,13 @@ def parser() -> ArgumentParser:
     return parser
 
 
-def architecture(args: Namespace, classes: Sequence[str]) -> dict[str, Any]:
-    """Arguments of seg.deeplab.build, by name."""
-    arch = {"backbone": args.backbone, "classes": len(classes), "class_names": classes}
-    arch |= {"convention": args.convention, "rates": args.rates}
-    if args.backbone == "resnet101":
-        return {**arch, "depths": args.blocks, "width": args.width}
-    sizes = {"channels": args.channels, "depths": args.depths, "batch_norm": args.batch_norm}
-    return {**arch, **sizes, "output_stride": args.output_stride, "fc_channels": args.fc_channels}
-
-
 def build_model(args: Namespace, classes: Sequence[str]) -> tuple[MultiScale, list[str]]:
     """Build the multi-scale network with its initial weights; returns also the missing keys, initialised at random."""
     from seg.deeplab import MultiScale, build, freeze_batch_norm
     from seg.pretrained import load_init, unused_tensors
 
-    model = MultiScale(build(**architecture(args, classes)), args.pyramid)
+    network = build(classes=len(classes), class_names=classes, **arguments_of(args, NETWORKS[args.backbone]))
+    model = MultiScale(network, args.pyramid)
     missing_keys = list(model.base.state_dict())
     if args.init:
         missing_keys = load_init(model, args.init)

@@ -1,6 +1,7 @@
 """One function over many images, on all cores."""
 
 import os
+import re
 import signal
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -16,7 +17,8 @@ from stages.arguments import natural
 from stages.errors import WorkerKilled
 from stages.progress import progress_bar
 
-CGROUPS, OWN_CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")  # of Linux
+MEMORY = Path("/proc/meminfo")  # of Linux
+CGROUPS, OWN_CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
 def cores():
@@ -35,6 +37,18 @@ def machine_memory():
         with suppress(OSError, ValueError):  # there is no such file, or it says "max"
             total = min(total, int(path.read_text()))
     return total
+
+
+def spare_memory():
+    """Bytes that this process may keep to save work: a quarter of the free memory, 0 where that is not known.
+
+    The processes that torchrun starts on a machine share it.
+    """
+    try:
+        (free,) = re.findall(r"^MemAvailable: +(\d+) kB$", MEMORY.read_text(), re.MULTILINE)
+    except (OSError, ValueError):  # another system
+        return 0
+    return min(1024 * int(free), machine_memory()) / 4 / distributed.LOCAL_WORLD_SIZE
 
 
 def _memory_limits():

@@ -195,7 +195,7 @@ CLASSIFIERS = [
     *SIZES,
     (content(lambda c: {**c, "arch": 5}), "expected"),
     (content(lambda _: {"arch": {"backbone": "vgg16", "classes": 3}}), "expected weights of cls.train"),
-    *((arch(network=value), "arch.network classifier or iam") for value in ("yeti", ["iam"], None, 3)),
+    *((arch(network=value), "expected as its arch.network ") for value in ("yeti", ["iam"], None, 3)),
     (arch(nodes=-1), "arch.nodes a whole number"),
     (arch(input_size="64"), "arch.input_size a whole number"),
     (arch(glore=1), "arch.glore true or false"),
@@ -204,7 +204,7 @@ CLASSIFIERS = [
 ]
 DEEPLABS = [
     *SIZES,
-    *((arch(backbone=value), "arch.backbone resnet101 or vgg16") for value in ("yeti", ["vgg16"], None, 3)),
+    *((arch(backbone=value), "expected as its arch.backbone ") for value in ("yeti", ["vgg16"], None, 3)),
     (arch(rates=[0]), "arch.rates 1 to 16 whole numbers"),
     (arch(convention="yeti"), "arch.convention torchvision or caffe"),
     (arch(fc_channels=-1), "arch.fc_channels a whole number"),

@@ -9,6 +9,7 @@ import argparse
 import importlib.util
 import json
 import os
+import re
 import runpy
 import shlex
 import shutil
@@ -32,6 +33,11 @@ ACTIONS = runpy.run_path(Path(__file__).with_name("damage.py"))  # what a case m
 
 write_coco = runpy.run_path(Path(__file__).parent / "data/made_coco.py")["write_coco"]
 
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = {path: path.read_text() for package in ROOT.glob("*/__init__.py") for path in package.parent.glob("*.py")}
+FOUND = sorted(  # every command
+    f"{path.parent.name}.{path.stem}" for path, text in SOURCES.items() if "__main__" in text and "parser" in text
+)
 TABLES = runpy.run_path(Path(__file__).parent / "bad_input/commands.py")
 COMMANDS, READS, DAMAGED, OTHERS = (TABLES[name] for name in ("COMMANDS", "READS", "DAMAGED", "OTHERS"))
 OUT_FILES = {"seg.export_voc_server": "tgz", "report.collect": "jsonl", "report.study": "md", "report.gallery": "png"}
@@ -244,8 +250,29 @@ def parser_of(command, run):
     return caught.value.args[0]
 
 
-def arguments(place, command, more=""):
-    return [part.replace("@", f"{place}/") for part in shlex.split(f"{COMMANDS[command]} {more}")]
+def options_of(command, run):
+    """{option: argparse's action}, from the command's parser."""
+    return {action.option_strings[0]: action for action in parser_of(command, run)._actions if action.option_strings}
+
+
+def words_of(command, options):
+    """Arguments of a command: the table's; of another command those that its options have in the table.
+
+    Commands of the same package come first.
+    """
+    if command in COMMANDS:
+        return COMMANDS[command]
+    known = {}
+    for other in sorted(COMMANDS, key=lambda other: other.partition(".")[0] != command.partition(".")[0]):
+        for name, values in re.findall(r"(--[\w-]+)((?: (?!--)\S+)*)", COMMANDS[other]):
+            known.setdefault(name, values)
+    if unknown := [name for name, action in options.items() if action.required and name not in known]:
+        pytest.skip(f"tests/bad_input/commands.py does not say what {command} could take as {' '.join(unknown)}")
+    return " ".join(f"{name}{known[name]}" for name in options if name in known)
+
+
+def arguments(place, words):
+    return [part.replace("@", f"{place}/") for part in shlex.split(words)]
 
 
 def snapshot(place):
@@ -288,10 +315,11 @@ def fault(status, stderr, fragment):
     return None
 
 
-def cases_of(command, run):
-    """Yields (more arguments, what is done first, message): what arguments and files make possible, and OTHERS."""
-    options = {action.option_strings[0]: action for action in parser_of(command, run)._actions if action.option_strings}
-    given = shlex.split(COMMANDS[command])
+def cases_of(command, options, given):
+    """Yields (more arguments, what is done first, message): what arguments and files make possible, and OTHERS.
+
+    `options` are the command's, {option: argparse's action}, `given` the words with which it is called.
+    """
     inputs = [name for name, action in options.items() if action.type is Path and name in given and name != "--out"]
     yield "--yeti", [], "unrecognized arguments: --yeti"
     for name in inputs:
@@ -312,7 +340,7 @@ def cases_of(command, run):
         yield f"--out @old.{ending}", [("write", f"old.{ending}/x")], f"old.{ending}"
         if command != "seg.export_voc_server":  # makes the folder
             yield f"--out @none/out.{ending}", [], "none: no such folder"
-    elif "--out" in options:
+    elif command in REPORTS or "--force" in options:  # it writes a folder
         yield "--out @results.jsonl", [], "results.jsonl: expected a folder to write to"
         yield "--out @results.jsonl/out", [], "results.jsonl/out: "
         if command in REPORTS:
@@ -333,12 +361,14 @@ def cases_of(command, run):
     yield from OTHERS.get(command, [])
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", FOUND)
 def test_bad_arguments_and_files_are_refused_and_nothing_is_written(place, run, recwarn, command):
-    for more, damages, fragment in cases_of(command, run):
+    options = options_of(command, run)
+    words = words_of(command, options)
+    for more, damages, fragment in cases_of(command, options, shlex.split(words)):
         with damaged(place, damages):
             before = snapshot(place)
-            status, _, stderr = run(command, arguments(place, command, more))
+            status, _, stderr = run(command, arguments(place, f"{words} {more}"))
             found = fault(status, stderr, fragment) or (snapshot(place) != before and "something was written")
             assert not found, f"{command} {more:.60} {damages}: {found}"
     hidden = (RuntimeWarning, Image.DecompressionBombWarning)  # of runpy; and one that the command itself silences
@@ -348,7 +378,7 @@ def test_bad_arguments_and_files_are_refused_and_nothing_is_written(place, run, 
 @pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
 @pytest.mark.parametrize("command", sorted(COMMANDS.keys() - {"weights.fetch"}))
 def test_without_damage_the_command_works(place, run, command):
-    status, stdout, stderr = run(command, arguments(place, command))
+    status, stdout, stderr = run(command, arguments(place, COMMANDS[command]))
     assert status == 0, stderr
 
 
@@ -356,7 +386,7 @@ def test_without_damage_the_command_works(place, run, command):
 @pytest.mark.parametrize("command, path, more, fragment", TABLES["LOCKED"])
 def test_what_may_not_be_read_or_written_is_named(place, run, command, path, more, fragment):
     (place / path).chmod(0)
-    status, _, stderr = run(command, arguments(place, command, more))
+    status, _, stderr = run(command, arguments(place, f"{COMMANDS[command]} {more}"))
     (place / path).chmod(0o755)
     assert not fault(status, stderr, fragment)
 
@@ -365,28 +395,26 @@ def test_what_may_not_be_read_or_written_is_named(place, run, command, path, mor
 def test_bad_input_in_a_process_of_its_own(place, run_command, command, more, damages, fragment):
     with damaged(place, damages):
         before = snapshot(place)
-        result = run_command(command, *arguments(place, command, more))
+        result = run_command(command, *arguments(place, f"{COMMANDS[command]} {more}"))
         assert not fault(result.returncode, result.stderr, fragment) and snapshot(place) == before
 
 
-def test_every_number_and_name_is_checked_by_its_type(tmp_path, run):
+def test_every_number_and_name_is_checked_by_its_type(run):
+    """Each option refuses what is neither; those of the tables' commands take what OPTIONS says."""
     expected = {}
     for text, names in TABLES["OPTIONS"].items():
         for name in names.split():
             expected.setdefault(name, []).append(text)
-    for command in COMMANDS:
-        for action in parser_of(command, run)._actions:
-            if action.type in (None, Path) or action.choices and action.type is int:
+    for command in FOUND:
+        for name, action in options_of(command, run).items():
+            if action.type in (None, Path):
                 continue
-            name = action.option_strings[0]
-            with pytest.raises(argparse.ArgumentTypeError) as error:
+            with pytest.raises((argparse.ArgumentTypeError, ValueError)) as error:
                 action.type("#")
-            assert str(error.value).removeprefix("expected ").removesuffix(", found '#'") in expected[name], command
+            if command in COMMANDS and name in expected and not action.choices:
+                said = str(error.value).removeprefix("expected ").removesuffix(", found '#'")
+                assert said in expected[name], f"{command} {name}"
 
 
-def test_every_command_is_here():
-    root = Path(__file__).resolve().parents[1]
-    folders = ("cls", "data", "irn", "pseudo", "report", "seg", "weights")
-    files = [path for name in folders for path in (root / name).glob("*.py")]
-    commands = {f"{path.parent.name}.{path.stem}" for path in files if "__main__" in path.read_text()}
-    assert commands == COMMANDS.keys() and OTHERS.keys() | READS.keys() <= commands
+def test_every_command_of_the_tables_is_there():
+    assert COMMANDS.keys() <= set(FOUND) and OTHERS.keys() | READS.keys() | DAMAGED.keys() <= COMMANDS.keys()

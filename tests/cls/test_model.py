@@ -117,8 +117,8 @@ def test_logits_begin_as_those_of_20_classes_whatever_the_number(classes):
 
 
 def test_unknown_network_is_refused():
-    with pytest.raises(InputError, match="classifier or iam, found 'resnet'"):
-        build(network="resnet", classes=3)
+    with pytest.raises(InputError, match="arch.network .*, found 'yeti'"):
+        build(network="yeti", classes=3)
 
 
 IMAGE = torch.randn(2, 3, 64, 96, generator=torch.Generator().manual_seed(0))

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import warnings
+from argparse import Namespace
 from collections import Counter
 from pathlib import Path
 
@@ -11,7 +12,17 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from common.crf import DEFAULTS, choose_backend, dense_crf, lattice_filters, likely_classes, mean_field, memory_of
+from common.crf import (
+    DEFAULTS,
+    choose_backend,
+    dense_crf,
+    lattice_filters,
+    likely_classes,
+    mean_field,
+    memory_of,
+    settle_backend,
+    stays_on_device,
+)
 from common.lattice import LONGEST_ROW
 from stages.files import InputError
 
@@ -269,6 +280,22 @@ def test_without_pydensecrf(monkeypatch, case):
     with pytest.raises(InputError, match="requirements-crf.txt") as error:
         dense_crf(*case, **DEFAULTS, backend="pydensecrf")
     assert "\n" not in str(error.value)
+
+
+def test_auto_is_what_the_folder_was_begun_with(monkeypatch):
+    monkeypatch.setattr("common.crf.choose_backend", lambda backend, device: f"chosen on {device}")
+    args = Namespace(crf_backend="auto", device="cpu")
+    for recorded in (None, {}, {"crf_backend": "auto"}):  # of a stage without a CRF
+        assert settle_backend(args, recorded) == {"crf_backend": "chosen on cpu"}
+    assert settle_backend(args, {"crf_backend": "lattice"}) == {"crf_backend": "lattice"}
+    assert settle_backend(Namespace(crf_backend="lattice"), {"crf_backend": "pydensecrf"}) == {}
+
+
+def test_labels_stay_on_a_gpu_unless_the_crf_is_on_the_cpu():
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    ours, theirs = {"backend": "lattice"}, {"backend": "pydensecrf"}
+    assert [stays_on_device(gpu, crf) for crf in (None, ours, theirs)] == [True, True, False]
+    assert not any(stays_on_device(cpu, crf) for crf in (None, ours, theirs))
 
 
 def test_an_unknown_backend_is_refused():

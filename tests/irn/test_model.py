@@ -15,7 +15,7 @@ from stages.files import InputError
 
 VGG = {"network": "irn", "backbone": "vgg16", "channels": [4, 4, 8, 8, 8], "depths": [1, 1, 1, 1, 1]}
 VGG |= {"batch_norm": True, "branch_width": 4}
-RESNET = {"network": "irn", "backbone": "resnet50", "depths": [2, 2, 1, 1], "width": 8, "branch_width": 4}
+RESNET = {"network": "irn", "backbone": "resnet50", "blocks": [2, 2, 1, 1], "width": 8, "branch_width": 4}
 ARCHS = {"vgg16": VGG, "vgg16 at stride 4": VGG | {"output_stride": 4}, "resnet50": RESNET}
 
 
@@ -40,14 +40,35 @@ def images(*shape):
 
 
 @pytest.mark.parametrize("name", ARCHS)
-@pytest.mark.parametrize("size", [(32, 48), (33, 47), (38, 50), (63, 41)])
-def test_maps_are_at_stride_4_rounded_up(name, size):
+def test_maps_are_at_stride_4(name):
     model = made(name)
-    expected = tuple(-(-side // 4) for side in size)
     for mode in (True, False):
-        boundary, displacement = model.train(mode)(images(2, 3, *size))
-        assert boundary.shape == (2, *expected) and displacement.shape == (2, 2, *expected)
+        boundary, displacement = model.train(mode)(images(2, 3, 32, 48))
+        assert boundary.shape == (2, 8, 12) and displacement.shape == (2, 2, 8, 12)
         assert boundary.isfinite().all() and displacement.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ARCHS)
+@pytest.mark.parametrize("size", [(40, 48), (32, 47), (33, 33)])
+def test_sizes_at_which_the_stages_would_not_meet_are_refused(name, size):
+    with pytest.raises(ValueError, match="multiples of 16, found"):
+        made(name)(images(1, 3, *size))
+
+
+@pytest.mark.parametrize("name", ARCHS)
+@pytest.mark.parametrize("training", [True, False])
+def test_heads_are_float32_in_mixed_precision(name, training):
+    """And so is the subtraction of the mean: the layers before the heads alone round to bfloat16."""
+    model, x = made(name).train(training), images(2, 3, 32, 48)
+    model.mean_displacement.copy_(torch.tensor([0.7, -0.4]))
+    exact = model(x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = model(x)
+    for one, other in zip(found, exact, strict=True):
+        assert one.dtype == torch.float32 and not torch.equal(one, other)
+        shift = 0 if training or one.dim() == 3 else model.mean_displacement[:, None, None]
+        values = (one + shift).detach()
+        assert (values.bfloat16().float() - values).abs().max() > 1e-6 * values.abs().max()
 
 
 @pytest.mark.parametrize("name", ARCHS)
@@ -56,7 +77,7 @@ def test_training_leaves_the_trunk_as_it_is(name):
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     optimizer = torch.optim.SGD(parameter_groups(model, 0.1), 0.1, weight_decay=0.1)
     model.train()
-    boundary, displacement = model(images(2, 3, 35, 42))
+    boundary, displacement = model(images(2, 3, 32, 48))
     (boundary.square().mean() + displacement.square().mean()).backward()
     optimizer.step()
     assert model.training and not any(layer.training for layer in model.features.modules())
@@ -80,7 +101,7 @@ def test_all_that_learns_is_in_one_group_the_displacement_branch_ten_times_as_fa
 
 @pytest.mark.parametrize("name", ARCHS)
 def test_the_mean_displacement_is_subtracted_in_eval_mode_alone(name):
-    model, x = made(name), images(2, 3, 35, 42)
+    model, x = made(name), images(2, 3, 32, 48)
     training, without = model.train()(x), model.eval()(x)
     torch.testing.assert_close(training, without)
     model.mean_displacement.copy_(torch.tensor([1.5, -3]))
@@ -90,31 +111,34 @@ def test_the_mean_displacement_is_subtracted_in_eval_mode_alone(name):
     assert torch.equal(found.displacement, without.displacement - torch.tensor([1.5, -3])[:, None, None])
 
 
-def layer(x, layers, size):
-    """1x1 convolution, group norm, resizing, ReLU, in this order."""
+def layer(x, layers, factor):
+    """1x1 convolution, group norm, resizing by a factor, ReLU, in this order."""
     convolution, norm = layers
     x = F.group_norm(F.conv2d(x, convolution.weight), norm.num_groups, norm.weight, norm.bias)
-    return F.interpolate(x, size=size, mode="bilinear", align_corners=False).clamp(min=0)
+    return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False).clamp(min=0)
+
+
+STRIDES = {"vgg16": (2, 4, 8, 8, 8), "vgg16 at stride 4": (2, 4, 4, 4, 4), "resnet50": (4, 4, 8, 16, 16)}
 
 
 @pytest.mark.parametrize("name", ARCHS)
 def test_branches_are_the_published_ones(name):
-    """Five layers each; in the displacement branch the last three meet at the third stage's size, then all at 1/4."""
-    model = made(name).train()
+    """Five layers each; in the displacement branch the last three meet at the third stage's stride, then all at 4."""
+    model, strides = made(name).train(), STRIDES[name]
     for own in model.modules():
         if isinstance(own, nn.GroupNorm):
             for values in (own.weight.data, own.bias.data):
                 values.uniform_(-1, 1)
-    stages = model.features(images(2, 3, 38, 50))
-    size, middle = (10, 13), stages[2].shape[2:]
-    boundary = [layer(stage, own, size) for stage, own in zip(stages, model.boundary_layers)]
+    stages = model.features(images(2, 3, 32, 48))
+    factors = [stride / 4 for stride in strides]
+    boundary = [layer(stage, own, each) for stage, own, each in zip(stages, model.boundary_layers, factors)]
     boundary = F.conv2d(torch.cat(boundary, 1), model.boundary_head.weight, model.boundary_head.bias)
-    sizes = [size, size, middle, middle, middle]
-    parts = [layer(stage, own, each) for stage, own, each in zip(stages, model.displacement_layers, sizes)]
-    coarse = layer(torch.cat(parts[2:], 1), model.coarse_layer, size)
-    fine = layer(torch.cat([*parts[:2], coarse], 1), model.fine_layer, size)
+    factors[2:] = [stride / strides[2] for stride in strides[2:]]
+    parts = [layer(stage, own, each) for stage, own, each in zip(stages, model.displacement_layers, factors)]
+    coarse = layer(torch.cat(parts[2:], 1), model.coarse_layer, strides[2] / 4)
+    fine = layer(torch.cat([*parts[:2], coarse], 1), model.fine_layer, 1)
     expected = boundary[:, 0], F.conv2d(fine, model.displacement_head.weight)
-    torch.testing.assert_close(tuple(model(images(2, 3, 38, 50))), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(tuple(model(images(2, 3, 32, 48))), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_both_branches_see_all_five_stages():
@@ -165,7 +189,7 @@ def torchvision_resnet(depths, width):
 
 
 def test_torchvisions_resnet_gives_the_same_five_stages(tmp_path):
-    theirs = torchvision_resnet(RESNET["depths"], RESNET["width"])
+    theirs = torchvision_resnet(RESNET["blocks"], RESNET["width"])
     torch.save(theirs.state_dict(), tmp_path / "resnet.pth")
     model = made("resnet50")
     load_trunk(model, tmp_path / "resnet.pth")
@@ -230,7 +254,7 @@ def test_files_of_other_trunks_are_refused_by_name(tmp_path, wrong):
     elif wrong == "vgg":
         torch.save(made("vgg16").state_dict(), path)
     else:
-        sizes = {"narrow": (RESNET["depths"], 4), "shallow": ([1, 2, 1, 1], 8)}[wrong]
+        sizes = {"narrow": (RESNET["blocks"], 4), "shallow": ([1, 2, 1, 1], 8)}[wrong]
         torch.save(torchvision_resnet(*sizes).state_dict(), path)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     with pytest.raises(InputError, match=r"wrong\.pth: expected ") as error:

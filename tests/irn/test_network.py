@@ -27,7 +27,7 @@ from stages.files import InputError
 
 ARCH = {"network": "irn", "backbone": "vgg16", "channels": [4, 4, 8, 8, 8], "depths": [1, 1, 1, 1, 1]}
 ARCH |= {"batch_norm": True, "output_stride": 4, "branch_width": 4}
-HERE = ("--device", "cpu", "--workers", 0, "--no-amp")
+HERE = ("--device", "cpu", "--workers", 0)
 
 
 @pytest.fixture
@@ -61,7 +61,8 @@ def network(data, tmp_path):
         model = build(**ARCH, crop_size=crop_size).eval()
         model.boundary_head.weight.data *= 8
         with torch.no_grad():
-            logits, _ = model(normalise(torch.tensor(data.image("d_complex"))[None], "torchvision"))
+            image = torch.tensor(data.image("d_complex")[:32, :64])
+            logits, _ = model(normalise(image[None], "torchvision"))
         model.boundary_head.bias.data -= logits.quantile(0.8)
         model.displacement_head.weight.data *= 3
         model.mean_displacement.copy_(torch.tensor([0.7, -0.4]))
@@ -109,7 +110,7 @@ def found_alone(model, image):
     size = image.shape[:2]
     height, width = map_size(size)
     both = normalise(torch.tensor(np.stack([image, image[:, ::-1]])), "torchvision")  # (2, 3, H, W)
-    sides = (max(model.arch.crop_size, 16 * -(-side // 16)) for side in size)
+    sides = (16 * -(-max(model.arch.crop_size, side) // 16) for side in size)
     bottom, right = (side - own for side, own in zip(sides, size))
     with torch.no_grad():
         boundary, displacement = model(F.pad(both, (0, right, 0, bottom)))
@@ -159,7 +160,7 @@ def instances_alone(model, data, maps, item, centre=2.5, background=0.25):
 # What the network finds
 
 
-@pytest.mark.parametrize("crop_size", [48, 80])  # some images are larger than the one, and none is than the other
+@pytest.mark.parametrize("crop_size", [48, 75])  # some images are larger than the one, and none is than the other
 @pytest.mark.parametrize("batch_size", [1, 3])
 def test_boundary_and_displacement_are_those_of_an_image_alone(data, maps, network, tmp_path, crop_size, batch_size):
     model = network(crop_size)
@@ -168,7 +169,7 @@ def test_boundary_and_displacement_are_those_of_an_image_alone(data, maps, netwo
     items = data.split("train")
     batches, seen = list(find(args, data, items, [False] * 4, torch.device("cpu"))), []
     assert {len(batch.items) for batch in batches} == (
-        {1} if batch_size == 1 else {1, 3} if crop_size == 80 else {1, 2}
+        {1} if batch_size == 1 else {1, 3} if crop_size == 75 else {1, 2}
     )
     for batch in batches:
         for item, size, boundary, displacement in zip(*batch, strict=True):
@@ -181,6 +182,18 @@ def test_boundary_and_displacement_are_those_of_an_image_alone(data, maps, netwo
             assert boundary[:height, :width].std() > 0.05  # else it would say little
             seen.append(item)
     assert sorted(seen) == sorted(items)
+
+
+def test_a_batch_is_of_8_images_on_a_cpu_and_of_32_on_a_gpu_unless_told(data, maps, network, tmp_path, monkeypatch):
+    network(48)
+    monkeypatch.setattr("common.device.to_device", lambda model, device: model)
+    monkeypatch.setattr("common.loading.make_loader", lambda *_: [])
+    found = []
+    monkeypatch.setattr("irn.network.batches_of_one_size", lambda sizes, most: found.append(most) or [])
+    for device, *more in (("cpu",), ("cuda",), ("cuda", "--batch-size", 5)):
+        args = arguments("irn.walk", data, maps, tmp_path / "weights.pth", tmp_path / "out", *more)
+        assert list(find(args, data, data.split("train"), [False] * 4, torch.device(device))) == []
+    assert found == [8, 32, 5]
 
 
 # irn.walk
@@ -208,7 +221,7 @@ OPTIONS = {"background": 0.6, "radius": 3, "beta": 2, "exponent": 4}
 @pytest.mark.parametrize("name, more", [("irn.walk", {"power": 0.5}), ("irn.instances", {"centre": 1.5})])
 def test_each_option_is_heard(network, command, name, more):
     network(80)
-    options = {"seed": 0} | OPTIONS | more  # the seed changes nothing
+    options = {"batch-size": 8} | OPTIONS | more  # the first is the default
     found = [files(command(name, option, f"--{option}", value)) for option, value in options.items()]
     assert len({tuple(sorted(each.items())) for each in found}) == len(options)
 
@@ -259,6 +272,15 @@ def test_instances(data, maps, network, command):
 
 
 # Both
+
+
+@pytest.mark.parametrize("name", ["irn.walk", "irn.instances"])
+def test_float32_unless_told(network, command, name, monkeypatch):
+    """On hardware that is fast at bfloat16, too."""
+    monkeypatch.setattr("common.device.has_fast_bfloat16", lambda device: True)
+    network(48)
+    default, exact, mixed = (files(command(name, *each)) for each in (("a",), ("b", "--no-amp"), ("c", "--amp")))
+    assert default == exact != mixed
 
 
 @pytest.mark.parametrize("name", ["irn.walk", "irn.instances"])

@@ -4,14 +4,17 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from common.crf import dense_crf, memory_of
 from common.dataset import DataSet
 from common.images import read_indexed, write_grey
 from common.maps import read_maps
 from irn.seed import CRF, parser, refine_seed, run
+from stages.files import InputError
 
 NO_CRF = {"iterations": 0}  # the labels as they are
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
 
 def constant(value, size=(12, 16)):
@@ -115,6 +118,10 @@ def options(tiny_data, maps, out, *more):
     return list(map(str, ["--data", tiny_data, "--split", "train", "--maps", maps, "--out", out, *more]))
 
 
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 def test_command_writes_the_seeds_and_records_the_backend(run_command, tiny_data, maps, tmp_path):
     out = tmp_path / "label_seed"
     thresholds = "--strict", 0.4, "--loose", 0.1, "--confidence", 0.8, "--crf-bilateral-srgb", 9
@@ -137,12 +144,56 @@ def test_goes_on_where_it_stopped(tiny_data, maps, tmp_path):
     args = parser().parse_args(options(tiny_data, maps, tmp_path / "out", "--workers", 1, "--crf-iterations", 1))
     args.out.mkdir()
     assert run(args) == "4 labels"
-    before = {path.name: path.read_bytes() for path in args.out.iterdir()}
+    before = files(args.out)
     lost, kept = args.out / "c_complex.png", args.out / "a_simple.png"
     lost.write_bytes(lost.read_bytes()[:40])  # the machine stopped
     time = kept.stat().st_mtime_ns
     run(args)
-    assert {path.name: path.read_bytes() for path in args.out.iterdir()} == before and kept.stat().st_mtime_ns == time
+    assert files(args.out) == before and kept.stat().st_mtime_ns == time
+
+
+@pytest.fixture
+def on_device(monkeypatch):
+    """Seeds are made as on a GPU, whatever the device."""
+    monkeypatch.setattr("irn.seed.stays_on_device", lambda device, crf: True)
+    monkeypatch.setattr("irn.seed.write_seeds", None)  # the other way
+    monkeypatch.setattr("irn.seed.cores", lambda: 1)  # no processes that write
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_gpu)])
+def test_seeds_made_on_the_device_are_those_made_by_processes(tiny_data, maps, tmp_path, request, device, workers):
+    more = "--crf-backend", "lattice", "--confidence", 0.8, "--crf-bilateral-sxy", 9, "--loose", 0.2
+    folders = tmp_path / "cpu", tmp_path / "device"
+    for folder in folders:
+        folder.mkdir()
+    run(parser().parse_args(options(tiny_data, maps, folders[0], *more, "--workers", 1, "--device", "cpu")))
+    request.getfixturevalue("on_device")
+    args = parser().parse_args(options(tiny_data, maps, folders[1], *more, "--workers", workers, "--device", device))
+    assert run(args) == "4 labels"
+    expected, found = (files(folder) for folder in folders)
+    assert device == "cuda" or found == expected
+    labels = [[read_indexed(folder / name) for folder in folders] for name in expected]
+    assert all((one == other).mean() > 0.999 for one, other in labels) and len(labels) == 4
+    assert {0, 1, 255} < set(np.unique(np.concatenate([one.ravel() for one, _ in labels])))
+
+
+def test_on_the_device_it_goes_on_where_it_stopped(tiny_data, maps, tmp_path, on_device):
+    args = parser().parse_args(options(tiny_data, maps, tmp_path / "out", "--workers", 0, "--crf-backend", "lattice"))
+    args.out.mkdir()
+    run(args)
+    before, kept = files(args.out), args.out / "a_simple.png"
+    time = kept.stat().st_mtime_ns
+    (args.out / "c_complex.png").unlink()
+    run(args)
+    assert files(args.out) == before and kept.stat().st_mtime_ns == time
+
+
+def test_on_the_device_maps_of_nothing_are_refused(tiny_data, maps, tmp_path, on_device):
+    for path in maps.iterdir():
+        path.unlink()
+    with pytest.raises(InputError, match="cam: expected maps named"):
+        run(parser().parse_args(options(tiny_data, maps, tmp_path / "out", "--crf-backend", "lattice")))
 
 
 def test_the_crf_keeps_to_its_memory(tiny_data, maps, tmp_path, monkeypatch):

@@ -2,10 +2,10 @@
 
 import importlib
 
-import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from common import checkpoint, training
@@ -113,21 +113,22 @@ def test_the_learning_rate_falls_to_0(train):
     assert rates == pytest.approx([0.2 * (1 - step / 6) ** 0.9 for step in range(6)])
 
 
+@pytest.mark.parametrize("scale, size", [(0.64, (26, 36)), (2, (80, 112))])  # of 40 x 56, rounded, not down
 @pytest.mark.parametrize("position", range(4))
-def test_crops_are_cubic_and_their_seeds_nearest_at_stride_4(tiny_data, position):
-    """Here twice as large as the image and with padding, so nothing is cut off; some are mirrored."""
+def test_crops_are_pillows_bicubic_and_their_seeds_nearest_at_stride_4(tiny_data, position, scale, size):
+    """Here with padding, so nothing is cut off; some are mirrored."""
     dataset = DataSet(tiny_data)
     item = dataset.split("train")[3]
-    sample = SeedCrops(dataset, [item], tiny_data / "SegmentationClass", 128, [2], 0)[position, 0]
-    image, label = dataset.image(item.id), dataset.ground_truth(item.id)
-    image = cv2.resize(image, (112, 80), interpolation=cv2.INTER_CUBIC)
-    label = np.pad(cv2.resize(label, (112, 80), interpolation=cv2.INTER_NEAREST_EXACT), ((0, 48), (0, 16)), "constant",
+    sample = SeedCrops(dataset, [item], tiny_data / "SegmentationClass", 128, [scale], 0)[position, 0]
+    image, label = (Image.fromarray(each) for each in (dataset.image(item.id), dataset.ground_truth(item.id)))
+    height, width = size
+    label = np.pad(label.resize((width, height), Image.NEAREST), ((0, 128 - height), (0, 128 - width)), "constant",
                    constant_values=255)  # fmt: skip
     left, right = sample["rectangle"].tolist()[1::2]
-    assert sample["rectangle"].tolist() in ([0, 0, 80, 112], [0, 16, 80, 128])
-    found = sample["image"].numpy()[:80, left:right]
-    mirrored = left == 16
-    np.testing.assert_array_equal(found[:, ::-1] if mirrored else found, image)
+    assert sample["rectangle"].tolist() in ([0, 0, height, width], [0, 128 - width, height, 128])
+    found = sample["image"].numpy()[:height, left:right]
+    mirrored = left > 0
+    np.testing.assert_array_equal(found[:, ::-1] if mirrored else found, image.resize((width, height), Image.BICUBIC))
     np.testing.assert_array_equal(sample["label"], (label[:, ::-1] if mirrored else label)[2::4, 2::4])
 
 

@@ -92,7 +92,8 @@ def test_calls_of_the_image_level_script(place):
 
 def test_calls_of_the_instances_script(place):
     calls = recorded(place, "instances")
-    evaluated = ("irn.instances", "instances"), ("seg.evaluate_instances", "scores/instances")
+    evaluated = [("irn.instances", "instances"), ("seg.evaluate_instances", "scores/instances")]
+    evaluated += [("seg.evaluate_instances", "scores/instances_void")]
     expected = []
     for folder, classifier in CLASSIFIERS:
         names = ("cam_pyramid", "label_seed", "irn", "label_irn")
@@ -102,10 +103,12 @@ def test_calls_of_the_instances_script(place):
     expected += [(module, f"truth/image_level/{name}") for module, name in truth]
     assert outs(calls, place / "recorded") == expected
     assert not [module for module, words in calls if module[:6] != "report" and reads_saliency(module, words)]
-    bound = parsed(*calls[-4])
-    assert bound["seeds"] == place / "tiny/SegmentationClass" == parsed(*calls[-5])["labels"]
+    bound = parsed(*calls[-5])
+    assert bound["seeds"] == place / "tiny/SegmentationClass" == parsed(*calls[-6])["labels"]
+    assert [parsed(*each)["void"] for each in calls[-3:-1]] == ["ignore", "background"]
     told = dict(parsed(*calls[-1])["row"])
-    assert [*told.values()] == [f"{name}image_level/instances" for name in ("", "fbr/", "truth/")]
+    folders = [f"{name}image_level/instances" for name in ("", "fbr/", "truth/")]
+    assert [*told.values()] == folders + [f"{folder}_void" for folder in folders]
 
 
 @pytest.mark.parametrize("damage", ["folder", "image"])
@@ -140,8 +143,9 @@ def test_from_images_to_final_scores_and_instances(place, replay, capsys):
     replay(recorded(place, "instances"), place)
     assert capsys.readouterr().out.count("nothing to do") == 10  # both classifiers and their IRNs
     rows = (run / "instances.md").read_text().splitlines()[4:]
-    assert len(rows) == 3 and not any("–" in row for row in rows)
-    score = json.loads((run / "truth/image_level/scores/instances/scores.json").read_text())
-    assert score["objects"] == 7 and f"| {score['mean_ap']['0.5']:.1f} |" in rows[-1]
+    assert len(rows[:-2]) == 6 and not any("–" in row for row in rows)
+    for name, row in (("instances", rows[2]), ("instances_void", rows[5])):
+        score = json.loads((run / f"truth/image_level/scores/{name}/scores.json").read_text())
+        assert score["objects"] == 7 and f"| {score['mean_ap']['0.5']:.1f} |" in row
     for name in ("a_simple_0", "d_complex_2"):
         assert Path(run / f"truth/image_level/cam_pyramid/{name}.png").exists()

@@ -14,7 +14,7 @@ from stages.files import InputError
 from tests.mean_loss import mean_of
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-RESNET = {"backbone": "resnet101", "classes": 3, "depths": [1, 1, 1, 1], "width": 4}
+RESNET = {"backbone": "resnet101", "classes": 3, "blocks": [1, 1, 1, 1], "width": 4}
 VGG = {"backbone": "vgg16", "classes": 3, "channels": [4, 4, 8, 8, 8], "fc_channels": 16}
 
 

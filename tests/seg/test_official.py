@@ -32,7 +32,7 @@ def run_script(tiny_data, tmp_path):
 
 def test_from_the_published_file_to_scores(run_script, tmp_path):
     torch.manual_seed(0)
-    network = build(backbone="resnet101", classes=20, convention="caffe", depths=[1, 1, 1, 1], width=4)
+    network = build(backbone="resnet101", classes=20, convention="caffe", blocks=[1, 1, 1, 1], width=4)
     torch.save({f"base.{name}": tensor for name, tensor in network.state_dict().items()}, tmp_path / "official.pth")
     result = run_script("--device", "cpu", "--workers", "0")
     assert result.returncode == 0, result.stderr

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from common import checkpoint
-from common.crf import DEFAULTS, memory_of
+from common.crf import DEFAULTS, choose_backend, memory_of
 from common.dataset import DataSet
 from common.images import VOC_PALETTE, read_indexed
 from common.photographs import PhotographFolder
@@ -133,13 +133,10 @@ def test_labels_made_on_the_device_are_those_made_by_processes(tiny_data, tmp_pa
         assert labels[output[0]].dtype == np.uint8 and (labels[output[0]] == expected).mean() > 0.999
 
 
-def test_auto_is_what_the_folder_was_begun_with(monkeypatch):
-    monkeypatch.setattr("seg.predict.choose_backend", lambda backend, device: f"chosen on {device}")
-    args = Namespace(crf=True, crf_backend="auto", device="cpu")
-    assert settle(args, None) == {"crf_backend": "chosen on cpu"}
-    assert settle(args, {"crf": True, "crf_backend": "lattice"}) == {"crf_backend": "lattice"}
-    assert settle(Namespace(crf=True, crf_backend="lattice"), {"crf": True, "crf_backend": "pydensecrf"}) == {}
+def test_a_backend_is_chosen_where_there_is_a_crf():
     assert settle(Namespace(crf=False, crf_backend="auto"), None) == {}
+    args = Namespace(crf=True, crf_backend="auto", device="cpu")
+    assert settle(args, None) == {"crf_backend": choose_backend("auto")}
 
 
 def predict(run_command, data, weights, out, workers=0, batch_size=8):
@@ -214,7 +211,7 @@ def published(path, classes=3):
     Each layer passes its first channel on. The stem takes the network input's last plane; class 1 wins where that is
     above 30: the red of an image in BGR minus the mean, while of torchvision's normalised RGB nothing ever is.
     """
-    network = build(backbone="resnet101", classes=classes, convention="caffe", depths=[1, 1, 1, 1], width=1)
+    network = build(backbone="resnet101", classes=classes, convention="caffe", blocks=[1, 1, 1, 1], width=1)
     state = network.state_dict()
     for name, tensor in state.items():
         tensor.zero_()

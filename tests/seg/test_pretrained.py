@@ -10,7 +10,7 @@ from seg.deeplab import MultiScale, build
 from seg.pretrained import arch_of, convention_of, load_init, unused_tensors
 from stages.files import InputError
 
-RESNET = {"backbone": "resnet101", "classes": 3, "depths": [1, 2, 1, 1]}  # torchvision's has no other width
+RESNET = {"backbone": "resnet101", "classes": 3, "blocks": [1, 2, 1, 1]}  # torchvision's has no other width
 THIN = {**RESNET, "width": 4}
 VGG16 = {"backbone": "vgg16", "classes": 3, "channels": [4, 4, 4, 4, 8], "depths": [1, 1, 1, 1, 1], "fc_channels": 16}
 UNITS = 64  # of fc6 and fc7, in place of 4096
@@ -147,7 +147,7 @@ def test_the_classifiers_of_imagenet_are_named(path):
 
 @pytest.mark.parametrize("prefix", ["", "base.", "module.", "module.base."])
 def test_published_names_tell_the_network(path, prefix):
-    arch = {"backbone": "resnet101", "classes": 5, "convention": "caffe", "depths": [1, 2, 11, 1], "width": 4}
+    arch = {"backbone": "resnet101", "classes": 5, "convention": "caffe", "blocks": [1, 2, 11, 1], "width": 4}
     state = build(**arch).state_dict()
     content = {prefix + name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
     assert arch_of(content) == arch
@@ -158,7 +158,7 @@ def test_the_authors_model_is_the_papers_network():
     with torch.device("meta"):
         content = MultiScale(build(backbone="resnet101", classes=20, convention="caffe")).state_dict()
     arch = arch_of(content)
-    assert (arch["classes"], arch["depths"], arch["width"]) == (20, [3, 4, 23, 3], 64)
+    assert (arch["classes"], arch["blocks"], arch["width"]) == (20, [3, 4, 23, 3], 64)
 
 
 def test_our_own_files_say_what_they_are():

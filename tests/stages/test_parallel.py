@@ -8,7 +8,7 @@ import pytest
 
 from stages import interruption
 from stages.files import InputError
-from stages.parallel import MemoryLimit, _chunks, for_each, machine_memory
+from stages.parallel import MemoryLimit, _chunks, for_each, machine_memory, spare_memory
 
 
 def negative(number):
@@ -111,6 +111,24 @@ def test_the_limit_of_a_container_or_a_job_counts(tmp_path, monkeypatch, own, li
         (tmp_path / "cgroup" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "cgroup" / name).write_text(f"{limit}\n")
     assert machine_memory() == (found or whole)
+
+
+@pytest.mark.parametrize(
+    ("free", "limit", "processes", "found"),
+    [(2**18, 2**40, 1, 2**26), (2**18, 2**26, 1, 2**24), (2**18, 2**40, 4, 2**24)],
+)
+def test_what_is_kept_takes_a_quarter_of_the_memory(tmp_path, monkeypatch, free, limit, processes, found):
+    """Of what is free on the machine or of what the job may have, shared by the machine's processes."""
+    (tmp_path / "meminfo").write_text(f"MemTotal: 99 kB\nMemFree: 9 kB\nMemAvailable:   {free} kB\nBuffers: 1 kB\n")
+    monkeypatch.setattr("stages.parallel.MEMORY", tmp_path / "meminfo")
+    monkeypatch.setattr("stages.parallel.machine_memory", lambda: limit)
+    monkeypatch.setattr("stages.distributed.LOCAL_WORLD_SIZE", processes)
+    assert spare_memory() == found
+
+
+def test_nothing_is_kept_where_the_free_memory_is_not_known(tmp_path, monkeypatch):
+    monkeypatch.setattr("stages.parallel.MEMORY", tmp_path / "meminfo")
+    assert spare_memory() == 0
 
 
 @pytest.mark.parametrize("items", [list(range(1000)), range(30), (5, 6), []])

@@ -13,7 +13,7 @@ CLASSIFICATION = TRUNK | TRAINING | {
     "init": None, "epochs": 14, "batch_size": 5, "lr": 1e-3, "weight_decay": 5e-4, "decay_epochs": [5, 10],
     "input_size": 256, "nodes": 64, "glore": True, "local_unit": False,
 }  # fmt: skip
-WALK = RUNNING | {"background": 0.25, "radius": 5, "beta": 10, "exponent": 8}
+WALK = RUNNING | {"amp": False, "batch_size": None, "background": 0.25, "radius": 5, "beta": 10, "exponent": 8}
 PAPER = {
     "cls.train": CLASSIFICATION,
     "cls.train_fbr": CLASSIFICATION | {
