@@ -69,5 +69,24 @@ def draw_image(root, rng, id, classes, size):
         write_indexed(root / f"{folder}/{id}.png", label)
 
 
+def cut_photographs(root, count, size=SIZE):
+    """Adds `count` pieces of matplotlib's photograph to the data set `root`/data, as the list `photographs`.
+
+    Even areas are what makes the rows of dense CRF's lattice long: thousands of entries in these as in VOC's, tens in
+    what draw_data draws. They have three sizes, one of them upright, and the first class.
+    """
+    from matplotlib import get_data_path
+
+    photo, rng = Image.open(Path(get_data_path(), "sample_data/grace_hopper.jpg")), np.random.default_rng(0)
+    ids = [f"photograph{number:04d}" for number in range(count)]
+    for number, id in enumerate(ids):
+        height, width = size[0] * (9 if number % 4 == 1 else 10) // 10, size[1]
+        height, width = (width, height) if number % 4 == 3 else (height, width)
+        left, top = (int(rng.integers(side + 1)) for side in (photo.width - width, photo.height - height))
+        piece = photo.crop((left, top, left + width, top + height))
+        piece.save(root / f"data/JPEGImages/{id}.jpg", quality=95)
+    (root / "data/lists/photographs.txt").write_text("".join(f"{id} 0\n" for id in ids))
+
+
 if __name__ == "__main__":
     draw_data(Path(sys.argv[1]), int(sys.argv[2]), tuple(map(int, sys.argv[3:])) or SIZE)

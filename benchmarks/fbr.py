@@ -7,10 +7,9 @@ times are medians. On a CPU memory is the process's largest, on a GPU what PyTor
 
 import argparse
 import json
-import math
 import tempfile
 import time
-from itertools import cycle
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
@@ -19,9 +18,8 @@ import torch
 import trainings
 from crf import status
 from draw import draw_data
-from measurement import checked, measured, with_origin
+from measurement import measured, with_origin
 
-from common import checkpoint
 from common import device as devices
 
 PLAIN = "cls.train"
@@ -33,44 +31,23 @@ VARIANTS = {
 TIMES_CLS_TRAIN = 1.25  # what a step of cls.train_fbr may take
 
 
-class Turns:
-    """Stands in for a loader: a batch whenever the pipe says so, and into the pipe the seconds of its step."""
-
-    def __init__(self, run, pipe):
-        self.batches, self.pipe, self.device = trainings.read_batches(run), pipe, run.device
-        self.step, run.step = run.step, self.remember
-        run.loader, run.total, run.done = self, math.inf, run.epoch_length  # the first epoch only warms up
-
-    def remember(self, losses, *watched):
-        self.step(losses, *watched)
-        self.losses = {name: loss.detach() for name, loss in losses.items()}
-
-    def __iter__(self):
-        for batch in cycle(self.batches):
-            if not self.pipe.recv():
-                raise trainings.Reached
-            start = time.perf_counter()
-            yield batch
-            trainings.wait(self.device)
-            self.pipe.send(time.perf_counter() - start)
+def turns(pipe, run, loader):
+    """For trainings.run: a step whenever the pipe says so, and into the pipe its seconds. Returns {loss: its last}."""
+    trainings.steady(run)
+    batches = trainings.endless(run, loader)
+    while pipe.recv():
+        start = time.perf_counter()
+        yield next(batches)
+        pipe.send(trainings.now(run.device) - start)
+    run.report.read(run.args.out, run.images)
+    return {name: run.report.numbers[name] for name in run.report.losses}
 
 
-def train(pipe, module, arguments, device):
-    """A training, in a process of its own: see Turns; at last its losses {name: number} and peak memory in MiB."""
-    all_turns = []
-
-    def prepared(run):
-        if bank := run.state.get("bank"):
-            bank.rows.uniform_()
-            bank.filled.fill_(bank.size)
-        all_turns.append(Turns(run, pipe))
-
-    with tempfile.TemporaryDirectory() as folder:
-        trainings.Training(module, arguments, Path(folder), device).run(prepared)
-    losses = {name: loss.item() for name, loss in all_turns[0].losses.items()}
-    cuda = torch.device(device).type == "cuda"
+def train(pipe, command, device):
+    """A training, in a process of its own: see turns; at last its losses and peak memory in MiB."""
+    losses = trainings.run(command, device, partial(turns, pipe))
     # not ru_maxrss, which counts the process that started this one
-    peak = torch.cuda.max_memory_allocated(device) / 2**20 if cuda else status("VmHWM")
+    peak = torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else status("VmHWM")
     pipe.send((losses, peak))
 
 
@@ -80,7 +57,7 @@ def take_turns(commands, device, warm, steps):
     try:
         for name, command in commands.items():
             pipes[name], other = context.Pipe()
-            processes.append(context.Process(target=train, args=(other, *command, str(device)), daemon=True))
+            processes.append(context.Process(target=train, args=(other, command, device), daemon=True))
             processes[-1].start()
             other.close()  # so that the end of a process is seen here
         seconds = {name: [] for name in pipes}
@@ -102,7 +79,7 @@ def cost(root, device, warm, steps, thin=False, options=()):
 
     Raises RuntimeError if a loss was 0, so that a part would not have been measured.
     """
-    common = (*options, "--split", "half", "--workers", 0, "--save-minutes", 1e6)
+    common = (*options, "--workers", 0, "--save-minutes", 1e6)
     all_commands = trainings.commands(root, thin=thin)
     commands = {PLAIN: (PLAIN, (*all_commands[PLAIN][1], *common))}
     for name, own in VARIANTS.items():
@@ -119,22 +96,6 @@ def cost(root, device, warm, steps, thin=False, options=()):
         times = {"cls.train_fbr": median(seconds) / median(plain)}
         yield measured("FBR", f"{name}, a step", "times cls.train's", times, at_most=None if thin else TIMES_CLS_TRAIN)
         yield measured("FBR", f"{name}, peak memory", "MiB", {PLAIN: plain_memory, "cls.train_fbr": memory})
-
-
-def check(place, _):
-    """For gpu_check.py: the cost, and cls.train_fbr from start to end with and without bfloat16."""
-    warm, steps = (1, 1) if place.thin else (12, 30)
-    yield from cost(place.root, place.device, warm, steps, place.thin)
-    module, arguments = place.commands["cls.train_fbr"]
-    for precision in ("--amp", "--no-amp"):
-        for name, own in VARIANTS.items():
-            with tempfile.TemporaryDirectory() as folder:
-                options = (*arguments, "--split", "few", precision, *own, "--workers", 0)
-                trainings.Training(module, options, Path(folder), place.device).run(lambda run: None)
-                state = checkpoint.load(Path(folder) / "weights.pth")["state_dict"]
-            finite = all(tensor.isfinite().all() for tensor in state.values())
-            found = "finite weights" if finite else "weights that are not finite"
-            yield checked("FBR", f"{name}, {precision}, from start to end", finite, found)
 
 
 def main():

@@ -1,11 +1,125 @@
-"""What a GPU has to show, in at most 8 minutes: that everything works there, how fast, and the time of the paper's run.
+"""What a GPU has to show, and how fast it is: python benchmarks/gpu_check.py [--only CHECKS] [--seconds S] [--out FILE]
 
-python benchmarks/gpu_check.py [--only CHECKS] [--out FILE]. A check that fails is printed as FAILED, and makes the exit
-status 1; the others still run. The lines also go to a file of JSON lines, from which benchmarks/page.py makes a
-section of docs/bench/tables.md: $OUT/gpu_check.jsonl, or --out. THIN=1 makes everything tiny, for a try on a CPU.
+The checks come in the order of what matters most. One that no longer fits into the seconds is left out, and said to be;
+one that fails is told as FAILED and makes the exit status 1, and the others still run. After each check the time of the
+paper's run is extrapolated from what is there. The lines are printed, and written to a file of JSON lines at once, so
+that nothing is lost if this process is killed: $OUT/gpu_check.jsonl, or --out. benchmarks/page.py makes a section of
+docs/bench/tables.md of them. THIN=1 makes everything tiny, for a try on a CPU.
 """
 
-if __name__ == "__main__":  # the processes of seg.predict import this file again: without PyTorch they start at once
-    from gpu_runner import main
+import argparse
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
 
-    main(__doc__)
+from measurement import measured, with_origin
+
+
+class Ended(BaseException):
+    """A signal says that the time is up, or that this process is to end. Argument: its number."""
+
+
+def end(number, frame):
+    raise Ended(number)
+
+
+def parser(first, second):
+    parser = argparse.ArgumentParser(
+        "gpu_check.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    names, others = (list(dict.fromkeys(check.name for check in checks)) for checks in (first, second))
+    parser.add_argument("--only", nargs="+", metavar="CHECK", choices=[*names, *others], default=names)
+    parser.add_argument("--seconds", type=float, default=480, help="all in all (default: %(default)s)")
+    out = Path(os.environ.get("OUT", "runs/gpu_check")) / "gpu_check.jsonl"
+    parser.add_argument("--out", type=Path, default=out, help="file of lines (default: %(default)s)")
+    parser.epilog = f"Checks: {', '.join(names)}; not without --only: {', '.join(others)}"
+    return parser
+
+
+def run_checks(checks, place, deadline, tell, extrapolate):
+    """Runs each of the `checks` that has the time that it needs before the `deadline` of time.monotonic().
+
+    Every line goes to `tell` at once; after each check that of `extrapolate(lines)`, if there is one, to be shown if it
+    is another than before. Raises Ended on SIGTERM.
+    """
+    lines, left_out, before = [], [], None
+
+    def add(line):
+        lines.append(line)
+        tell(line)
+
+    for check in checks:
+        if deadline - time.monotonic() < check.seconds:
+            left_out.append(str(check))
+            continue
+        try:
+            for line in check.function(place, *check.arguments):
+                add(line)
+        except Ended as ended:
+            if ended.args[0] != signal.SIGALRM:
+                raise
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            left_out.append(f"{check} (not finished)")
+        except (Exception, SystemExit) as error:
+            traceback.print_exc()
+            note = f"{type(error).__name__}: {str(error):.300}"
+            add(measured("Not done", str(check), "", {}, note=note) | {"met": False})
+        if whole := extrapolate(lines):
+            tell(whole, show=whole != before)
+            before = whole
+    if left_out:
+        tell(measured("Left out", "what no longer fitted into the time", "", {}, note=", ".join(left_out)))
+
+
+def text(line):
+    """A line for people."""
+    verdict = {True: "ok", False: "FAILED", None: ""}[line.get("met")]
+    sides = ", ".join(f"{name} {value:g}" for name, value in line["sides"].items())
+    parts = [line["section"], line["what"], f"{sides} {line['unit']}", line.get("target"), line.get("note")]
+    return f"{verdict:7} {': '.join(part for part in parts if part and part.strip())}"
+
+
+def main():
+    start = time.monotonic()
+    for number in (signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, end)
+    try:
+        failed = check(start)
+    except Ended as ended:
+        sys.exit(128 + ended.args[0])
+    sys.exit(1 if failed else 0)
+
+
+def check(start):
+    """Runs the checks that the command line names, and tells what they find. Returns whether one has failed."""
+    import gpu_checks  # slow: PyTorch
+
+    args = parser(gpu_checks.FIRST, gpu_checks.SECOND).parse_args()
+    failed, deadline = [], start + args.seconds
+
+    def tell(line, show=True):
+        file.write(json.dumps(with_origin(line), ensure_ascii=False) + "\n")
+        if show:
+            print(text(line), flush=True)
+        if line.get("met") is False:
+            failed.append(line)
+
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, open(args.out, "w", buffering=1, encoding="utf-8") as file:
+        place = gpu_checks.prepare(Path(folder), bool(os.environ.get("THIN")))
+        tell(gpu_checks.machine(place))
+        checks = [each for each in (*gpu_checks.FIRST, *gpu_checks.SECOND) if each.name in args.only]
+        # again and again, because an exception can get lost, as in a callback
+        signal.setitimer(signal.ITIMER_REAL, max(0.1, deadline - time.monotonic()), 30)
+        run_checks(checks, place, deadline, tell, gpu_checks.whole_run)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    return failed
+
+
+if __name__ == "__main__":
+    main()

@@ -1,307 +1,308 @@
-"""The checks of gpu_check.py. Each is a generator of lines (see measurement.py), from a Place and the lines before."""
+"""The checks of gpu_check.py: generators of lines (see measurement.py) from a Place and what is to be checked."""
 
+import importlib
+import os
+import platform
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
-import disturbed
-import labels
-import numpy as np
+import cv2
 import torch
 import trainings
-from measurement import ROOT, checked, measured
+from crf import draw_probabilities
+from draw import SIZE, cut_photographs, draw_data
+from gpu_processes import determinism, two_processes
+from measurement import ROOT, measured
 
+from cls.model import build
 from common import checkpoint
 from common import device as devices
-from stages.parallel import cores
+from common.crf import DEFAULTS, dense_crf
+from common.images import read_rgb
+from irn.random_walk import walk
+from stages.parallel import cores, machine_memory
 
-CRF_MILLISECONDS = 30  # what dense CRF may take for an image of 500x375 with 21 classes on a GPU
+# The paper's run, with ResNet-101 and CRF (paper 4.1): train_aug and val of VOC 2012
+TRAIN, VAL, EPOCHS, CLS_BATCH, ITERATIONS, SEG_BATCH = 10_582, 1_449, 14, 5, 10_000, 10
+MAIN = ("cls.train", "cls.train_fbr", "seg.train ResNet-101", "irn.train")
+CAM, PREDICTION = "cls.infer", "seg.predict ResNet-101 with CRF"
+LONGEST = 60  # seconds that a prediction is watched
 
 
 class Place(NamedTuple):
-    """Where and how large: drawn data with the lists all, half, val and few; tiny networks, for a try on a CPU."""
+    """Where and how large: drawn data with the lists half, all, few and photographs; tiny networks, for a CPU."""
 
     root: Path
     device: torch.device
     thin: bool
 
     @property
-    def commands(self):
-        """The trainings on the list val, see trainings.commands."""
-        return trainings.commands(self.root, "val", self.thin)
+    def size(self):
+        """(H, W) of the images."""
+        return (96, 128) if self.thin else SIZE
+
+    def training(self, name, *options):
+        """(module, arguments) of a training by its name, without processes that read, see trainings.commands."""
+        module, arguments = trainings.commands(self.root, "half", self.thin)[name]
+        return module, (*arguments, "--workers", 0, *options)
+
+    def photograph(self):
+        """uint8 (H, W, 3)"""
+        return read_rgb(self.root / "data/JPEGImages/photograph0000.jpg")
 
 
-@contextmanager
-def set_up(place, name, *options, workers=0):
-    """A training before its loop, by its name in trainings.commands: see trainings.set_up."""
-    module, arguments = place.commands[name]
-    with tempfile.TemporaryDirectory() as folder:
-        options = (*arguments, *options, "--workers", workers)
-        yield trainings.set_up(module, options, Path(folder) / "out", place.device)
+def prepare(root, thin):
+    """Draws the data of all checks. Returns their Place."""
+    cv2.setNumThreads(0)  # loader processes are forked, without the threads that OpenCV would have here
+    place = Place(root, devices.select_device("auto"), thin)
+    draw_data(root, 20 if thin else 80, place.size)
+    cut_photographs(root, 12 if thin else 1000, place.size)
+    images = (root / "data/lists/all.txt").read_text().splitlines(keepends=True)
+    (root / "data/lists/few.txt").write_text("".join(images[:7]))
+    trainings.write_resnet(root / "resnet.pth", thin)
+    arch = {"network": "classifier", "classes": 20, **({"channels": [4] * 5} if thin else {})}
+    checkpoint.save(root / "cls.pth", arch=arch, state_dict=build(**arch).state_dict())
+    return place
 
 
-def device_names(place, _):
-    """--device as a user may write it: always a device with its index."""
-    for name in ("auto", "cuda", "cuda:0") if place.device.type == "cuda" else ("auto", "cpu"):
-        found = devices.select_device(name)
-        yield checked("Devices", f"--device {name}", found == place.device, found)
+def machine(place):
+    """The line of versions, cores, memory, and that in which processes hand over what they have read."""
+    versions = f"PyTorch {torch.__version__}, CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}"
+    shared = os.statvfs("/dev/shm")  # noqa: S108
+    sides = {"cores": cores(), "GiB of memory": machine_memory() / 2**30}
+    sides["GiB of /dev/shm"] = shared.f_bavail * shared.f_frsize / 2**30
+    return measured("Machine", f"{place.device}, {versions}, Python {platform.python_version()}", "", sides)
 
 
-def waits(place, _):
+def waits(place, name):
     """Steps of a training, over all of its epochs, in which this process never waits for the GPU."""
-    if place.device.type != "cuda":
-        return
-    for name in place.commands:
-        with set_up(place, name) as handed:
-            places = trainings.synchronisations(handed, trainings.read_batches(handed), warm=1, steps=25)
-        found = f"{len(places)}{' at ' if places else ''}{' '.join(sorted(set(places)))}"
-        yield checked("Calls that wait for the GPU", f"{name}, 25 steps", not places, found)
+    if place.device.type == "cuda":
+        measure = partial(trainings.waiting, warm=1, steps=25)
+        places = trainings.run(place.training(name), place.device, measure)
+        note = " ".join(sorted(set(places)))
+        yield measured("Calls that wait for the GPU", name, "in 25 steps", {"calls": len(places)}, at_most=0, note=note)
 
 
-def step_times(place, _):
-    """The time of a step in each precision, with and without cuDNN's trial of its algorithms, and the memory."""
-    for name in place.commands:
-        sides, memory = {}, {}
-        for mode, options in trainings.MODES.items():
-            with set_up(place, name, *options) as handed:
-                times, gigabytes = time_steps(place, handed, long=mode == "bfloat16" and name != IRN)
-            sides |= {f"{mode}{addition}": value for addition, value in times.items()}
-            memory[mode] = gigabytes
-            del handed
-        yield measured("Step times", name, "ms/step", sides)
-        if place.device.type == "cuda":
-            yield measured("Peak memory of a training", name, "GiB", memory)
+def steps(place, name, mode="bfloat16", compiled=False):
+    """The time of a training's step, and the GPU's memory."""
+    warm, count = (1, 2) if place.thin else (12, 30) if mode == "bfloat16" else (4, 8)
+    backend = ("eager" if place.thin else "inductor") if compiled else None
+    measure = partial(trainings.timed, warm=warm, steps=count, backend=backend)
+    command = place.training(name, *trainings.MODES[mode])
+    milliseconds, memory = trainings.run(command, place.device, measure)
+    what = f"{name}, {mode}{', compiled' if compiled else ''}"
+    note = f"{torch._dynamo.utils.counters['stats']['unique_graphs']} graphs" if compiled else ""
+    yield measured("Step times", what, "ms/step", {place.device.type: milliseconds}, note=note)
+    if memory:
+        yield measured("Peak memory of a training", what, "GiB", {"GPU": memory})
 
 
-def time_steps(place, handed, long):
-    """({addition to the name: ms}, peak memory in GiB) of a training; `long`: over more steps, to extrapolate."""
-    warm, steps = (1, 2) if place.thin else (12, 30) if long else (8, 10)
-    batches = trainings.read_batches(handed)
-    cuda = place.device.type == "cuda"
-    if cuda:
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
-    times = {"": trainings.milliseconds(handed, batches, warm, steps)}
-    peak = torch.cuda.max_memory_allocated() / 2**30 if cuda else 0
-    if cuda:
-        times[" without cudnn.benchmark"] = trainings.milliseconds(handed, batches, warm, steps, benchmark=False)
-    return times, peak
+def profile(place, name):
+    """How much of a step the GPU computes, and what: three steps in bfloat16."""
+    measure = partial(trainings.timed, warm=1 if place.thin else 12, steps=1 if place.thin else 10, profile=True)
+    command = place.training(name, *trainings.MODES["bfloat16"])
+    milliseconds, _, kernels = trainings.run(command, place.device, measure)
+    yield from profile_lines(name, milliseconds, kernels, trainings.PROFILED)
 
 
-def copies(place, _):
-    """A generator that runs a network, and the work of the host on what it gave: both at the same time."""
-    if place.device.type != "cuda":
-        return
-    matrix = torch.randn(4096, 4096, device=place.device)
-
-    def started():
-        for item in range(20):
-            product = matrix
-            for _ in range(8):
-                product = product @ matrix * 1e-2
-            yield item, product[:64].clone()
-
-    def seconds(host):
-        start = time.perf_counter()
-        for _ in devices.pipelined(started()):
-            time.sleep(host)
-        return time.perf_counter() - start
-
-    seconds(0)
-    alone = seconds(0) / 20
-    both = seconds(alone) / 20
-    found = f"{1e3 * alone:.1f} ms of the GPU and as much of the host take {1e3 * both:.1f} ms"
-    yield checked("Copies to the host", "overlap with the GPU's work", both < 1.6 * alone, found)
+def profile_crf(place):
+    """How much of an image's CRF the GPU computes, and what."""
+    once = crf_of(place, 21)
+    milliseconds = median_ms(place.device, once, 1 if place.thin else 5)
+    with trainings.profiler(place.device) as record:
+        once()
+        trainings.now(place.device)
+    yield from profile_lines("CRF of an image", milliseconds, trainings.kernels(record, place.device), 1)
 
 
-def prediction(place, _):
-    """Images a second of the commands, reading and writing included: those of `all` without those of `half`."""
-    from cls import infer
-    from cls.model import build
-    from seg import predict
-
-    arch = {"network": "classifier", "classes": 20, **({"channels": [4] * 5} if place.thin else {})}
-    checkpoint.save(place.root / "cls.pth", arch=arch, state_dict=build(**arch).state_dict())
-    crf = ("--crf", "--crf-iterations", 1) if place.thin else ("--crf",)
-    for name, command, weights, options in (
-        ("cls.infer", infer, "cls.pth", ()),
-        ("seg.predict ResNet-101", predict, "resnet.pth", ()),
-        ("seg.predict ResNet-101 with CRF", predict, "resnet.pth", crf),
-    ):
-        seconds, images = [], []
-        for split in ("few", "half", "all"):  # the first for all that happens once in a process
-            options_of_split = ("--split", split, "--weights", place.root / weights, *options)
-            seconds.append(time_of(command, place, options_of_split))
-            images.append(len_of(place, split))
-        gained = seconds[2] - seconds[1]
-        if gained < 0.1 and not place.thin:
-            raise RuntimeError(f"{name}: {images[2] - images[1]} images more took {gained:.2f} s more: no measurement")
-        speed = (images[2] - images[1]) / max(gained, 1e-3)
-        yield measured("Prediction", name, "images/s", {"500×375": speed})
+def profile_lines(name, milliseconds, kernels, times):
+    """Lines from {kernel: milliseconds of each call} of something done so many `times`; `milliseconds`: of one."""
+    sums = {}
+    for kernel, calls in kernels.items():
+        sums[kernel[:90]] = sums.get(kernel[:90], 0) + sum(calls) / times
+    longest = dict(sorted(sums.items(), key=lambda pair: -pair[1])[:10])
+    sides = {"kernels": sum(sums.values()), "wall time": milliseconds}
+    yield measured("Profile", name, "ms", sides)
+    yield measured("Profile", f"{name}, how many kernels", "", {"kernels": sum(map(len, kernels.values())) / times})
+    yield measured("Profile", f"{name}, the ten longest kernels", "ms", longest)
 
 
-def len_of(place, split):
-    return len((place.root / f"data/lists/{split}.txt").read_text().splitlines())
+def median_ms(device, function, count):
+    """Median of the milliseconds of `count` calls, after one that does not count."""
+    times = []
+    for _ in range(count + 1):
+        start = trainings.now(device)
+        function()
+        times.append(1e3 * (trainings.now(device) - start))
+    return median(times[1:])
 
 
-def time_of(command, place, options):
-    """Seconds that a stage's command takes in this process."""
-    with tempfile.TemporaryDirectory() as out:
-        options = ("--data", place.root / "data", "--out", out, "--device", place.device, *options)
-        args = command.parser().parse_args([str(option) for option in options])
-        start = time.perf_counter()
-        command.run(args)
-        return time.perf_counter() - start
+def crf_of(place, classes, device=None, **changes):
+    """A function that computes the dense CRF of a photograph with DeepLab-like probabilities."""
+    photo = place.photograph()
+    probabilities = draw_probabilities(photo.shape[:2], 0, hard=False)[:classes]
+    inputs = [torch.tensor(each, device=device or place.device) for each in (photo, probabilities)]
+    return partial(dense_crf, *inputs, **DEFAULTS | changes, backend="lattice")
 
 
-def crf(place, _):
-    """Dense CRF where the logits are; labels as on the CPU."""
-    from common.crf import DEFAULTS, dense_crf
-
-    size = (48, 64) if place.thin else (375, 500)
-    photo, scores = drawn_scores(size)
-    for classes in (21, 6):
-        probabilities = (scores[:classes] / scores[:classes].sum(0)).astype(np.float32)
-        on_device = [torch.from_numpy(array).to(place.device) for array in (photo, probabilities)]
-        times = []
-        for _ in range(2 if place.thin else 12):
-            trainings.wait(place.device)
-            start = time.perf_counter()
-            found = dense_crf(*on_device, **DEFAULTS, backend="lattice")
-            trainings.wait(place.device)
-            times.append(1e3 * (time.perf_counter() - start))
-        sides, limit = {"lattice": sorted(times[1:])[len(times) // 2 - 1]}, None if place.thin else CRF_MILLISECONDS
-        yield measured("Dense CRF", f"{classes} classes, {size[1]}×{size[0]}", "ms/image", sides, at_most=limit)
-        expected = dense_crf(photo, probabilities, **DEFAULTS, backend="lattice").argmax(0)
-        same = 100 * np.mean(found.argmax(0).cpu().numpy() == expected)
-        yield checked(
-            "Dense CRF", f"{classes} classes, labels as on the CPU", same >= 99.99, f"{same:.4f} % of the pixels"
-        )
+def crf(place, classes):
+    """Dense CRF of a photograph where the logits are: setting up the lattice, iterations; labels as on the CPU."""
+    count = 2 if place.thin else 11
+    setup = median_ms(place.device, crf_of(place, classes, iterations=0), count)
+    whole = median_ms(place.device, crf_of(place, classes), count)
+    name = f"a photograph of {place.size[1]}×{place.size[0]}, {classes} classes"
+    sides = {"setting up": setup, "10 iterations": whole - setup, "together": whole}
+    yield measured("Dense CRF", name, "ms/image", sides)
+    found, expected = crf_of(place, classes)(), crf_of(place, classes, "cpu")()
+    other = 100 * (found.argmax(0).cpu() != expected.argmax(0)).float().mean().item()
+    yield measured("Dense CRF", f"{name}, labels other than on the CPU", "%", {"lattice": other}, at_most=0.01)
 
 
-def drawn_scores(size):
-    """A drawn photograph, uint8 (H, W, 3), and smooth probabilities as a network's, float32 (21, H, W)."""
-    import cv2
-    from scipy.special import softmax
-
-    random, (height, width) = np.random.default_rng(0), size
-    photo = cv2.resize(random.integers(0, 256, (12, 16, 3), np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
-    photo = np.clip(photo.astype(int) + random.integers(-6, 7, photo.shape), 0, 255).astype(np.uint8)
-    logits = 4 * random.normal(size=(height // 8 + 1, width // 8 + 1, 21)).astype(np.float32)
-    return photo, softmax(cv2.resize(logits, (width, height)).transpose(2, 0, 1), axis=0)
-
-
-def loaders(place, _):
-    """How fast images are read and augmented, for several numbers of processes."""
-    counts = (1,) if place.thin else sorted({4, min(8, cores()), max(4, cores() - 2)})
-    for name in place.commands:
-        sides = {}
-        for workers in counts:
-            length = ("--epochs", 100) if name.startswith(("cls", "irn")) else ()
-            with set_up(place, name, *length, workers=workers) as handed:
-                batches = 8 if place.thin else min(160, 1600 // handed.args.batch_size)
-                sides[f"{workers} processes"] = loader_speed(handed.loader, batches)
-        yield measured("Reading images", name, "images/s", sides)
+def prediction(place, name):
+    """Images a second of a command that runs as a user starts it, from the times of the files that it writes."""
+    iterations = ("--crf-iterations", 1) if place.thin else ()
+    module, weights, options = {
+        CAM: (CAM, "cls.pth", ()),
+        PREDICTION: ("seg.predict", "resnet.pth", ("--crf", "--crf-backend", "lattice", *iterations)),
+    }[name]
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "out")
+        options = ("--data", place.root / "data", "--split", "photographs", "--weights", place.root / weights, *options)
+        watch(module, *options, "--out", out, "--device", place.device)
+        written = sorted(path.stat().st_mtime for path in out.glob("*.png"))
+    count = 3 * len(written) // 4  # the first quarter is for what happens once
+    if count < 8:
+        raise RuntimeError(f"{name}: {len(written)} images in {LONGEST} s: no measurement")
+    speed = count / max(written[-1] - written[-1 - count], 1e-3)
+    yield measured("Prediction", name, "images/s", {f"{len(written)} photographs": speed})
 
 
-def loader_speed(loader, batches):
-    """Images a second, without the first quarter of the batches, for which the processes start."""
-    images, start = 0, None
-    for number, batch in zip(range(batches), loader):
-        if start:
-            images += len(batch["index"])
-        elif number == batches // 4:
-            start = time.perf_counter()
+def watch(module, *options):
+    """Runs a command until it ends, LONGEST seconds at most. Raises RuntimeError if it fails."""
+    command = [sys.executable, "-m", module, *map(str, options)]
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=errors)
+        try:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(LONGEST)
+            if process.returncode:
+                errors.seek(0)
+                raise RuntimeError(f"{module}: status {process.returncode}: {errors.read()[-1500:]}")
+        finally:
+            process.terminate()  # it ends after the image that it is at
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+            process.kill()
+
+
+def loaders(place, name):
+    """How fast images are read and augmented, by four processes and by as many as the command takes."""
+    module, arguments = place.training(name)
+    length = ("--iterations" if module == "seg.train" else "--epochs", 10_000)
+    sides = {}
+    for workers in (1,) if place.thin else sorted({4, cores(), default_workers(module)}):
+        command = module, (*arguments, *length, "--workers", workers)
+        sides[f"{workers} processes"] = trainings.run(command, place.device, partial(reading, place.thin))
+    yield measured("Reading images", name, "images/s", sides)
+
+
+def default_workers(module):
+    """How many processes read for a training, if nobody says otherwise."""
+    return importlib.import_module(module).parser().get_default("workers")
+
+
+def reading(thin, run, loader):
+    """For trainings.run, without a step: images a second in three seconds, after two batches for each process."""
+    batches, images = iter(loader), 0
+    for _ in range(2 * max(1, loader.num_workers)):
+        next(batches)
+    start = time.perf_counter()
+    while time.perf_counter() - start < (0.2 if thin else 3):
+        images += len(next(batches)["index"])
     return images / (time.perf_counter() - start)
+    yield  # a generator, as all that trainings.run takes
 
 
-def label_stages(place, _):
-    """The label stages on all cores, without the start of Python: the time of `all` without that of `half`."""
-    seconds = {"half": 0.0, "all": 0.0}
-    for split in seconds:
-        for stage in ("background", "pom", "nsrm"):
-            command = labels.command_of(place.root, stage, "32x32", split, cores(), inputs_of=cores())
-            seconds[split] += labels.measure(command)[0]
-    milliseconds = 1e3 * max(seconds["all"] - seconds["half"], 0) / len_of(place, "half")
-    yield measured("Labels", f"BE, POM and NSRM, {cores()} processes", "ms/image", {"500×375": milliseconds})
+def walks(place, batch):
+    """IRN's random walk of a batch, on random maps of three classes and a boundary that is low in most places."""
+    size = tuple(-(-side // 4) for side in place.size)
+    maps, boundary = (torch.rand(batch, *shape, device=place.device) for shape in ((3, *size), size))
+    whole = median_ms(place.device, partial(walk, maps, boundary**4), 1 if place.thin else 3)
+    what = f"maps of {size[1]}×{size[0]}, 3 classes"
+    yield measured("Random walk", f"{what}, batches of {batch}", "ms/image", {place.device.type: whole / batch})
 
 
-CLASSIFIERS, IRN = ("cls.train", "cls.train_fbr"), "irn.train"
-TWO = (
-    sys.executable,
-    "-m",
-    "torch.distributed.run",
-    "--standalone",
-    "--nproc-per-node",
-    "2",
-    "benchmarks/two_on_one.py",
-)
+def whole_run(lines):
+    """The line of the paper's whole run, from the lines of what has been measured, or None; it names what has not."""
+    found = {(line["section"], line["what"]): list(line["sides"].values()) for line in lines}
+    minutes, lacking = {}, []
+    for name, steps, batch in (
+        ("cls.train", EPOCHS * -(-TRAIN // CLS_BATCH), CLS_BATCH),
+        ("cls.train_iam", EPOCHS * -(-TRAIN // CLS_BATCH), CLS_BATCH),
+        ("seg.train ResNet-101", 2 * ITERATIONS, SEG_BATCH),
+    ):
+        step = found.get(("Step times", f"{name}, bfloat16"))
+        speeds = found.get(("Reading images", name))
+        if step:  # the loader works at the same time
+            minutes[name] = steps * max(step[0] / 1e3, batch / max(speeds) if speeds else 0) / 60
+        lacking += [] if step else [name]
+        lacking += [] if speeds else [f"{name}'s reading of images"]
+    for name, images in ((CAM, 2 * TRAIN), (PREDICTION, TRAIN + 2 * VAL)):
+        if speed := found.get(("Prediction", name)):
+            minutes[name] = images / speed[0] / 60
+        lacking += [] if speed else [name]
+    if not minutes:
+        return None
+    sides = {**minutes, "together": sum(minutes.values())}
+    note = f"without {', '.join([*lacking, 'starting, the label stages, evaluation'])}"
+    return measured("The paper's run, extrapolated", "both rounds with ResNet-101 and CRF", "minutes", sides, note=note)
 
 
-def two_processes(place, _):
-    """Two processes on one GPU do what one does; where the last batch has one image, the second has none."""
-    for name, (module, arguments) in place.commands.items():
-        if name not in (*CLASSIFIERS, "seg.train ResNet-101", IRN) or place.thin and name.startswith("seg"):
-            continue
-        length = ("--iterations", 4) if name.startswith("seg") else ("--epochs", 1, "--lr", 1e-4)
-        length += ("--contrast-from", 0) if name == "cls.train_fbr" else ()
-        precise = ("--no-amp", "--no-tf32")
-        options = (*arguments, "--split", "few", "--batch-size", 3, *length, *precise, "--workers", 0)
-        with tempfile.TemporaryDirectory() as folder:
-            out = Path(folder) / "two"
-            handed = trainings.set_up(module, options, Path(folder) / "one", place.device)
-            before = learned(handed.bare_model.state_dict())
-            handed.training.run(lambda run: None)
-            del handed
-            one = learned(checkpoint.load(Path(folder) / "one" / "weights.pth")["state_dict"])
-            call((*TWO, module, *options, "--device", place.device.type, "--out", out))
-            two = learned(checkpoint.load(out / "weights.pth")["state_dict"])
-        apart = ((two - one).norm() / (one - before).norm()).item()
-        found = f"weights differ by {apart:.1e} of what they have learned"
-        yield checked("Two processes on one GPU", f"{name}, the last batch smaller than both", apart < 0.05, found)
+class Check(NamedTuple):
+    """A check of gpu_check.py: its name for --only, the generator of its lines, and what that takes beside the Place.
+
+    `seconds`: what it takes on an H200, estimated; with less time left it is left out.
+    """
+
+    name: str
+    function: Callable[..., Iterator[dict]]
+    arguments: tuple
+    seconds: float
+
+    def __str__(self):
+        return " ".join(map(str, (self.function.__name__, *self.arguments)))
 
 
-def learned(state):
-    """The parameters without FBR's heads, which weight files lack, and IRN's mean, which is found and far larger."""
-    return parameters({name: state[name] for name in state if not name.startswith(("heads.", "mean_"))})
+def each(name, function, seconds, whats):
+    return [Check(name, function, what if isinstance(what, tuple) else (what,), seconds) for what in whats]
 
 
-def determinism(place, _):
-    """A training with --deterministic that was stopped and goes on ends with the bits of one that was not."""
-    for name, (module, arguments) in place.commands.items():
-        if name not in (*CLASSIFIERS, "seg.train VGG16", IRN) or place.thin and name.startswith("seg"):
-            continue  # of the segmentations, VGG16's has dropout
-        length = ("--epochs", 5) if name in CLASSIFIERS else ("--iterations", 30, "--batch-size", 4)
-        length = ("--split", "val", "--epochs", 10, "--batch-size", 8) if name == IRN else length
-        length += ("--crop-size", 256) if name == IRN and not place.thin else ()
-        options = (*arguments, *length, "--save-every", 3, "--deterministic", "--device", place.device, "--workers", 2)
-        with tempfile.TemporaryDirectory() as folder:
-            runs = [[module, *map(str, options), "--out", f"{folder}/{run}"] for run in ("calm", "stopped")]
-            disturbed.stop(runs[1], 15)
-            words = [call((sys.executable, "-m", *run)) for run in runs]
-            calm, stopped = (checkpoint.load(Path(folder) / run / "weights.pth") for run in ("calm", "stopped"))
-        same = torch.equal(*(parameters(content["state_dict"]) for content in (calm, stopped)))
-        lacking = {line.split(" does not")[0][-60:] for line in words[0].splitlines() if "deterministic imp" in line}
-        found = ("the same bits" if same else "other bits") + "".join(
-            f"; not deterministic: {each}" for each in lacking
-        )
-        yield checked("Deterministic", f"{name}, stopped and gone on with", same, found)
-
-
-def call(command):
-    """Runs a command in the repository's root. Returns what it wrote to stderr. Raises RuntimeError if it fails."""
-    result = subprocess.run([str(part) for part in command], cwd=ROOT, capture_output=True, text=True)
-    if result.returncode:
-        raise RuntimeError(f"{' '.join(map(str, command[:8]))}: status {result.returncode}: {result.stderr[-1500:]}")
-    return result.stderr
-
-
-def parameters(state):
-    """The floating-point tensors of a state_dict as one vector on the CPU."""
-    return torch.cat(
-        [tensor.detach().float().flatten().cpu() for tensor in state.values() if tensor.is_floating_point()]
-    )
+FIRST = [
+    *each("waits", waits, 15, MAIN),
+    *each("steps", steps, 15, MAIN),
+    *each("profile", profile, 15, MAIN),
+    Check("profile", profile_crf, (), 10),
+    *each("crf", crf, 10, (21, 6)),
+    *each("prediction", prediction, 40, [PREDICTION]),
+    *each("loaders", loaders, 12, MAIN),
+    *each("walk", walks, 5, (8, 32)),
+    # what the whole run lacks, and then what is good to know
+    *each("rest", steps, 10, ["cls.train_iam"]),
+    *each("rest", loaders, 12, ["cls.train_iam"]),
+    *each("rest", prediction, 20, [CAM]),
+    *each("rest", steps, 10, [(name, mode) for mode in ("float32", "TF32") for name in MAIN]),
+    *each("rest", steps, 10, ["seg.train VGG16"]),
+    *each("rest", steps, 60, [("seg.train ResNet-101", "bfloat16", True)]),
+]
+SECOND = [
+    *each("processes", two_processes, 15, MAIN[1:] + MAIN[:1]),
+    *each("determinism", determinism, 30, ("cls.train_fbr", "seg.train VGG16")),  # with random draws and dropout
+]

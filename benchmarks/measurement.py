@@ -12,13 +12,12 @@ if str(ROOT) not in sys.path:
 from stages.record import machine  # noqa: E402
 
 
-def show(section, what, unit, sides, at_most=None, at_least=None):
+def show(*line, **more):
     """Prints one measurement as a JSON line; see `measured`."""
-    line = with_origin(measured(section, what, unit, sides, at_most, at_least))
-    print(json.dumps(line, ensure_ascii=False), flush=True)
+    print(json.dumps(with_origin(measured(*line, **more)), ensure_ascii=False), flush=True)
 
 
-def measured(section, what, unit, sides, at_most=None, at_least=None):
+def measured(section, what, unit, sides, at_most=None, at_least=None, note=""):
     """One measurement as a dictionary. `sides`: {name: number}, all taken in this run.
 
     Of two sides, the ratio is how much better the second is: of times and memory first / second, of speeds ("…/s")
@@ -26,19 +25,14 @@ def measured(section, what, unit, sides, at_most=None, at_least=None):
     """
     line = {"section": section, "what": what, "unit": unit}
     line["sides"] = {name: float(f"{value:.4g}") for name, value in sides.items()}
-    if len(sides) == 2:
+    if len(sides) == 2 and all(sides.values()):
         first, second = sides.values()
         line["ratio"] = round(second / first if unit.endswith("/s") else first / second, 2)
     if at_most is not None or at_least is not None:
         met = list(sides.values())[-1] <= at_most if at_most is not None else line["ratio"] >= at_least
         line["target"] = f"≤ {at_most} {unit}" if at_most is not None else f"≥ {at_least}×"
         line["met"] = bool(met)
-    return line
-
-
-def checked(section, what, passed, found):
-    """A check as a dictionary: `found` says in words what was seen."""
-    return {"section": section, "what": what, "found": str(found), "met": bool(passed)}
+    return line | ({"note": note} if note else {})
 
 
 def with_origin(line):

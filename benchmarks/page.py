@@ -46,8 +46,9 @@ NOTES = {
     "A full run": "Both rounds, the classifier and the integral attention model; without inference, CRF and labels.",
 }
 GPU_NOTE = (
-    "The lines of `docs/bench/gpu.jsonl`, which `scripts/gpu_check.sh measure` writes: paper-size networks of random weights, drawn "
-    "images of 500×375, everything through the stages' own code."
+    "The lines of `docs/bench/gpu.jsonl`, which `scripts/gpu_check.sh` writes: paper-size networks of random weights, pieces of one "
+    "photograph or drawn images, 500×375, everything through the stages' own code. The time of the paper's run is not measured but "
+    "extrapolated from these measurements. In *Profile* the ratio is the share of the time in which the GPU computes."
 )
 
 
@@ -59,32 +60,23 @@ def section_table(lines):
     body = []
     for line in lines:
         sides = [cell(name, value, line["unit"]) for name, value in line["sides"].items()]
+        sides = [", ".join(sides), ""] if len(sides) > 2 else [*sides, "", ""][:2]
         target = f"{line['target']}, {'met' if line['met'] else 'missed'}" if "target" in line else ""
-        body.append([line["what"], *sides, *[""] * (2 - len(sides)), str(line.get("ratio", "")), target])
+        what = ": ".join(part for part in (line["what"], line.get("note")) if part)
+        body.append([what, *sides, str(line.get("ratio", "")), target])
     return markdown_table(["", "one side", "the other", "ratio", "target"], body)
 
 
 def gpu_section(lines):
-    """Markdown of the lines of gpu_check.py: a table for each of its sections."""
+    """Markdown of the lines of gpu_check.py: a table for each of its sections; the last line counts of each thing."""
     parts = [f"\n## On a GPU\n\n{GPU_NOTE}\n"] if lines else []
+    last = {(line["section"], line["what"]): line for line in lines}.values()
     for section in dict.fromkeys(line["section"] for line in lines):
-        body = [[line["what"], found_of(line), verdict_of(line)] for line in lines if line["section"] == section]
-        parts.append(f"\n### {section}\n\n{markdown_table(['', 'found', ''], body)}\n")
+        table = section_table([line for line in last if line["section"] == section])
+        parts.append(f"\n### {section}\n\n{table}\n")
     parts += [f"\n`{command}`  \n" for command in dict.fromkeys(line["command"] for line in lines)]
     parts += [f"on {machine}\n" for machine in dict.fromkeys(line["machine"] for line in lines)]
     return "".join(parts)
-
-
-def found_of(line):
-    if "found" in line:
-        return line["found"]
-    return ", ".join(cell(name, value, line["unit"]) for name, value in line["sides"].items())
-
-
-def verdict_of(line):
-    if "found" in line:
-        return "ok" if line["met"] else "FAILED"
-    return f"{line['target']}, {'met' if line['met'] else 'missed'}" if "target" in line else ""
 
 
 def precision_table(lines):

@@ -26,6 +26,7 @@ def train(batch_size, steps, device):
     from cls.model import Classifier, ClassifierArch
     from common import device as devices
     from common.data_parallel import parallel
+    from common.losses import means
     from stages import distributed
 
     device = devices.select_device(device)
@@ -40,7 +41,7 @@ def train(batch_size, steps, device):
             start = time.perf_counter()
         with devices.autocast(device, None):
             maps = network(images)
-        loss = classification_loss(maps.float(), labels)
+        loss = means({"classification": classification_loss(maps.float(), labels)})["classification"]
         optimizer.zero_grad()
         (loss * distributed.WORLD_SIZE).backward()
         distributed.total(loss).item()

@@ -1,108 +1,70 @@
-"""Step times of the trainings at the paper's sizes, on random input and weights: python benchmarks/training.py
-[--compile]
+"""Step times of the trainings at the paper's sizes, on drawn images and random weights: python benchmarks/training.py
+[--compile] [--profile]
 
-float32 against bfloat16, eager against compiled; both sides of a ratio come from this one run. On a CPU segmentation
-gets 2 images instead of the paper's 10.
+float32 against bfloat16, eager against compiled, each by the command's own loop; both sides of a ratio come from this
+one run. For CPUs, on which segmentation gets 2 images instead of the paper's 10; gpu_check.py is for GPUs.
 """
 
 import argparse
+import tempfile
 from functools import partial
-from time import perf_counter
+from pathlib import Path
 
 import torch
+import trainings
+from draw import draw_data
 from measurement import show
 
-from cls.losses import classification_loss
-from cls.model import Classifier, ClassifierArch
-from common import device as devices
-from seg.deeplab import MultiScale, build, freeze_batch_norm, multi_scale_loss
+CPU = torch.device("cpu")
+SMALLER = ("--batch-size", 2)
 
 
-def classifier(batch_size, device):
-    """A step's network, input, and loss of the network's output."""
-    images = torch.randn(batch_size, 3, 256, 256, device=device)
-    labels = torch.randint(0, 2, (batch_size, 20), device=device).float()
-    return Classifier(ClassifierArch(classes=20)), images, lambda maps: classification_loss(maps.float(), labels)
-
-
-def segmentation(backbone, batch_size, device):
-    images = torch.randn(batch_size, 3, 321, 321, device=device)
-    labels = torch.randint(0, 21, (batch_size, 321, 321), dtype=torch.uint8, device=device)
-    network = MultiScale(build(backbone=backbone, classes=20))
-    freeze_batch_norm(network)
-    return network, images, lambda outputs: multi_scale_loss(outputs, labels)
-
-
-def seconds(network, images, loss_of, amp, steps, device, profile=False):
-    """Seconds of a training step, the median of `steps` after two that do not count; or the profile of one more."""
-    optimizer = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], 1e-6, momentum=0.9)
-
-    def step():
-        with devices.autocast(device, amp):
-            output = network(images)
-        loss = loss_of(output)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        return loss.item()  # waits for the device
-
-    times = []
-    for _ in range(steps + 2):
-        start = perf_counter()
-        step()
-        times.append(perf_counter() - start)
-    if profile:
-        with torch.profiler.profile() as record:
-            step()
-        return record
-    return sorted(times[2:])[steps // 2]
-
-
-def show_profile(name, record, cuda):
-    """The operators that take the most of a step's time, in percent of it."""
-    time_of = (lambda e: e.self_device_time_total) if cuda else (lambda e: e.self_cpu_time_total)
-    events = sorted(record.key_averages(), key=time_of, reverse=True)
-    whole = sum(map(time_of, events))
-    for event in events[:5]:
-        show("Profile", f"{name}: {event.key}", "%", {"of the step": 100 * time_of(event) / whole})
-
-
-def measure(name, make, args, device, at_least):
+def measure(name, command, args, at_least):
     """Shows the ratios of one training, and returns its seconds a step in bfloat16."""
-    network, images, loss_of = make(device=device)
-    network = devices.to_device(network, device).train()
-    images = images.contiguous(memory_format=torch.channels_last)
-    step = partial(seconds, images=images, loss_of=loss_of, steps=args.steps, device=device)
-    sides = {"float32": step(network, amp=False), "bfloat16": step(network, amp=True)}
+    module, arguments = command
+
+    def seconds(mode, **options):
+        arguments_of_mode = (*arguments, *trainings.MODES[mode], "--workers", 0)
+        found = trainings.run((module, arguments_of_mode), CPU, partial(trainings.timed, warm=2, **options))
+        return found[0] / 1e3, found[-1]
+
+    sides = {mode: seconds(mode, steps=args.steps)[0] for mode in ("float32", "bfloat16")}
     show("Mixed precision", name, "s/step", sides, at_least=at_least)
-    if device.type == "cuda":
-        show("Memory of the GPU", name, "GiB", {"peak": torch.cuda.max_memory_allocated() / 2**30})
-        torch.cuda.reset_peak_memory_stats()
     if args.compile:
-        sides = {"eager": sides["bfloat16"], "compiled": step(torch.compile(network), amp=True)}
-        show("torch.compile", name, "s/step", sides)
+        compiled = {"compiled": seconds("bfloat16", steps=args.steps, backend="inductor")[0]}
+        show("torch.compile", name, "s/step", {"eager": sides["bfloat16"]} | compiled)
         torch._dynamo.reset()
     if args.profile:
-        show_profile(name, step(network, amp=True, profile=True), device.type == "cuda")
-    return sides.get("bfloat16") or sides["eager"]
+        show_profile(name, seconds("bfloat16", steps=1, profile=True)[1])
+    return sides["bfloat16"]
+
+
+def show_profile(name, operators):
+    """The operators that take the most of a step's time themselves, in percent of it."""
+    sums = {operator: sum(calls) for operator, calls in operators.items()}
+    for operator in sorted(sums, key=sums.get, reverse=True)[:5]:
+        show("Profile", f"{name}: {operator}", "%", {"of the step": 100 * sums[operator] / sum(sums.values())})
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="auto")
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--compile", action="store_true", help="measure torch.compile too")
     parser.add_argument("--profile", action="store_true", help="show where a step's time goes")
     args = parser.parse_args()
-    torch.manual_seed(0)
-    device = devices.select_device(args.device)
-    crops = 10 if device.type == "cuda" else 2
-    first = measure("classifier, 5 × 256²", partial(classifier, 5), args, device, at_least=3)
-    make = partial(segmentation, "resnet101", crops)
-    second = measure(f"DeepLab ResNet-101, {crops} × 321²", make, args, device, at_least=2.5)
-    make = partial(segmentation, "vgg16", crops)
-    measure(f"DeepLab VGG16, {crops} × 321²", make, args, device, at_least=2.5)
-    hours = 2 * (14 * 10582 / 5 * first + 10_000 * 10 / crops * second) / 3600
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        draw_data(root, 20)
+        trainings.write_resnet(root / "resnet.pth")
+        found = {}
+        for what, name, options, at_least in (
+            ("classifier, 5 × 256²", "cls.train", (), 3),
+            ("DeepLab ResNet-101, 2 × 321²", "seg.train ResNet-101", SMALLER, 2.5),
+            ("DeepLab VGG16, 2 × 321²", "seg.train VGG16", SMALLER, 2.5),
+        ):
+            module, arguments = trainings.commands(root)[name]
+            found[name] = measure(what, (module, (*arguments, *options)), args, at_least)
+    hours = 2 * (14 * 10582 / 5 * found["cls.train"] + 10_000 * 10 / 2 * found["seg.train ResNet-101"]) / 3600
     what = "the paper's four trainings with ResNet-101, extrapolated from the steps"
     show("A full run", what, "hours", {"bfloat16": hours})
 

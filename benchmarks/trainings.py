@@ -1,18 +1,24 @@
 """The trainings as their commands set them up, with real networks, optimisers, steps and images, to be measured.
 
-A command runs with its own loop, whose common.training.Run then gets batches that have been read already.
+A command runs with its own loop, which gets its batches from a generator: what that does between two of them is done
+between two steps.
 """
 
+import gc
 import importlib
-import sys
+import math
+import os
+import tempfile
 import time
 import warnings
-from contextlib import redirect_stdout, suppress
-from pathlib import Path
+from collections import defaultdict
+from contextlib import ExitStack, closing, redirect_stdout, suppress
+from itertools import cycle, islice
 from unittest import mock
 
 import torch
 from measurement import ROOT  # noqa: F401  (makes the packages importable)
+from torch.autograd import DeviceType
 
 from common import checkpoint, training
 from seg.deeplab import build
@@ -21,20 +27,21 @@ SYNCHRONISING = "called a synchronizing CUDA operation"  # PyTorch's words under
 THIN_VGG = ("--channels", 4, 4, 4, 4, 4)
 THIN_RESNET = ("--blocks", 1, 1, 1, 1, "--width", 4)
 THIN_IRN = ("--branch-width", 4, "--crop-size", 64, "--radius", 5)
+PROFILED = 3  # steps
 MODES = {"bfloat16": ("--amp",), "TF32": ("--no-amp",), "float32": ("--no-amp", "--no-tf32")}
 
 
-def commands(root, split="val", thin=False):
+def commands(root, split="half", thin=False):
     """{name: (module, arguments)} of the trainings at the paper's sizes, on the data of draw.py in `root`.
 
     `thin` leaves the classifier's images large and makes the rest tiny. The ResNet starts from <root>/resnet.pth, see
     `write_resnet`, with batch norm frozen, as from COCO's weights.
     """
-    data = ("--data", root / "data", "--split", split, "--lr", 1e-6)
+    data = ("--data", root / "data", "--split", split, "--lr", 1e-8)  # random weights bear no more for long
     vgg, resnet, fc = (THIN_VGG, THIN_RESNET, ("--fc-channels", 4)) if thin else ((), (), ())
     crops = (*data, "--labels", root / "pred", *(("--batch-size", 2, "--crop-size", 65) if thin else ()))
     cls = (*data, *vgg, "--epochs", 3)
-    irn = (*data, "--seeds", root / "pred", "--split", "all")  # of val the batches would not be full
+    irn = (*data, "--seeds", root / "pred", "--split", "all")  # of fewer images the batches would not be full
     irn += (*resnet, *THIN_IRN, "--batch-size", 2) if thin else ()
     return {
         "cls.train": ("cls.train", cls),
@@ -60,123 +67,116 @@ def write_resnet(path, thin=False, classes=20):
     checkpoint.save(path, arch=arch, state_dict=network.state_dict())
 
 
-class Reached(Exception):
-    """The command has come to its loop."""
+class Measured(Exception):
+    """The loop has done what was to be measured."""
 
 
-class Training:
-    """A training before its loop: its Run, and what calls its command's loop; see set_up."""
+def run(command, device, measure):
+    """Runs a training's (module, arguments) on a device, up to the end of its loop, and writes nothing that stays.
 
-    def __init__(self, module, arguments, out, device):
-        self.command = importlib.import_module(module)
-        options = (*arguments, "--out", out, "--device", device)
-        self.args = self.command.parser().parse_args([str(option) for option in options])
-
-    def run(self, wrap):
-        """Runs the command, up to the end of its loop, with `wrap(run)` for its training.Run before the loop begins."""
-        enter = training.Run.__enter__
-
-        def entered(run):
-            wrap(run)
-            return enter(run)
-
-        with mock.patch.object(training.Run, "__enter__", entered), suppress(Reached), redirect_stdout(None):
-            self.command.run(self.args)
-
-
-def set_up(module, arguments, out, device="auto"):
-    """A training's command up to its loop. Returns its common.training.Run, whose `training` runs it again."""
-    out.mkdir(parents=True, exist_ok=True)
-    found = Training(module, arguments, out, device)
-    runs = []
-
-    def reached(run):
-        runs.append(run)
-        raise Reached
-
-    found.run(reached)
-    runs[0].training = found
-    return runs[0]
-
-
-def read_batches(handed, count=8):
-    """The first `count` batches of a training, in pinned memory where its loader pins."""
-    return [batch for _, batch in zip(range(count), handed.loader)]
-
-
-class Prepared:
-    """Stands in for a loader: `batches` over and over, with `begin()` before step `warm` and `end()` after the last.
-
-    `benchmark`: whether cuDNN may try its algorithms; the Run itself sets that, but before it asks for a batch.
+    `measure(run, loader)` is a generator of the loop's batches, from the command's common.training.Run and its own
+    loader. Returns what it returns.
     """
+    module, arguments = command
+    module, enter = importlib.import_module(module), training.Run.__enter__
+    found, stack = [], ExitStack()
 
-    def __init__(self, loader, batches, warm, steps, begin, end, benchmark=True):
-        self.collate_fn = loader.collate_fn
-        self.batches, self.warm, self.steps = batches, warm, steps
-        self.begin, self.end, self.benchmark = begin, end, benchmark
+    def batches(measuring):
+        found.append((yield from measuring))
+        raise Measured
 
-    def __iter__(self):
-        torch.backends.cudnn.benchmark = self.benchmark
-        for number in range(self.warm + self.steps):
-            if number == self.warm:
-                self.begin()
-            yield self.batches[number % len(self.batches)]
-        self.end()
-        raise Reached  # nothing is written
+    def entered(run):
+        run.loader = stack.enter_context(closing(batches(measure(run, run.loader))))
+        return enter(run)
 
-
-def run(handed, batches, warm, steps, begin, end, benchmark=True):
-    """Runs a training's own loop for `warm` + `steps` steps, without a checkpoint at the end; see Prepared.
-
-    Returns its model.
-    """
-    runs = []
-
-    def prepared(run):
-        run.loader = Prepared(run.loader, batches, warm, steps, begin, end, benchmark)
-        run.total = warm + steps + 1
-        runs.append(run)
-
-    handed.training.run(prepared)
-    return runs[0].bare_model
+    if torch.cuda.is_available():  # what an earlier training has left would count as this one's
+        gc.collect()
+        torch.cuda.empty_cache()
+    with stack, mock.patch.object(training.Run, "__enter__", entered), suppress(Measured):
+        stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
+        out = stack.enter_context(tempfile.TemporaryDirectory())
+        options = [str(option) for option in (*arguments, "--out", out, "--device", device)]
+        module.run(module.parser().parse_args(options))
+    return found[0]
 
 
-def wait(device):
-    """Until a GPU has done everything that it was given."""
+def endless(run, loader):
+    """The first batches of a training, over and over, pinned as its loader does; it never ends and saves nothing."""
+    run.total = math.inf
+    return cycle([batch for _, batch in zip(range(max(2, 40 // run.args.batch_size)), loader)])
+
+
+def steady(run):
+    """Lets a training begin with its second epoch, because the first only warms up, and FBR with a full bank."""
+    run.done = run.epoch_length
+    if bank := run.state.get("bank"):
+        bank.rows.uniform_()
+        bank.filled.fill_(bank.size)
+
+
+def now(device):
+    """The time, once a GPU has done everything that it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
-def milliseconds(handed, batches, warm, steps, benchmark=True):
-    """The time of a step, on average over `steps` after `warm`."""
-    device, times = handed.device, []
+def timed(run, loader, warm, steps, backend=None, profile=False):
+    """For `run`: milliseconds of a step, the mean of `steps` after `warm`, and the GPU's memory in GiB at most, or 0.
 
-    def now():
-        wait(device)
-        times.append(time.perf_counter())
+    `backend`: compiles the network with this one of torch.compile. With `profile` also {kernel: milliseconds of each
+    call} of three steps more; see `kernels`.
+    """
+    device, cuda = run.device, run.device.type == "cuda"
+    if backend:
+        run.model = torch.compile(run.model, backend=backend)
+    steady(run)
+    batches = endless(run, loader)
+    yield from islice(batches, warm)
+    start = now(device)
+    if cuda:
+        torch.cuda.reset_peak_memory_stats(device)  # the trials of cudnn.benchmark were before
+    yield from islice(batches, steps)
+    milliseconds = 1e3 * (now(device) - start) / steps
+    memory = torch.cuda.max_memory_allocated(device) / 2**30 if cuda else 0
+    if not profile:
+        return milliseconds, memory
+    with profiler(device) as record:
+        yield from islice(batches, PROFILED)
+        now(device)
+    return milliseconds, memory, kernels(record, device)
 
-    run(handed, batches, warm, steps, now, now, benchmark)
-    return 1e3 * (times[1] - times[0]) / steps
+
+def profiler(device):
+    """A torch.profiler of what runs on a device, without what launches it."""
+    activity = torch.profiler.ProfilerActivity
+    return torch.profiler.profile(activities=[activity.CUDA if device.type == "cuda" else activity.CPU])
 
 
-def synchronisations(handed, batches, warm, steps):
-    """The places, "file:line", at which `steps` steps made this process wait for the GPU: none, if all is well."""
+def kernels(record, device):
+    """{name: milliseconds of each call} of a GPU's kernels and copies, or of a CPU's operators."""
+    found = defaultdict(list)
+    for event in record.events():
+        if device.type != "cuda":
+            found[event.name].append(event.self_cpu_time_total / 1e3)
+        elif event.device_type == DeviceType.CUDA and not event.is_user_annotation:  # such a mark spans several kernels
+            found[event.name].append(event.time_range.elapsed_us() / 1e3)
+    return found
 
-    def begin():
-        wait(handed.device)
-        torch.cuda.set_sync_debug_mode("warn")
 
-    def end():
-        torch.cuda.set_sync_debug_mode("default")
+def waiting(run, loader, warm, steps, mode="warn"):
+    """For `run`: the places, "file:line", at which `steps` steps made this process wait for the GPU.
 
+    None, if all is well. With the mode "error" the first one raises RuntimeError.
+    """
+    batches, set_mode = endless(run, loader), torch.cuda.set_sync_debug_mode
+    yield from islice(batches, warm)
+    now(run.device)
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
+        set_mode(mode)
         try:
-            run(handed, batches, warm, steps, begin, end)
+            yield from islice(batches, steps)
         finally:
-            end()
+            set_mode("default")
     return [f"{each.filename.rsplit('/', 1)[-1]}:{each.lineno}" for each in seen if SYNCHRONISING in str(each.message)]
-
-
-if __name__ == "__main__":  # python benchmarks/trainings.py FILE [thin]: random weights for seg.train --init
-    write_resnet(Path(sys.argv[1]), thin=sys.argv[2:] == ["thin"])

@@ -1,45 +1,31 @@
 #!/usr/bin/env bash
-# Whether everything works on a GPU, and how fast: scripts/gpu_check.sh [measure|tests|stages …], by default all three in
-# turn, each in at most 9 minutes. A part that fails makes the exit status 1; the others still run.
-#   measure  benchmarks/gpu_check.py: devices, steps, memory, prediction, CRF, loaders, …; the time of the paper's run
-#   tests    the tests that need a GPU
-#   stages   every stage at the paper's network sizes on a few drawn images, with a kill -9, a SIGTERM and going on
-# It needs PyTorch, torchvision, OpenCV, SciPy, tqdm, TensorBoard and pytest, no network, and makes no environment: PYTHON
-# (default python3) is taken as it is; VENV=.venv takes that one. OUT: what it writes (default runs/gpu_check). THIN=1:
-# everything is tiny, for a try on a CPU. The benchmarks page has OUT/gpu_check.jsonl as docs/bench/gpu.jsonl.
-export VENV=${VENV-} OUT=${OUT:-runs/gpu_check}
-export DATA=$OUT/stages/data RUN=$OUT/stages/run SETTINGS=benchmarks/miniature.sh
+# Whether everything works on a GPU, and how fast: scripts/gpu_check.sh [measure|tests] [SECONDS]
+#   measure  (default; 500 seconds) benchmarks/gpu_check.py: what waits for the GPU, steps, memory, profiles, CRF, prediction,
+#            reading, the random walk, and after each of them the time of the paper's run
+#   tests    (225 seconds) the tests that need a GPU; two processes on one GPU; trainings with --deterministic
+# Each ends after its seconds, which hold all that it does, and says what it has left out. It writes OUT/<part>.jsonl, a line
+# as soon as there is one, and OUT/<part>.log, nothing else. It needs PyTorch, torchvision, OpenCV, SciPy, tqdm, TensorBoard,
+# Matplotlib and pytest, no network, and makes no environment: PYTHON (default python3) is taken as it is; VENV=.venv takes
+# that one. OUT: default runs/gpu_check. THIN=1: everything is tiny, for a try on a CPU. The tables of the benchmarks have the
+# lines as docs/bench/gpu.jsonl: cat runs/gpu_check/*.jsonl >docs/bench/gpu.jsonl; python benchmarks/page.py
+export VENV=${VENV-} OUT=${OUT:-runs/gpu_check} PYTHONUNBUFFERED=1
 source "$(dirname "$0")/env.sh"
 
 measure() {
-    python benchmarks/gpu_check.py --out "$OUT/gpu_check.jsonl"
+    python benchmarks/gpu_check.py --seconds "${1:-500}" --out "$OUT/measure.jsonl"
 }
 
 tests() {
-    local files # other tests may import what is not there
-    files=$(grep -rl --include "test_*.py" "cuda.is_available" tests)
-    python -m pytest -q -rs -p no:cacheprovider -k "cuda or gpu" $files
+    local seconds=${1:-225} files status=0
+    files=$(grep -rl --include "test_*.py" "cuda.is_available" tests) # other tests may import what is not there
+    timeout --signal INT --kill-after 10 $((seconds * 6 / 10)) \
+        python -m pytest -v -rs -p no:cacheprovider -k "cuda or gpu" $files || status=1
+    python benchmarks/gpu_check.py --only processes determinism --seconds $((seconds - SECONDS)) --out "$OUT/tests.jsonl" ||
+        status=1
+    return $status
 }
 
-stages() {
-    rm -rf "$OUT/stages"
-    LAUNCH="python benchmarks/disturbed.py" ./run_all.sh
-    python benchmarks/finished.py "$RUN"
-}
-
-if [ "${1:-}" = --part ]; then
-    "$2"
-    exit
-fi
-[ $# -gt 0 ] || set -- measure tests stages
-status=0
+part=${1:-measure}
+case $part in measure | tests) ;; *) echo "$part: expected measure or tests" >&2; exit 2 ;; esac
 mkdir -p "$OUT"
-for part; do
-    case $part in measure | tests | stages) ;; *) echo "$part: expected measure, tests or stages" >&2; exit 2 ;; esac
-    start=$SECONDS
-    timeout --kill-after 10 540 "$0" --part "$part" & # in a process group of its own, which no Ctrl-C reaches
-    trap "kill $!; exit 130" INT TERM
-    if wait $!; then result=passed; else result=FAILED status=1; fi
-    echo "gpu_check.sh $part: $result, $((SECONDS - start)) s"
-done
-exit $status
+"$part" "${@:2}" 2>&1 | tee "$OUT/$part.log"

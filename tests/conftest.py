@@ -42,9 +42,9 @@ def run_command():
     Returns the CompletedProcess with `returncode`, `stdout` and `stderr` as text; it raises nothing on failure.
     """
 
-    def run(module, *args, timeout=300):
+    def run(module, *args):
         command = [sys.executable, "-m", module, *map(str, args)]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout)
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=3600)  # if it hangs
 
     return run
 

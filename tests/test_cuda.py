@@ -3,8 +3,11 @@
 import subprocess
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,9 +19,15 @@ import trainings  # noqa: E402
 from cls import contrast, nroi  # noqa: E402
 from cls.losses import classification_loss  # noqa: E402
 from cls.model import Classifier, ClassifierArch  # noqa: E402
+from common import checkpoint, training  # noqa: E402
 from common import device as devices  # noqa: E402
-from common import training  # noqa: E402
+from common.images import read_indexed  # noqa: E402
 from common.losses import Loss, means  # noqa: E402
+from irn import instances  # noqa: E402
+from irn import walk as irn_walk  # noqa: E402
+from irn.grouping import centroids  # noqa: E402
+from irn.model import build as build_irn  # noqa: E402
+from irn.random_walk import walk  # noqa: E402
 from seg.deeplab import MultiScale, build, multi_scale_loss  # noqa: E402
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -72,37 +81,31 @@ def drawn(tmp_path_factory):
 NAMES = list(trainings.commands(Path()))
 
 
+def run_training(root, name, device, measure, *options, **more):
+    module, arguments = trainings.commands(root, "all", thin=True)[name]
+    command = module, (*arguments, "--workers", 0, *options)
+    return trainings.run(command, devices.select_device(device), partial(measure, **more))
+
+
 @needs_gpu
+@pytest.mark.parametrize("mode", ["warn", "error"])
 @pytest.mark.parametrize("name", NAMES)
-def test_no_step_waits_for_the_gpu(name, drawn, tmp_path):
+def test_no_step_waits_for_the_gpu(name, mode, drawn):
     """All epochs of the real loop on the real images: the first without, the last with what only the last does."""
-    module, arguments = trainings.commands(drawn, "all", thin=True)[name]
-    handed = trainings.set_up(module, (*arguments, "--workers", 0), tmp_path / "out")
-    batches = trainings.read_batches(handed)
-    assert trainings.synchronisations(handed, batches, warm=1, steps=8) == []
-    mode = torch.cuda.set_sync_debug_mode
-    try:
-        trainings.run(handed, batches, 1, 8, lambda: mode("error"), lambda: mode("default"))
-    finally:
-        mode("default")
+    assert run_training(drawn, name, "cuda", trainings.waiting, warm=1, steps=8, mode=mode) == []
 
 
 @needs_gpu
-def test_a_step_that_waits_for_the_gpu_is_found(drawn, tmp_path, monkeypatch):
-    module, arguments = trainings.commands(drawn, "all", thin=True)["cls.train"]
-    handed = trainings.set_up(module, (*arguments, "--workers", 0), tmp_path / "out")
-    step = training.Run.step
-    one = torch.ones((), device="cuda")
+def test_a_step_that_waits_for_the_gpu_is_found(drawn, monkeypatch):
+    step, one = training.Run.step, torch.ones((), device="cuda")
     monkeypatch.setattr(training.Run, "step", lambda run, losses: one.item() and step(run, losses))
-    assert len(trainings.synchronisations(handed, trainings.read_batches(handed), warm=1, steps=3)) == 3
+    assert len(run_training(drawn, "cls.train", "cuda", trainings.waiting, warm=1, steps=3)) == 3
 
 
-def test_calls_that_wait_are_counted_after_the_warm_up(drawn, tmp_path, monkeypatch):
+def test_calls_that_wait_are_counted_after_the_warm_up(drawn, monkeypatch):
     """With PyTorch's debug mode mocked, as this is for machines without a GPU, too."""
-    modes, (module, arguments) = ["default"], trainings.commands(drawn, "all", thin=True)["cls.train"]
+    modes, step = ["default"], training.Run.step
     monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", modes.append)
-    handed = trainings.set_up(module, (*arguments, "--workers", 0), tmp_path / "out", "cpu")
-    step = training.Run.step
 
     def waiting_step(run, losses):
         if modes[-1] == "warn":
@@ -110,22 +113,74 @@ def test_calls_that_wait_are_counted_after_the_warm_up(drawn, tmp_path, monkeypa
         step(run, losses)
 
     monkeypatch.setattr(training.Run, "step", waiting_step)
-    found = trainings.synchronisations(handed, trainings.read_batches(handed, 2), warm=2, steps=3)
+    found = run_training(drawn, "cls.train", "cpu", trainings.waiting, warm=2, steps=3)
     assert len(found) == 3 and found[0].startswith("test_cuda.py:")
     assert modes[-1] == "default"
 
 
+def test_a_step_that_fails_ends_the_debug_mode(drawn, monkeypatch):
+    modes = []
+    monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", modes.append)
+    monkeypatch.setattr(training.Run, "step", lambda run, losses: 1 / 0 if modes else None)
+    with pytest.raises(ZeroDivisionError):
+        run_training(drawn, "cls.train", "cpu", trainings.waiting, warm=1, steps=2, mode="error")
+    assert modes == ["error", "default"]
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_trainings_are_measured_through_their_own_loop(name, drawn, tmp_path):
-    module, arguments = trainings.commands(drawn, "all", thin=True)[name]
-    handed = trainings.set_up(module, (*arguments, "--workers", 0, "--lr", 0.1), tmp_path / "out", "cpu")
-    before = [parameter for parameter in handed.bare_model.parameters() if parameter.requires_grad]
-    batches = trainings.read_batches(handed, 2)
-    assert trainings.milliseconds(handed, batches, warm=1, steps=2) > 0
-    model = trainings.run(handed, batches, 1, 2, lambda: None, lambda: None)
-    after = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    assert all(not torch.equal(*pair) for pair in zip(before[-2:], after[-2:]))
-    assert list((tmp_path / "out/tensorboard").iterdir()) and not (tmp_path / "out/training.pth").exists()
+def test_trainings_are_measured_through_their_own_loop(name, drawn):
+    """Three steps, of which two are measured, and three to be profiled: all steps of the method; nothing is saved."""
+    seen = []
+
+    def measure(run, loader):
+        trained = [parameter for parameter in run.bare_model.parameters() if parameter.requires_grad][-2:]
+        before = [parameter.detach().clone() for parameter in trained]
+        found = yield from trainings.timed(run, loader, warm=1, steps=2, profile=True)
+        seen.extend([run, not any(map(torch.equal, before, trained)), sorted(run.args.out.iterdir())])
+        return found
+
+    milliseconds, _, kernels = run_training(drawn, name, "cpu", measure, "--lr", 1e-5)
+    run, learned, files = seen
+    assert milliseconds > 0 and learned and [path.name for path in files] == ["tensorboard"]
+    assert run.done == run.epoch_length + 6  # from the second epoch on
+    assert len(kernels["aten::convolution_backward"]) % trainings.PROFILED == 0
+    assert sum(map(sum, kernels.values())) > 0 and not run.args.out.exists()
+
+
+def test_of_what_is_profiled_on_a_gpu_kernels_count():
+    """What PyTorch's profiler gives for a GPU: also operators of the CPU, and marks that span several kernels."""
+
+    def event(name, device, milliseconds, mark=False):
+        time = SimpleNamespace(elapsed_us=lambda: 1000 * milliseconds)
+        return SimpleNamespace(name=name, device_type=device, time_range=time, is_user_annotation=mark)
+
+    gpu, cpu = torch.autograd.DeviceType.CUDA, torch.autograd.DeviceType.CPU
+    events = [
+        event("gemm", gpu, 2),
+        event("cudaLaunchKernel", cpu, 9),
+        event("gemm", gpu, 3),
+        event("step", gpu, 9, True),
+    ]
+    found = trainings.kernels(SimpleNamespace(events=lambda: events), torch.device("cuda"))
+    assert found == {"gemm": [2, 3]}
+
+
+@needs_gpu
+def test_a_gpu_by_any_of_its_names():
+    for name in ("auto", "cuda", "cuda:0"):
+        assert devices.select_device(name) == torch.device("cuda:0")
+
+
+@needs_gpu
+def test_copies_from_a_gpu_do_not_wait():
+    ones = torch.ones(5, device="cuda")
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        found = list(devices.pipelined((number, ones * number) for number in range(3)))
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert [(number, copy.tolist()) for number, copy in found] == [(number, [number] * 5) for number in range(3)]
+    assert all(copy.is_pinned() for _, copy in found)
 
 
 def test_devices_that_are_not_there_are_refused():
@@ -171,3 +226,39 @@ def test_fbr_on_a_gpu_equals_the_cpu(device):
     (exact, close), (same, near) = fbr_numbers("cpu"), fbr_numbers(device)
     assert all(torch.equal(*pair) for pair in zip(exact, same))
     torch.testing.assert_close(near, close, rtol=1e-4, atol=1e-5)
+
+
+def irn_numbers(device):
+    """IRN's walks of a batch and of many pieces of one image, and where pixels end that follow displacements."""
+    generator = torch.Generator().manual_seed(0)
+    maps, pieces, boundary, displacement = (
+        torch.rand(shape, generator=generator).to(device)
+        for shape in ((2, 3, 24, 32), (1, 60, 24, 32), (2, 24, 32), (2, 2, 6, 8))
+    )
+    displacement = torch.nn.functional.interpolate(4 * displacement - 2, (24, 32), mode="bilinear")
+    walked = walk(maps, boundary**4), walk(pieces, boundary[:1] ** 4)
+    return [each.cpu() for each in walked], centroids(displacement).cpu()
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_gpu)])
+def test_irn_on_a_gpu_equals_the_cpu(device):
+    (walked, ends), (near, same) = irn_numbers("cpu"), irn_numbers(device)
+    torch.testing.assert_close(near, walked, rtol=1e-4, atol=0)
+    assert (ends == same).all(1).float().mean() > 0.99
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_gpu)])
+@pytest.mark.parametrize("command", [irn_walk, instances], ids=lambda command: command.__name__)
+def test_labels_of_irn_on_a_gpu_equal_those_of_the_cpu(command, device, drawn, tmp_path):
+    arch = {"network": "irn", "backbone": "resnet50", "depths": [1, 1, 1, 1], "width": 4, "branch_width": 4}
+    arch["crop_size"] = 64
+    torch.manual_seed(0)
+    checkpoint.save(tmp_path / "irn.pth", arch=arch, state_dict=build_irn(**arch).state_dict())
+    options = ["--data", drawn / "data", "--split", "half", "--maps", drawn / "cam_32x32"]
+    options += ["--weights", tmp_path / "irn.pth", "--no-amp", "--no-tf32", "--workers", 0]
+    for name in ("cpu", device):
+        (tmp_path / name).mkdir(exist_ok=True)
+        own = ("--out", tmp_path / name, "--device", name)
+        command.run(command.parser().parse_args([str(option) for option in (*options, *own)]))
+    found = [[read_indexed(path) for path in sorted((tmp_path / name).glob("*.png"))] for name in ("cpu", device)]
+    assert len(found[0]) == 6 and (np.array(found[0]) == np.array(found[1])).mean() > 0.999

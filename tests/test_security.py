@@ -10,7 +10,6 @@ import io
 import runpy
 import ssl
 import tarfile
-import time
 import urllib.request
 from email.message import Message
 from pathlib import Path
@@ -248,9 +247,9 @@ XMLS = {
 
 
 @pytest.mark.parametrize("kind", XMLS)
-def test_xml_that_grows_is_refused_at_once(tmp_path, kind):
+def test_xml_that_grows_is_refused(tmp_path, kind):
     (tmp_path / "a.xml").write_text(XMLS[kind])
-    start = time.perf_counter()
     with pytest.raises(InputError, match="a.xml: expected") as error:
         prepare_voc12.objects_in_xml(tmp_path / "a.xml")
-    assert time.perf_counter() - start < 5 and len(str(error.value).splitlines()) == 1
+    assert len(str(error.value).splitlines()) == 1
+    assert ("a document type declaration" in str(error.value)) == (kind != "deep")  # before anything can grow

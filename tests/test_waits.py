@@ -5,7 +5,7 @@ tests/test_cuda.py looks at the GPU itself, where there is one.
 
 import subprocess
 import sys
-from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -102,7 +102,7 @@ NAMES = list(trainings.commands(Path()))
 
 
 @pytest.fixture
-def refuse(drawn, tmp_path, monkeypatch):
+def refuse(drawn, monkeypatch):
     """`refuse(name, *options)` runs a training's loop over all of its epochs, after the first step under NoWaiting.
 
     What is watched is found in every step.
@@ -113,12 +113,17 @@ def refuse(drawn, tmp_path, monkeypatch):
 
     def run(name, *options):
         module, arguments = trainings.commands(drawn, "all", thin=True)[name]
-        handed = trainings.set_up(module, (*arguments, *options, "--workers", 0), tmp_path / "out", "cpu")
-        batches = trainings.read_batches(handed)
-        with ExitStack() as stack:
-            trainings.run(handed, batches, 1, 8, lambda: stack.enter_context(NoWaiting()), stack.close)
+        trainings.run((module, (*arguments, *options, "--workers", 0)), torch.device("cpu"), watched)
 
     return run
+
+
+def watched(run, loader):
+    """For trainings.run: a step, and eight under NoWaiting."""
+    batches = trainings.endless(run, loader)
+    yield next(batches)
+    with NoWaiting():
+        yield from islice(batches, 8)
 
 
 @pytest.mark.parametrize("name", NAMES)

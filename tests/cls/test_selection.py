@@ -112,23 +112,29 @@ def test_hard_pixels_equal_those_of_the_published_setting_i(golden_file):
     assert torch.equal(found, hard & (pseudo >= 0))
 
 
-def test_in_setting_i_background_has_its_part_in_the_quantile_of_entropy(golden_file):
-    """By the published function, on maps of which 69 % are background."""
+@pytest.mark.parametrize("setting, numbers", [("i", (0.4, 0.25, False)), ("i_and_s", (0.6, 0.1, True))])
+def test_hard_pixels_of_both_published_settings_where_they_differ(golden_file, setting, numbers):
+    """One input for the published functions of both settings; two fifths of it are background, of more entropy than
+    objects. With the other setting's rule, this one's quantiles take other pixels."""
     golden = golden_file("hard_pixels")
-    active, chances, hard = (torch.tensor(golden[name]) for name in ("activation", "probability", "hard"))
-    pseudo = torch.tensor(golden["pseudo_label"]).long() - 1
-    found, others = (hard_pixels(active[:, 1:], chances, pseudo, 0.4, 0.25, rule) for rule in (False, True))
-    assert torch.equal(found, hard & (pseudo >= 0))
-    assert others.sum() > 1.2 * found.sum()  # the rule of setting I+S lets more pixels pass
+    chances = torch.tensor(golden["logits"]).float().softmax(1)
+    active, pseudo = scaled(chances), torch.tensor(golden["pseudo_label"]).long() - 1
+    hard = torch.tensor(golden[f"hard_{setting}"]) & (pseudo >= 0)
+    assert torch.equal(hard_pixels(active, chances, pseudo, *numbers), hard)
+    assert not torch.equal(hard_pixels(active, chances, pseudo, *numbers[:2], not numbers[2]), hard)
+
+
+def scaled(chances):
+    """Activations of setting I: probabilities from minimum to maximum, without channel 0, background."""
+    low, high = chances.amin((2, 3), keepdim=True), chances.amax((2, 3), keepdim=True)
+    return ((chances - low) / (high - low + 1e-5))[:, 1:]
 
 
 def amn_selection(golden):
     tensors = {name: torch.tensor(golden[f"amn_selection/{name}"]) for name in ("logits", "pseudo_label", "hard")}
     chances = tensors["logits"].softmax(1)
-    low, high = chances.amin((2, 3), keepdim=True), chances.amax((2, 3), keepdim=True)
-    active = (chances - low) / (high - low + 1e-5)
     features = torch.tensor(golden["amn_selection/foreground"])
-    return active[:, 1:], chances, tensors["pseudo_label"].long() - 1, tensors["hard"], features
+    return scaled(chances), chances, tensors["pseudo_label"].long() - 1, tensors["hard"], features
 
 
 def test_hard_pixels_equal_those_of_the_published_setting_i_and_s(golden_file):

@@ -64,8 +64,9 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(monkeypatch):
-    monkeypatch.setattr(module, "PAUSE", 0)
-    monkeypatch.setattr(addresses, "PAUSE", 0)
+    for each in (module, addresses):
+        monkeypatch.setattr(each, "PAUSE", 0)
+        monkeypatch.setattr(each, "TIMEOUT", 3600)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with Server() as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()

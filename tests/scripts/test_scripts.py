@@ -30,7 +30,7 @@ def script(tmp_path_factory):
     def run(name, *arguments, expected=0, root=ROOT, **more):
         command = [str(root / name), *map(str, arguments)]
         result = subprocess.run(
-            command, cwd=folder, env=environment | more, capture_output=True, text=True, timeout=400
+            command, cwd=folder, env=environment | more, capture_output=True, text=True, timeout=3600
         )
         assert result.returncode == expected, result.stdout + result.stderr[-3000:]
         return result.stdout

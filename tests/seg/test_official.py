@@ -25,7 +25,7 @@ def run_script(tiny_data, tmp_path):
 
     def run(*arguments):
         command = [str(ROOT / "scripts" / "paper" / "eval_official.sh"), *arguments]
-        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=3600)
 
     return run
 

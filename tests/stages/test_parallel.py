@@ -43,8 +43,8 @@ def meet(place, most, number):
     """Waits until `most` work at the same time, if they have not yet; returns how many do, itself among them."""
     mine, met = place / f"{number}.txt", place / "met"
     mine.touch()
-    deadline = time.monotonic() + 60
-    while not met.exists() and time.monotonic() < deadline:
+    hanging = time.monotonic() + 3600
+    while not met.exists() and time.monotonic() < hanging:
         if len(list(place.glob("*.txt"))) >= most:
             met.touch()
         time.sleep(0.01)

@@ -259,12 +259,13 @@ def test_a_file_that_was_deleted_is_made_again(stage, source, out):
 
 def test_two_processes_do_not_write_one_folder(stage, source, out):
     out.mkdir(parents=True)
-    hold = f"""import fcntl, time
+    hold = f"""import fcntl, sys
 file = open({str(out / ".lock")!r}, "w")
 fcntl.lockf(file, fcntl.LOCK_EX)
 print("held", flush=True)
-time.sleep(60)"""
-    with subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE, text=True) as other:
+sys.stdin.read()"""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", hold], text=True, **pipes) as other:
         assert other.stdout.readline() == "held\n"
         assert refused(stage("copy", "--source", source, "--out", out), out, "another process is writing it")
         assert [path.name for path in out.iterdir()] == [".lock"]

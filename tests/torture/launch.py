@@ -14,12 +14,12 @@ import sys
 import time
 from pathlib import Path
 
-PATIENCE = 20  # seconds in which a stage and its processes have to end after a signal
+PATIENCE = 3600  # seconds after which a stage and its processes that have not ended after a signal hang
 
 
-def start(arguments, **options):
+def start(arguments, run=("-m",), **options):
     """The stage as the leader of a session of its own, by which its processes can be found."""
-    command = [sys.executable, "-m", *arguments]
+    command = [sys.executable, *run, *arguments]
     return subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True, **options)
 
 

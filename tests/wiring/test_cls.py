@@ -18,7 +18,7 @@ SIZES = ("--channels", *TRUNK["channels"], "--depths", *TRUNK["depths"], "--node
 SCHEDULE = {"size": 40, "epochs": 4, "batch": 3, "lr": 0.003, "weight_decay": 0.02, "decay_epochs": [1, 2]}
 COMMAND = (*SIZES, "--epochs", 4, "--batch-size", 3, "--lr", 0.003, "--weight-decay", 0.02, "--decay-epochs", 1, 2)
 COMMAND += ("--workers", 0, "--device", "cpu")
-SEED = 20  # with it the classes' probabilities lie on both sides of each of the thresholds below
+SEED = 65  # with it the classes' probabilities lie on both sides of each of the thresholds below
 
 
 def start(seed, trunk=None, init=None, **options):
@@ -37,7 +37,7 @@ def trunk_weights(batch_norm=False):
     for layer in features:
         if isinstance(layer, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(layer.weight)
-            layer.weight.data *= 1.5
+            layer.weight.data *= 2.2
         if isinstance(layer, torch.nn.BatchNorm2d):
             layer.running_mean.normal_()
     return {f"features.{name}": tensor for name, tensor in features.state_dict().items()}
@@ -118,10 +118,10 @@ def test_classifier_variants(stage, data, tmp_path, name):
 
 def test_a_map_that_was_never_stored_is_in_the_last_epoch(stage, data, init, tmp_path):
     """With this seed one class of an image stays improbable."""
-    options = ("--seed", 77, "--no-amp", "--init", init)
+    options = ("--seed", 56, "--no-amp", "--init", init)
     out = stage("cls.train", *COMMAND, *options, "--out", tmp_path / "cls")
-    model, _ = start(77, init=trunk_weights())
-    seen = plain.train_classification(model, data, plain.classification_loss, seed=77, **SCHEDULE)
+    model, _ = start(56, init=trunk_weights())
+    seen = plain.train_classification(model, data, plain.classification_loss, seed=56, **SCHEDULE)
     found = read_maps(out / "attention")
     assert is_same(found, plain.accumulate(seen, 4)) and len(found) == 12
     assert len(plain.accumulate(seen, 4, fill_up=False)) == 11
