@@ -109,16 +109,18 @@ def dense_crf(
         raise ValueError("a minimum probability is for (C, H, W) alone")
     is_tensor = hasattr(probabilities, "detach")
     chosen = choose_backend(backend, probabilities.device.type if is_tensor else "cpu")
-    mean_field = {"lattice": lattice_mean_field, "pydensecrf": pydensecrf_mean_field}[chosen]
+    infer = {"lattice": lattice_mean_field, "pydensecrf": pydensecrf_mean_field}[chosen]
     gaussian, bilateral = (gaussian_sxy, gaussian_weight), (bilateral_sxy, bilateral_srgb, bilateral_weight)
     if is_tensor and chosen == "pydensecrf":
         image, probabilities, device = image.cpu().numpy(), probabilities.cpu().numpy(), probabilities.device
 
     if not min_probability:
-        result = mean_field(image, probabilities, iterations, gaussian, bilateral)
+        result = infer(image, probabilities, iterations, gaussian, bilateral)
     else:
         kept = likely_classes(probabilities, min_probability)
-        part = mean_field(image, probabilities[kept], iterations, gaussian, bilateral)
+        if hasattr(kept, "detach"):
+            kept = kept.nonzero().squeeze(1)  # once: a GPU is waited for, and would be at each use of a mask
+        part = infer(image, probabilities[kept], iterations, gaussian, bilateral)
         result = part.new_zeros(probabilities.shape) if hasattr(part, "new_zeros") else np.zeros_like(probabilities)
         result[kept] = part
 
@@ -131,7 +133,10 @@ def dense_crf(
 
 def likely_classes(probabilities: Array, min_probability: float) -> Array:
     """Mask bool (C,) of the classes of (C, H, W) that exceed the probability anywhere, and of the most probable one."""
-    peaks = probabilities.amax((1, 2)) if hasattr(probabilities, "detach") else probabilities.max((1, 2))
+    if hasattr(probabilities, "detach"):
+        peaks = probabilities.amax((1, 2))
+        return (peaks > min_probability).index_fill_(0, peaks.argmax(), True)
+    peaks = probabilities.max((1, 2))
     likely = peaks > min_probability
     likely[peaks.argmax()] = True
     return likely
@@ -169,18 +174,24 @@ def lattice_mean_field(
     gaussian: tuple[float, float],
     bilateral: tuple[float, float, float],
 ) -> Array:
-    """dense_crf with our lattice, on arrays or on tensors of one device. `gaussian`, `bilateral`: see lattice_filters.
-
-    Unary energies are −log of the probabilities. An iteration adds the messages of the Potts model: the probabilities,
-    filtered by the Gaussian kernels of position and of position and colour.
-    """
+    """dense_crf with our lattice, on arrays or tensors of one device. `gaussian`, `bilateral`: see lattice_filters."""
     import torch
 
     if not hasattr(probabilities, "detach"):
         arrays = np.require(image, np.uint8, "CW"), np.require(probabilities, np.float32, "CW")
         return lattice_mean_field(*map(torch.from_numpy, arrays), iterations, gaussian, bilateral).numpy()
+    return mean_field(lattice_filters(image, gaussian, bilateral), probabilities, iterations)
+
+
+def mean_field(filters: list[Lattice], probabilities: torch.Tensor, iterations: int) -> torch.Tensor:
+    """Mean-field inference with the kernels of lattice_filters: float32 (C, H, W) or (S, C, H, W) -> the same shape.
+
+    Unary energies are −log of the probabilities. An iteration adds the messages of the Potts model: the probabilities,
+    filtered by the Gaussian kernels of position and of position and colour. It never waits for a GPU.
+    """
+    import torch
+
     with torch.no_grad():
-        filters = lattice_filters(image, gaussian, bilateral)
         unary = probabilities.float().clamp(min=SMALLEST_PROBABILITY).log_()
         unary = unary.flatten(-2).movedim(-1, 0).contiguous()  # (N, C) or (N, S, C)
         result = unary.softmax(-1)

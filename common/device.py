@@ -1,6 +1,8 @@
 """Devices: selection, precision, and copies from a GPU that do not wait."""
 
 import os
+import re
+import shutil
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -12,18 +14,24 @@ from torch import nn
 from stages import distributed
 from stages.files import InputError
 
+DRIVER = Path("/proc/driver/nvidia/version")  # of the kernel, which containers share, with a GPU or without
+NODES = Path("/dev")
+
 
 def select_device(name: str, deterministic: bool = False, tf32: bool = True) -> torch.device:
     """Select the torch.device that `--device` names, a GPU with its index.
 
     auto is a GPU if there is one; auto and cuda are the first GPU or, under torchrun, the one of this process.
     With `deterministic`, PyTorch chooses deterministic operators, and warns where it has none. Without `tf32`,
-    convolutions in float32 keep all 24 bits of the mantissa on a GPU. Raises InputError if there is no such device.
+    convolutions in float32 keep all 24 bits of the mantissa on a GPU. Raises InputError if there is no such device, or
+    one that this PyTorch cannot use.
     """
     torch.backends.cudnn.allow_tf32 = tf32
     if deterministic:
         os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
         torch.use_deterministic_algorithms(True, warn_only=True)
+    if name.startswith(("auto", "cuda")) and not torch.cuda.is_available():
+        _refuse_unusable_gpu(name)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda":  # torch.cuda.set_device refuses a device without an index
@@ -41,6 +49,21 @@ def select_device(name: str, deterministic: bool = False, tf32: bool = True) -> 
     if device.type == "cuda":
         torch.cuda.set_device(device)  # the GPU that NCCL uses and whose random state a checkpoint holds
     return device
+
+
+def _refuse_unusable_gpu(name):
+    """Raise InputError if this process was given an NVIDIA GPU, which PyTorch does not see."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    nodes = list(NODES.glob("nvidia[0-9]*"))  # a container has those of its GPUs; a batch job may open its own alone
+    given = any(os.access(node, os.R_OK | os.W_OK) for node in nodes) if nodes else shutil.which("nvidia-smi")
+    if not (DRIVER.exists() and given and (visible is None or re.match(r"\d|GPU-|MIG-", visible))):
+        return
+    driver = re.search(r"\d+(\.\d+)+|$", DRIVER.read_text())[0]
+    build = f"for CUDA {torch.version.cuda}" if torch.version.cuda else "without CUDA"
+    raise InputError(
+        f"--device {name}: PyTorch {torch.__version__}, {build}, cannot use the GPU with this machine's NVIDIA driver "
+        f"{driver}: expected versions that go together (docs/voc12.md), or, for the CPU, --device cpu"
+    )
 
 
 def autocast(device: torch.device, enabled: bool | None) -> torch.autocast:

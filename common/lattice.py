@@ -3,7 +3,8 @@
 Each of N points with d features is elevated to the hyperplane of d + 1 coordinates that sum to 0 and lies there in a
 simplex of d + 1 lattice vertices. Values are splatted onto the vertices, blurred along the d + 1 axes and sliced back.
 All three are products with sparse matrices. `embedding_bag` computes such a product: on a CPU in half of SciPy's
-time, on CUDA without atomic additions, so that the order of a sum, and with it the result, does not vary.
+time, on CUDA without atomic additions, so that the order of a sum, and with it the result, does not vary. There
+each row is summed by one warp, entry after entry, so rows that are long, of thousands in photographs, are split.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from stages.files import InputError
 
 LARGEST_SPAN = 2**20  # of a lattice coordinate: beyond it float32 is too coarse within a simplex
 KEYS = 2**63  # the range of int64
+LONGEST_ROW = {"cpu": math.inf, "cuda": 64}  # entries of a matrix's row; longer ones are split
 CPU_TABLE = 24 * 2**20  # bytes: glibc returns larger blocks to the system, and new ones cost more than the filter
 CPU_COLUMNS = 8  # at least: with fewer at once, reading the indices costs more than the values
 
@@ -26,9 +28,11 @@ class Lattice:
     """Gaussian filter of standard deviation 1 for values (N, C) of points with features (d, N), float32.
 
     The filter F is normalised symmetrically and scaled: weight · n · F(n · values) with n = 1 / √(F(1) + 1e-20), as in
-    Krähenbühl and Koltun's dense CRF. The factors are part of the matrices, which take 16 N (d + 1) bytes and, with M
-    vertices, at most 28 M (d + 1) more; M ≤ N (d + 1). A call takes two tables (M, C); on a CPU they have only as many
-    columns at once as fit into 24 MiB each, but at least 8.
+    Krähenbühl and Koltun's dense CRF. The matrices take about 16 N (d + 1) bytes and, with M vertices, 12 M (d + 3);
+    M ≤ N (d + 1). A call takes two tables (M + 1, C); on a CPU they have only as many columns at once as fit into 24
+    MiB each, but at least 8.
+
+    On a GPU this waits for three numbers: the lattice's sides, M and the longest row. A call waits for nothing.
 
     Raises InputError if the features' range is so large that vertices' keys exceed 63 bits, or coordinates 20.
     """
@@ -40,16 +44,17 @@ class Lattice:
         weights = barycentric_weights(elevated, nearest, order)
         keys, steps = vertex_keys(nearest, order)
         keys, vertices, entries, starts = number_vertices(keys)
-        self.size = len(keys)  # M
-        self.splat = Matrix((entries % points).int(), starts, weights.flatten()[entries])
-        rows = torch.arange(0, (d + 1) * points + 1, d + 1, dtype=torch.int32, device=features.device)
-        self.slice = Matrix(vertices.view(d + 1, points).T.flatten(), rows, weights.T.flatten())
-        self.blurs = [blur_matrix(keys, step) for step in steps]
+        self.size = len(keys)  # M + 1, the last of which no point has
+        splat = Matrix((entries % points).int(), starts, weights.flatten()[entries])
+        rows = equal_rows(points, d + 1, features.device)
+        slice = Matrix(vertices.view(d + 1, points).T.flatten(), rows, weights.T.flatten())
+        splats = split_rows(splat, LONGEST_ROW[features.device.type])
+        self.matrices = [*splats, *blur_matrices(keys, steps), slice]
 
         scale = 1 / (1 + 2**-d)  # the blurs do not keep the sum
         norm = 1 / (scale * self._filter(features.new_ones(points, 1)) + 1e-20).sqrt()  # (N, 1)
-        self.splat.values.mul_(norm.squeeze(1)[self.splat.indices])
-        self.slice.values.view(points, d + 1).mul_(norm * (scale * weight))
+        splat.values.mul_(norm.squeeze(1)[splat.indices])
+        slice.values.view(points, d + 1).mul_(norm * (scale * weight))
 
     def __call__(self, values: torch.Tensor) -> torch.Tensor:
         """Filter values: float32 (N, C) -> (N, C)."""
@@ -60,10 +65,9 @@ class Lattice:
         return torch.cat([self._filter(part) for part in values.tensor_split(math.ceil(columns / at_once), 1)], 1)
 
     def _filter(self, values):
-        table = self.splat.times(values)  # (M, C)
-        for blur in self.blurs:
-            table = blur.times(table)
-        return self.slice.times(table)
+        for matrix in self.matrices:
+            values = matrix.times(values)
+        return values
 
 
 class Matrix(NamedTuple):
@@ -107,17 +111,13 @@ def enclosing_simplex(elevated: torch.Tensor) -> tuple[torch.Tensor, torch.Tenso
     size = len(elevated)
     nearest = (elevated * reciprocal(size)).round()
     distance = elevated - nearest * size
-    rank = torch.zeros_like(elevated, dtype=torch.int32)  # number of coordinates that are farther
-    for i in range(size):
-        for j in range(i + 1, size):
-            farther = distance[i] < distance[j]
-            rank[i] += farther
-            rank[j] += ~farther
-    rank += nearest.sum(0).int()  # the sum is not 0 where rounding left the hyperplane
+    # number of coordinates that are farther; of equal ones the earlier counts as such (not ≥, for NaN's sake)
+    rank = torch.stack([(row < distance[i:]).sum(0) + (~(distance[:i] < row)).sum(0) for i, row in enumerate(distance)])
+    rank += nearest.sum(0).long()  # the sum is not 0 where rounding left the hyperplane
     wraps = rank.div(size, rounding_mode="floor")
     rank -= wraps * size
     place = torch.arange(size, device=elevated.device)[:, None].expand_as(rank)
-    order = torch.empty_like(place).scatter_(0, size - 1 - rank.long(), place)
+    order = torch.empty_like(place).scatter_(0, size - 1 - rank, place)
     return nearest - wraps, order
 
 
@@ -154,46 +154,71 @@ def vertex_keys(nearest: torch.Tensor, order: torch.Tensor) -> tuple[torch.Tenso
         )
     factors = [math.prod(map(int, spans[i + 1 :])) for i in range(size - 1)] + [0]
     steps = [sum(factors) - size * factor for factor in factors]
-    key = torch.zeros_like(order[0])
-    for row, least, factor in zip(coordinates, low, factors):
-        key += (row - least).long() * factor
-    walk = torch.tensor(steps, device=order.device)[order[:-1]]
+    table = torch.tensor([factors, steps]).to(order.device, non_blocking=True)  # (2, d + 1)
+    key = ((coordinates - low[:, None]).long() * table[0, :-1, None]).sum(0)
+    walk = table[1][order[:-1]]
     return torch.cat([key[None], key + walk.cumsum(0)]), steps
 
 
 def number_vertices(keys: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Number the M distinct keys among int64 (d + 1, N) in ascending order.
+    """Number the M distinct keys among int64 (d + 1, N) in ascending order, and by M a vertex that no point has.
 
-    Returns their keys int64 (M,), the number of each of the (d + 1) N entries int32, the entries sorted by number
-    int64, and where each number starts among these, int32 (M + 1,).
+    Returns their keys int64 (M + 1,), the number of each of the (d + 1) N entries int32, the entries sorted by number
+    int64, and where each number starts among these, and the last one ends, int32 (M + 2,).
     """
     keys, entries = keys.flatten().sort(stable=True)
+    keys = torch.cat([keys, keys.new_full((1,), KEYS - 1)])  # no vertex or neighbour has this key
     new = torch.ones_like(keys, dtype=torch.bool)
     torch.ne(keys[1:], keys[:-1], out=new[1:])
-    numbers = torch.empty_like(keys, dtype=torch.int32).scatter_(0, entries, new.cumsum(0, dtype=torch.int32) - 1)
+    numbers = torch.empty_like(entries, dtype=torch.int32)
+    numbers.scatter_(0, entries, new[:-1].cumsum(0, dtype=torch.int32) - 1)
     starts = new.nonzero().squeeze(1)
-    ends = starts.new_tensor([len(keys)])
-    return keys[starts], numbers, entries, torch.cat([starts, ends]).int()
+    return keys[starts], numbers, entries, torch.cat([starts, starts[-1:]]).int()
 
 
-def blur_matrix(keys: torch.Tensor, step: int) -> Matrix:
-    """Blur along one axis, a Matrix (M, M) of the vertices with the sorted keys int64 (M,).
+def blur_matrices(keys: torch.Tensor, steps: list[int]) -> list[Matrix]:
+    """Blurs (M + 1, M + 1) along the axes with these `steps`, of the vertices with the sorted keys int64 (M + 1,).
 
-    1 for the vertex itself, 1/2 for each of its two neighbours that exists.
+    A row takes a vertex itself once and half of each of its two neighbours. Where one is absent, it takes half of the
+    last vertex, which is absent itself: its value is always 0.
     """
-    found = torch.searchsorted(keys, keys + step).clamp_(max=len(keys) - 1)
-    has_next = keys[found] == keys + step
-    vertices = has_next.nonzero().squeeze(1)
-    following = found[vertices]
-    has_previous = torch.zeros_like(has_next)
-    has_previous[following] = True
-    starts = torch.zeros(len(keys) + 1, dtype=torch.int32, device=keys.device)
-    torch.cumsum(has_next.int() + has_previous + 1, 0, out=starts[1:])
-    own = starts[:-1] + has_previous  # entry of a vertex in its own row
-    indices = starts.new_empty(len(keys) + 2 * len(vertices))
-    indices[own] = torch.arange(len(keys), dtype=torch.int32, device=keys.device)
-    indices[own[vertices] + 1] = following.int()
-    indices[own[following] - 1] = vertices.int()
-    values = torch.full_like(indices, 0.5, dtype=torch.float32)
-    values[own] = 1
-    return Matrix(indices, starts, values)
+    rows, values = equal_rows(len(keys), 3, keys.device), torch.full((len(keys), 3), 0.5, device=keys.device)
+    values[:, 1].fill_(1)
+    return [Matrix(neighbours(keys, step).flatten(), rows, values.flatten()) for step in steps]
+
+
+def neighbours(keys: torch.Tensor, step: int) -> torch.Tensor:
+    """Number, int32 (M + 1, 3), of the vertex one step before each, of itself and of the one after it; M if absent."""
+    absent = len(keys) - 1
+    own = torch.arange(len(keys), dtype=torch.int32, device=keys.device)
+    sought = keys + step
+    after = torch.searchsorted(keys, sought)
+    after.masked_fill_(keys[after] != sought, absent)
+    before = torch.full_like(own, absent).scatter_(0, after, own)
+    before[absent:].fill_(absent)  # where all write that have none after them
+    return torch.stack([before, own, after.int()], 1)
+
+
+def equal_rows(count: int, entries: int, device: torch.device) -> torch.Tensor:
+    """Starts of a Matrix whose `count` rows have as many `entries` each, int32 (count + 1,)."""
+    return torch.arange(0, count * entries + 1, entries, dtype=torch.int32, device=device)
+
+
+def split_rows(matrix: Matrix, limit: float) -> list[Matrix]:
+    """Factors of a Matrix, the first to be applied first, whose rows have at most `limit` entries, 3 or more.
+
+    The first has the entries of `matrix`, in rows that also end at each multiple of `limit` in `indices`. The next adds
+    up the pieces of a row; where they are too many, it is split in turn.
+    """
+    indices, starts, values = matrix
+    longest, factors = int(starts.diff().amax()), []
+    count = torch.arange(len(starts), dtype=torch.int32, device=starts.device)
+    while longest > limit:
+        cuts = torch.arange(0, len(indices), limit, dtype=torch.int32, device=starts.device)
+        pieces = torch.cat([starts, cuts]).sort().values
+        factors.append(Matrix(indices, pieces, values))
+        starts = count + (starts + (limit - 1)) // limit  # before a row: the starts of others, and the cuts
+        indices = torch.arange(len(pieces) - 1, dtype=torch.int32, device=starts.device)
+        values = torch.ones_like(indices, dtype=torch.float32)
+        longest = 1 + math.ceil(longest / limit)
+    return [*factors, Matrix(indices, starts, values)]

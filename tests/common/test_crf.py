@@ -1,15 +1,21 @@
-"""The CRF equals pydensecrf with either backend, on arrays and tensors; edge cases; classes left out."""
+"""The CRF equals pydensecrf with either backend, on arrays and tensors; edge cases; classes left out; as on a GPU."""
 
 import subprocess
 import sys
+import warnings
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from common.crf import DEFAULTS, choose_backend, dense_crf, likely_classes, memory_of
+from common.crf import DEFAULTS, choose_backend, dense_crf, lattice_filters, likely_classes, mean_field, memory_of
+from common.lattice import LONGEST_ROW
 from stages.files import InputError
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
 ROUNDING = 1e-4  # of the probabilities, which is also far from the 0.01 that may differ
 PARAMETERS = {
@@ -37,6 +43,7 @@ def draw(kind, height, width, classes):
         "noise": rng.integers(0, 256, (height, width, 3)),
         "smooth": np.stack([2 * x + y, 3 * y, 40 + np.sin(x / 5) * 30], 2) + rng.normal(0, 2, (height, width, 3)),
         "constant": np.full((height, width, 3), 130),
+        "flat": np.stack([40 + 150 * (x > width / 2), 90 + 60 * (y > height / 3), 120 + 0 * x], 2),
     }[kind]
     waves = np.cos(np.arange(classes)[:, None, None] + x / 9 + y / 7)
     logits = 3 * waves + rng.normal(0, 0.5, waves.shape)
@@ -57,15 +64,37 @@ def hide_pydensecrf(monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)
 
 
+@pytest.fixture
+def as_on_a_gpu(monkeypatch):
+    """Lattices on the CPU have the matrices of a GPU's."""
+    monkeypatch.setitem(LONGEST_ROW, "cpu", LONGEST_ROW["cuda"])
+
+
+def assert_golden(golden, result_of):
+    for number in range(6):
+        inputs = (golden[f"case_{number}/{name}"] for name in ("image", "probabilities"))
+        parameters = golden[f"case_{number}/parameters"].tolist()
+        assert_same(result_of(*inputs, *parameters), golden[f"case_{number}/result"])
+
+
 @pytest.mark.parametrize("backend", ["lattice", "pydensecrf"])
 def test_golden(golden_file, backend):
     if backend == "pydensecrf":
         pytest.importorskip("pydensecrf")
-    golden = golden_file("crf")
-    for number in range(6):
-        inputs = (golden[f"case_{number}/{name}"] for name in ("image", "probabilities"))
-        parameters = golden[f"case_{number}/parameters"].tolist()
-        assert_same(dense_crf(*inputs, *parameters, backend=backend), golden[f"case_{number}/result"])
+    assert_golden(golden_file("crf"), lambda *given: dense_crf(*given, backend=backend))
+
+
+def test_golden_as_on_a_gpu(golden_file, as_on_a_gpu):
+    assert_golden(golden_file("crf"), lambda *given: dense_crf(*given, backend="lattice"))
+
+
+@needs_gpu
+def test_golden_on_a_gpu(golden_file):
+    def on_gpu(image, probabilities, *parameters):
+        tensors = (torch.from_numpy(each).cuda() for each in (image, probabilities))
+        return dense_crf(*tensors, *parameters).cpu().numpy()
+
+    assert_golden(golden_file("crf"), on_gpu)
 
 
 @pytest.mark.parametrize("changes", PARAMETERS.values(), ids=PARAMETERS)
@@ -250,6 +279,90 @@ def test_an_unknown_backend_is_refused():
 def test_deviations_that_are_too_small_are_refused(case):
     with pytest.raises(InputError, match="standard deviations are too small"):
         dense_crf(*case, **DEFAULTS | {"bilateral_srgb": 1e-4}, backend="lattice")
+
+
+def kernels(image):
+    """lattice_filters with the published parameters."""
+    return lattice_filters(image, (1, 3), (67, 3, 4))
+
+
+def longest_row(filters):
+    return max(int(matrix.starts.diff().max()) for filter in filters for matrix in filter.matrices)
+
+
+def test_split_rows_change_nothing(as_on_a_gpu, monkeypatch):
+    """Of an image whose flat areas put thousands of pixels around one vertex."""
+    image, probabilities = (torch.from_numpy(each) for each in draw("flat", 120, 160, 5))
+    filters = kernels(image)
+    found = mean_field(filters, probabilities, 10)
+    assert longest_row(filters) <= 64
+    assert torch.equal(mean_field(kernels(image), probabilities, 10), found)
+    monkeypatch.undo()
+    whole = kernels(image)
+    assert longest_row(whole) > 2000
+    expected = mean_field(whole, probabilities, 10)
+    assert torch.equal(found.argmax(0), expected.argmax(0)) and len(expected.argmax(0).unique()) > 1
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+    values = probabilities.flatten(1).T.contiguous()
+    for split, filter in zip(filters, whole):
+        torch.testing.assert_close(split(values), filter(values), atol=1e-5, rtol=1e-5)
+
+
+def test_kernels_and_iterations_apart_are_the_crf(case):
+    image, probabilities = (torch.from_numpy(each) for each in case)
+    filters = kernels(image)
+    for given in (probabilities, probabilities.flip(0)):
+        expected = dense_crf(image, given, **DEFAULTS, backend="lattice")
+        assert torch.equal(mean_field(filters, given, DEFAULTS["iterations"]), expected)
+
+
+class Waits(TorchDispatchMode):
+    """Counts what one waits for on a GPU: numbers that are read, shapes that depend on them, numbers copied to it."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = Counter()
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        name = operation.overloadpacket.__name__
+        indices = args[1] if name in ("index", "index_put", "index_put_") else ()
+        has_mask = any(index is not None and index.dtype == torch.bool for index in indices)
+        if has_mask or name in ("_local_scalar_dense", "nonzero", "lift_fresh", "masked_select"):
+            self.found[name] += 1
+        return operation(*args, **kwargs or {})
+
+
+def test_a_gpu_is_rarely_waited_for(case, as_on_a_gpu):
+    """By what can be seen on a CPU, where `tolist` (of the lattice's sides) cannot."""
+    image, probabilities = (torch.from_numpy(each) for each in case)
+    with Waits() as waits:
+        filters = kernels(image)
+    # of either kernel: the number of vertices, the longest row; a table of factors is copied without waiting
+    assert waits.found == {"nonzero": 2, "_local_scalar_dense": 2, "lift_fresh": 2}
+    with Waits() as waits:
+        mean_field(filters, probabilities, 10)
+    assert not waits.found
+    with Waits() as waits:
+        dense_crf(image, probabilities, **DEFAULTS, backend="lattice", min_probability=0.2)
+    assert waits.found == {"nonzero": 3, "_local_scalar_dense": 2, "lift_fresh": 2}
+
+
+@needs_gpu
+def test_a_gpu_is_waited_for_six_times_at_most(case):
+    image, probabilities = (torch.from_numpy(each).cuda() for each in case)
+    expected = mean_field(kernels(image), probabilities, 10)
+    mode = torch.cuda.set_sync_debug_mode
+    try:
+        mode("warn")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            filters = kernels(image)
+        mode("error")
+        found = mean_field(filters, probabilities, 10)
+    finally:
+        mode("default")
+    assert sum("called a synchronizing" in str(each.message) for each in caught) <= 6
+    assert torch.equal(found, expected)
 
 
 def test_pydensecrf_needs_no_torch():

@@ -27,6 +27,20 @@ def gpus(monkeypatch):
     return mock
 
 
+@pytest.fixture(autouse=True)
+def machine(monkeypatch, tmp_path):
+    """The folder that stands for /dev and PATH and holds the driver's version: at first of a machine without a GPU."""
+    monkeypatch.setattr(devices, "DRIVER", tmp_path / "version")
+    monkeypatch.setattr(devices, "NODES", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    return tmp_path
+
+
+OLD = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  470.57.02  Tue Jul 13 16:14:05 UTC 2021\nGCC version:  9.3.0\n"
+OPEN = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.65.06  Release Build  (dvs-builder)\n"
+
+
 @pytest.fixture
 def torchrun(monkeypatch):
     """`torchrun(rank, processes)` mocks its variables, on one machine."""
@@ -80,6 +94,71 @@ def test_without_a_gpu_auto_is_the_cpu(gpus):
     assert gpus(0) == [] and devices.select_device("auto") == torch.device("cpu")
     with pytest.raises(InputError, match="--device cuda:0: this machine has 0 CUDA devices"):
         devices.select_device("cuda")
+
+
+def install(path):
+    path.touch()
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize("name", ["auto", "cuda", "cuda:1"])
+@pytest.mark.parametrize("given", ["nvidia0", "nvidia-smi"])  # without nodes yet: nothing has used the GPU so far
+def test_a_gpu_that_pytorch_cannot_use_is_no_reason_for_the_cpu(gpus, machine, monkeypatch, name, given):
+    gpus(0)
+    install(machine / given)
+    (machine / "version").write_text(OLD)
+    monkeypatch.setattr(torch, "__version__", "2.14.1+cu130")
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    with pytest.raises(InputError) as raised:
+        devices.select_device(name)
+    assert str(raised.value) == (
+        f"--device {name}: PyTorch 2.14.1+cu130, for CUDA 13.0, cannot use the GPU with this machine's NVIDIA driver "
+        "470.57.02: expected versions that go together (docs/voc12.md), or, for the CPU, --device cpu"
+    )
+    assert devices.select_device("cpu") == torch.device("cpu")
+
+
+def test_a_pytorch_without_cuda_is_named(gpus, machine, monkeypatch):
+    gpus(0)
+    (machine / "nvidia1").touch()
+    (machine / "version").write_text(OPEN)
+    monkeypatch.setattr(torch, "__version__", "2.14.1+cpu")
+    monkeypatch.setattr(torch.version, "cuda", None)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    with pytest.raises(InputError, match=r"PyTorch 2\.14\.1\+cpu, without CUDA, .* driver 580\.65\.06:"):
+        devices.select_device("auto")
+
+
+@pytest.mark.parametrize("visible", ["", "-1", "NoDevFiles"])  # Slurm's word for a job without a GPU
+def test_who_hides_the_gpus_gets_the_cpu(gpus, machine, monkeypatch, visible):
+    gpus(0)
+    (machine / "nvidia0").touch()
+    (machine / "version").write_text(OLD)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert devices.select_device("auto") == torch.device("cpu")
+
+
+def test_a_container_without_a_gpu_gets_the_cpu(gpus, machine):
+    """It sees the driver of the machine that it is on, but nothing to use it with."""
+    gpus(0)
+    (machine / "version").write_text(OLD)
+    (machine / "nvidiactl").touch()
+    assert devices.select_device("auto") == torch.device("cpu")
+
+
+def test_a_job_that_may_open_no_gpu_gets_the_cpu(gpus, machine, monkeypatch):
+    gpus(0)
+    for name in ("nvidia0", "nvidia-smi"):
+        install(machine / name)
+    (machine / "version").write_text(OLD)
+    monkeypatch.setattr(devices.os, "access", lambda path, mode: False)  # as under a control group's rule
+    assert devices.select_device("auto") == torch.device("cpu")
+
+
+def test_an_image_with_the_drivers_programs_gets_the_cpu_where_there_is_no_driver(gpus, machine):
+    gpus(0)
+    install(machine / "nvidia-smi")
+    assert devices.select_device("auto") == torch.device("cpu")
 
 
 def test_tf32_is_switched(monkeypatch):

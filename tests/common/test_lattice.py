@@ -8,11 +8,13 @@ import torch
 
 from common.lattice import (
     Lattice,
+    Matrix,
     barycentric_weights,
-    blur_matrix,
+    blur_matrices,
     elevate,
     enclosing_simplex,
     number_vertices,
+    split_rows,
     vertex_keys,
 )
 from stages.files import InputError
@@ -79,17 +81,36 @@ def test_keys_tell_vertices_and_their_neighbours_apart(d):
 
 def test_vertices_are_numbered_by_their_keys():
     keys, numbers, entries, starts = number_vertices(torch.tensor([[7, 3, 7], [3, 9, 3]]))
-    assert keys.tolist() == [3, 7, 9] and numbers.tolist() == [1, 0, 1, 0, 2, 0]
-    assert entries.tolist() == [1, 3, 5, 0, 2, 4] and starts.tolist() == [0, 3, 5, 6]
+    assert keys.tolist() == [3, 7, 9, 2**63 - 1] and numbers.tolist() == [1, 0, 1, 0, 2, 0]
+    assert entries.tolist() == [1, 3, 5, 0, 2, 4] and starts.tolist() == [0, 3, 5, 6, 6]
 
 
 def test_the_blur_takes_half_of_the_neighbours_that_are_there():
-    found = dense(blur_matrix(torch.tensor([0, 2, 4, 7, 9]), 2), 5)
     expected = torch.eye(5)
     for first, second in ((0, 1), (1, 2), (3, 4)):
         expected[first, second] = expected[second, first] = 0.5
-    assert torch.equal(found, expected)
-    assert torch.equal(found, dense(blur_matrix(torch.tensor([0, 2, 4, 7, 9]), -2), 5))
+    for blur in blur_matrices(torch.tensor([0, 2, 4, 7, 9, 2**63 - 1]), [2, -2]):
+        found = dense(blur, 6)
+        assert torch.equal(found[:5, :5], expected)
+        assert not found[5, :5].any()  # what stands for absent ones stays 0
+
+
+@pytest.mark.parametrize("limit", [3, 4, 64, 300])
+def test_rows_that_are_too_long_are_split(limit):
+    """Of all lengths around the limits, among them empty ones at either end, which start or end at cuts or do not."""
+    torch.manual_seed(0)
+    lengths = torch.tensor([0, 4, 1, 3, 0, 4, 64, 65, 5, 0, 300, 63, 17, 2, 0, 0])
+    starts = torch.cat([torch.zeros(1), lengths.cumsum(0)]).int()
+    whole = Matrix(torch.randint(20, (int(starts[-1]),)).int(), starts, torch.rand(int(starts[-1])))
+    factors, table = split_rows(whole, limit), torch.rand(20, 5)
+    assert len(factors) == {3: 6, 4: 5, 64: 2, 300: 1}[limit]
+    result = table
+    for factor in factors:
+        assert factor.starts.diff().min() >= 0 and factor.starts.diff().max() <= limit
+        assert factor.starts[-1] == len(factor.indices)
+        result = factor.times(result)
+    torch.testing.assert_close(result, whole.times(table))
+    assert factors[0].values is whole.values and factors[0].indices is whole.indices
 
 
 def test_the_filter_is_linear_and_spreads_what_it_gets(features):

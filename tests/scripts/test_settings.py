@@ -293,7 +293,8 @@ def test_slurm_example(tmp_path):
     search = f"{tmp_path}:{os.environ['PATH']}"
     lines = bash(ROOT / "scripts" / "slurm.sbatch", root=tmp_path, PATH=search, **job).stdout.splitlines()
     assert lines[0] == "32 voc12"
-    assert lines[1].startswith("srun python -m torch.distributed.run --nnodes 2 ") and "first:29500" in lines[1]
+    started = "srun --kill-on-bad-exit=1 python -m torch.distributed.run --nnodes 2 "
+    assert lines[1].startswith(started) and lines[2].startswith(started) and "first:29500" in lines[1]
     assert lines[1].endswith("--nproc-per-node 4 -m") and lines[2].endswith("--nproc-per-node 1 -m")
 
 
