@@ -1,6 +1,6 @@
 """Print a table of the paper beside this run's scores, in Markdown; write <run>/<name>.md, and with --plot <name>.png.
 
-A dash stands where nothing was run. The rows also go to <run>/<name>.json, for report.collect. With --published the
+A dash stands where nothing was run. The rows also go to <run>/<name>.json, for report.studies.collect. With --published the
 table has the rows of the other methods, too, as the paper lists them, and a column that says which were run here.
 """
 
