@@ -1,8 +1,8 @@
 """Gather the scores of several runs, such as one for each seed, as JSON lines, one for each row of each run.
 
-Reads what report.table and seg.evaluate wrote below each run; report.study makes tables of means and intervals of them.
-A line holds the run's setting and seed, the table, the row, the paper's number, the scores of seg.evaluate, and the
-commit, PyTorch and machine that made them.
+Reads what report.tables.table and seg.evaluate wrote below each run; report.study makes tables of means and intervals
+of them. A line holds the run's setting and seed, the table, the row, the paper's number, the scores of seg.evaluate,
+and the commit, PyTorch and machine that made them.
 """
 
 import argparse
@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from common.scores import REPORTED, read_scores
-from report import summary
 from report.lines import write_lines
-from report.table import scores_path
+from report.tables import summary
+from report.tables.table import scores_path
 from stages.arguments import file_name
 from stages.command import HelpFormatter, command_name, exit_on_input_error
 from stages.files import InputError, check_output, read_json
@@ -58,16 +58,16 @@ def origin(run: Path, folder: Path | str, first: str = "cls") -> dict:
 
 
 def rows_of(path: Path) -> list[tuple[str, float | None, Path]]:
-    """The rows of a table that report.table wrote: (name, the paper's number, folder); none if it is not there."""
+    """The rows of a table that report.tables.table wrote: (name, the paper's number, folder); or none."""
     try:
         rows = read_json(path) if path.exists() else []
         return [(row["row"], float(row["paper"]) if row["paper"] else None, Path(row["folder"])) for row in rows]
     except (KeyError, TypeError, ValueError):
-        raise InputError(f"{path}: expected the rows that report.table writes") from None
+        raise InputError(f"{path}: expected the rows that report.tables.table writes") from None
 
 
 def lines_of(run: Path, tables: list[str], setting: str | None = None) -> Iterator[dict]:
-    """The lines of one run: the rows of its tables, then its label sets, the rows of report.summary, with scores."""
+    """The lines of one run: the rows of its tables, then its label sets, the rows of report.tables.summary."""
     setting = setting or run.resolve().parent.name
     rows = [(table, *row) for table in tables for row in rows_of(run / f"{table}.json")]
     rows += [("labels", row.title, None, row.folder) for row in summary.rows_of(run) if row.part == "train"]

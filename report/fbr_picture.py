@@ -14,7 +14,7 @@ from common.dataset import DataSet, Item
 from common.images import VOC_PALETTE
 from common.maps import normalise, read_maps, require_maps
 from report.context import FIXED, own_context
-from report.gallery import Columns, Scored, choose, draw, picture_parser
+from report.tables.gallery import Columns, Scored, choose, draw, picture_parser
 from stages.command import command_name, exit_on_input_error
 from stages.files import InputError, atomic, check_output
 

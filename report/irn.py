@@ -22,7 +22,7 @@ from report.lines import (
     spread,
 )
 from report.page import page_parser, write_page
-from report.table import markdown_table
+from report.tables.table import markdown_table
 from stages.command import command_name, exit_on_input_error
 from stages.files import atomic
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from report.collect import origin
 from report.lines import label_scores, write_lines
-from report.table import scores_path
+from report.tables.table import scores_path
 from stages.command import HelpFormatter, command_name, exit_on_input_error
 from stages.files import InputError, check_output, read_json
 

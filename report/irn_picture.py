@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw, ImageFont
 from common.dataset import DataSet, Item
 from common.images import IGNORE_INDEX
 from common.instances import read_instances
-from report.gallery import FONT_SIZE, GAP, Columns, draw, fitted, picture_parser
+from report.tables.gallery import FONT_SIZE, GAP, Columns, draw, fitted, picture_parser
 from stages.command import command_name, exit_on_input_error
 from stages.files import InputError, atomic, check_output
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from report.lines import holds, interval, number, page_head, signed, spread
 from report.lines import read_lines as lines_of_files
-from report.table import markdown_table, plot
+from report.tables.table import markdown_table, plot
 from stages.command import HelpFormatter, command_name, exit_on_input_error
 from stages.files import InputError, atomic, check_output
 

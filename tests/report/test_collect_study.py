@@ -17,7 +17,7 @@ def made_by(folder):
 
 
 def put_run(run, seed, scores, rows):
-    """A run as report.table and seg.evaluate leave it: {folder: mIoU}, and a table of (row, paper, folder)."""
+    """A run as report.tables.table and seg.evaluate leave it: {folder: mIoU}, and a table of (row, paper, folder)."""
     (run / "cls").mkdir(parents=True)
     (run / "cls" / "stage.json").write_text(json.dumps({"arguments": {"seed": seed}}))
     for folder, value in scores.items():

@@ -12,8 +12,8 @@ from common.images import VOC_PALETTE, write_grey, write_indexed
 from report.fbr import Rows, report, usable
 from report.fbr_lines import INSIDE
 from report.fbr_picture import columns
-from report.gallery import CELL
 from report.lines import read_lines
+from report.tables.gallery import CELL
 
 ROOT = Path(__file__).resolve().parents[2]
 FBR = {"heads": "none", "labels": "refined", "background": 0.5, "temperature": 0.1, "centres": 8}

@@ -11,7 +11,6 @@ from common.images import write_indexed
 from common.instances import write_instances
 from irn.model import build
 from irn.network import at_image_size
-from report.gallery import GAP, fitted
 from report.irn_picture import (
     WHEEL,
     choose,
@@ -23,6 +22,7 @@ from report.irn_picture import (
     run_network,
     text_of,
 )
+from report.tables.gallery import GAP, fitted
 from stages.files import InputError
 
 SCORES = {"a_simple": [0.9], "b_simple": [0.9, 0.8, 0.7], "c_complex": [0.9, 0], "d_complex": [1]}
