@@ -8,7 +8,7 @@ import numpy as np
 from measurement import ROOT  # noqa: F401  (makes the packages importable)
 
 from report.studies.study import signed, spread
-from report.table import markdown_table
+from report.tables.table import markdown_table
 from stages.files import atomic
 
 HEAD = """# Benchmarks: tables

@@ -1,8 +1,8 @@
 """The claims that test_findings.py holds against the lines: for each number of a page, what it is a number of.
 
 The beginning of a paragraph, and indented below it a claim for each of its numbers, in their order. A claim names the
-row, or a pair as "row | other", and the score by its keys in the line: "all | ce; cam, best" (report.studies.study). {a,b} makes two claims of
-one, as in a shell.
+row, or a pair as "row | other", and the score by its keys in the line: "all | ce; cam, best", as the cells of
+report.studies.study do. {a,b} makes two claims of one, as in a shell.
 """
 
 from typing import NamedTuple

@@ -104,8 +104,8 @@ SCORES = [
 TABLES = [
     *UNREADABLE[1:2],
     line(b"\x00\xff", "expected JSON"),
-    *(line(text, "expected the rows that report.table writes") for text in ["7", "[{}]", '{"row": 1}']),
-    (("replace", "67.7", "many"), "expected the rows that report.table writes"),
+    *(line(text, "expected the rows that report.tables.table writes") for text in ["7", "[{}]", '{"row": 1}']),
+    (("replace", "67.7", "many"), "expected the rows that report.tables.table writes"),
 ]
 LINES = [
     *UNREADABLE,

@@ -34,12 +34,12 @@ write_coco = runpy.run_path(Path(__file__).parent / "data/made_coco.py")["write_
 
 TABLES = runpy.run_path(Path(__file__).parent / "bad_input/commands.py")
 COMMANDS, READS, DAMAGED, OTHERS = (TABLES[name] for name in ("COMMANDS", "READS", "DAMAGED", "OTHERS"))
-OUT_FILES = {"seg.export_voc_server": "tgz", "report.collect": "jsonl", "report.study": "md", "report.gallery": "png"}
+OUT_FILES = {"seg.export_voc_server": "tgz", "report.collect": "jsonl", "report.study": "md"}
 OUT_FILES |= {"weights.fetch": "pth", "report.fbr_lines": "jsonl", "report.fbr": "md", "report.fbr_picture": "png"}
 OUT_FILES |= {"report.irn_lines": "jsonl", "report.irn": "md", "report.irn_picture": "png"}
-OUT_FILES |= {"report.figure4": "png"}
+OUT_FILES |= {"report.tables.gallery": "png", "report.tables.figure4": "png"}
 # folders whose mark is another file than stage.json
-REPORTS = {"report.html": "report.json", "report.compare": "compare.json", "report.publish": "SHA256SUMS"}
+REPORTS = {"report.run.html": "report.json", "report.run.publish": "SHA256SUMS"}
 
 
 @pytest.fixture(scope="session")
@@ -387,6 +387,6 @@ def test_every_number_and_name_is_checked_by_its_type(tmp_path, run):
 def test_every_command_is_here():
     root = Path(__file__).resolve().parents[1]
     folders = ("cls", "data", "irn", "pseudo", "report", "seg", "weights")
-    files = [path for name in folders for path in (root / name).glob("*.py")]
-    commands = {f"{path.parent.name}.{path.stem}" for path in files if "__main__" in path.read_text()}
+    files = [path for name in folders for path in (root / name).rglob("*.py") if "__main__" in path.read_text()]
+    commands = {".".join(path.relative_to(root).with_suffix("").parts) for path in files}
     assert commands == COMMANDS.keys() and OTHERS.keys() | READS.keys() <= commands

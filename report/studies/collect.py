@@ -1,7 +1,7 @@
 """Gather the scores of several runs, such as one for each seed, as JSON lines: one for each row of each run.
 
-Rows are those of tables that report.table wrote, or a study's folders of a run. A line holds the row, the seed, the
-commit, PyTorch and machine that made it, and its scores; report.studies.tables makes tables of the lines.
+Rows are those of tables that report.tables.table wrote, or a study's folders of a run. A line holds the row, the seed,
+the commit, PyTorch and machine that made it, and its scores; report.studies.tables makes tables of the lines.
 """
 
 import argparse
@@ -11,10 +11,10 @@ from functools import reduce
 from pathlib import Path
 
 from common.scores import REPORTED, read_scores
-from report import summary
 from report.studies.study import Study
 from report.studies.tables import STUDIES
-from report.table import scores_path
+from report.tables import summary
+from report.tables.table import scores_path
 from stages.arguments import file_name
 from stages.command import HelpFormatter, command_name, exit_on_input_error
 from stages.files import InputError, atomic, check_output, read_json
@@ -50,16 +50,16 @@ def origin(run: Path, folder: Path | str, first: str = "cls") -> dict:
 
 
 def table_rows(path: Path) -> list[tuple[str, float | None, Path]]:
-    """The rows of a table that report.table wrote: (name, the paper's number, folder); none if it is not there."""
+    """The rows of a table that report.tables.table wrote: (name, the paper's number, folder); none without it."""
     try:
         rows = read_json(path) if path.exists() else []
         return [(row["row"], float(row["paper"]) if row["paper"] else None, Path(row["folder"])) for row in rows]
     except (KeyError, TypeError, ValueError):
-        raise InputError(f"{path}: expected the rows that report.table writes") from None
+        raise InputError(f"{path}: expected the rows that report.tables.table writes") from None
 
 
 def lines_of_tables(run: Path, tables: list[str], setting: str | None) -> Iterator[dict]:
-    """The lines of one run: the rows of its tables, then its label sets, the rows of report.summary, with scores."""
+    """The lines of one run: the rows of its tables that have scores, and its label sets, of report.tables.summary."""
     rows = [(table, *row) for table in tables for row in table_rows(run / f"{table}.json")]
     rows += [("labels", row.title, None, row.folder) for row in summary.rows_of(run) if row.part == "train"]
     for table, row, paper, folder in rows:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from report.table import markdown_table, scores_path
+from report.tables.table import markdown_table, scores_path
 from stages.arguments import file_name
 from stages.command import HelpFormatter, command_name, exit_on_input_error
 from stages.files import InputError, atomic, check_output, read_json

@@ -13,8 +13,8 @@ from matplotlib import colormaps
 from common.dataset import DataSet, Item
 from common.images import VOC_COLOURS
 from common.maps import require_maps
-from report.gallery import check_figure, choose, draw, photograph, picture_parser, write_figure
 from report.studies.context import own_context, strongest
+from report.tables.gallery import check_figure, choose, draw, photograph, picture_parser, write_figure
 from stages.command import command_name, exit_on_input_error
 from stages.files import InputError
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from report.studies import ablation, fbr, irn
 from report.studies.study import Study, Table, by_seed, interval, read_lines, scores, signed, spread
-from report.table import markdown_table
+from report.tables.table import markdown_table
 from stages.command import HelpFormatter, command_name, exit_on_input_error
 from stages.files import InputError, atomic, check_output
 

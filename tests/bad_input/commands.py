@@ -31,7 +31,7 @@ COMMANDS = {  # arguments with which the command works; @ stands for the test's 
     "seg.evaluate": f"{LABELS} --pred @label",
     "seg.evaluate_instances": f"{LABELS} --pred @instances",
     "seg.export_voc_server": "--data @voc --split val --pred @run/pred1 --out @out.tgz",
-    "report.table": "--run @run --name table3 --title T --row 1 67.7 pred1_val --row 2 '' pred2_val --plot N",
+    "report.tables.table": "--run @run --name table3 --title T --row 1 67.7 pred1_val --row 2 '' pred2_val --plot N",
     "report.collect": "--runs @run --tables table3 --out @out.jsonl",
     "report.study": "--results @results.jsonl --out @out.md",
     "report.context": f"{LABELS} --maps @maps",
@@ -40,14 +40,14 @@ COMMANDS = {  # arguments with which the command works; @ stands for the test's 
     "report.fbr_picture": "--data @tiny --split train --run @run --out @out.png --count 2",
     "report.irn_lines": "--runs @run --out @out.jsonl",
     "report.irn": "--results @irn.jsonl --out @out.md",
-    "report.summary": "--run @run",
-    "report.labels": "--run @run",
-    "report.gallery": "--data @tiny --split train --run @run --out @out.png --count 2",
-    "report.compare": "@compared/a @compared/b --data @tiny --out @out --count 2",
-    "report.figure4": "--data @tiny --split train --run @run --out @out.png --count 2 --column a pred1 "
+    "report.tables.summary": "--run @run",
+    "report.tables.labels": "--run @run",
+    "report.tables.gallery": "--data @tiny --split train --run @run --out @out.png --count 2",
+    "report.run.compare": "@compared/a @compared/b",
+    "report.tables.figure4": "--data @tiny --split train --run @run --out @out.png --count 2 --column a pred1 "
     "--column b pred2",
-    "report.html": "--run @compared/b --data @tiny --out @out --images 2",
-    "report.publish": "--run @finished --out @out",
+    "report.run.html": "--run @compared/b --data @tiny --out @out --images 2",
+    "report.run.publish": "--run @finished --out @out",
     "report.irn_picture": "--data @tiny --split train --run @run --out @out.png --count 2 --weights @irn.pth "
     "--instances @instances --device cpu",
     "report.instances": "--run @run --name instances --title T --row 'a row' instances",
@@ -94,13 +94,13 @@ READS = {  # the files of which each command reads every one: it meets them miss
     "report.fbr_picture": f"{NAMES} {LIST} {IMAGE} {TRUTH} {CONTEXT}",
     "report.irn_lines": "run/ce/cls/stage.json",
     "report.irn": "irn.jsonl",
-    "report.summary": SCORES,
-    "report.gallery": f"{NAMES} {LIST} tiny/JPEGImages/c_complex.jpg tiny/saliency/c_complex.png "
+    "report.tables.summary": SCORES,
+    "report.tables.gallery": f"{NAMES} {LIST} tiny/JPEGImages/c_complex.jpg tiny/saliency/c_complex.png "
     "tiny/SegmentationClass/c_complex.png run/pred2/c_complex.png",
-    "report.figure4": f"{NAMES} {LIST} {IMAGE} {TRUTH} run/pred1/a_simple.png run/pred2/c_complex.png",
-    "report.compare": f"{NAMES} {LIST} {IMAGE} {PREDICTED}/pred2/a_simple.png {PREDICTED}/scores/pred2/stage.json",
-    "report.html": f"{NAMES} {LIST} {PREDICTED}/scores/pred2/stage.json",
-    "report.publish": "finished/cls/weights.pth",
+    "report.tables.figure4": f"{NAMES} {LIST} {IMAGE} {TRUTH} run/pred1/a_simple.png run/pred2/c_complex.png",
+    "report.run.compare": f"{PREDICTED}/scores/pred2/stage.json",
+    "report.run.html": f"{NAMES} {LIST} {PREDICTED}/scores/pred2/stage.json",
+    "report.run.publish": "finished/cls/weights.pth",
     "report.irn_picture": f"{NAMES} {LIST} {IMAGE} {INSTANCES}.png {INSTANCES}.json irn.pth "
     "tiny/JPEGImages/c_complex.jpg tiny/InstanceMasks/c_complex.png",
 }
@@ -119,12 +119,12 @@ DAMAGED = {  # files that may be missing, but that mean something if they are th
     "pseudo.background": MAP,
     "pseudo.pom": MAP,
     "report.context": MAP,
-    "report.table": SCORES,
+    "report.tables.table": SCORES,
     "report.instances": "run/scores/instances/scores.json",
     "report.collect": f"{SCORES} run/table3.json",
-    "report.compare": f"{TRUTH} {PREDICTED}/scores/pred2/scores.json {PREDICTED}/scores/pred2/images.jsonl",
-    "report.html": f"{PREDICTED}/scores/pred2/scores.json {PREDICTED}/scores/pred2/images.jsonl",
-    "report.publish": "drawn/stage.json finished/table3.json finished/table3.md finished/scores/pred1/scores.json "
+    "report.run.compare": f"{PREDICTED}/scores/pred2/scores.json {PREDICTED}/scores/pred2/images.jsonl",
+    "report.run.html": f"{PREDICTED}/scores/pred2/scores.json {PREDICTED}/scores/pred2/images.jsonl",
+    "report.run.publish": "drawn/stage.json finished/table3.json finished/table3.md finished/scores/pred1/scores.json "
     "finished/scores/pred1/stage.json finished/cls/stage.json",
     "report.fbr_lines": f"{ROW}/cam/scores.json {ROW}/label_cam/scores.json",
     "report.fbr_picture": CAM,
@@ -289,7 +289,7 @@ OTHERS = {  # command: [(more arguments, what is done first, message)], what onl
         ("", [("write", "voc/classes.txt", "a\nb\nc\n")], "classes.txt: expected VOC's 20 classes"),
         ("", [("label", "run/pred1/b_simple.png", 255, (64, 48))], "b_simple.png: expected values 0 to 20, found 255"),
     ],
-    "report.table": [
+    "report.tables.table": [
         ("--row baseline '' pred1_val", [], "--row: expected numbers as names"),
         ("--published table3", [], "argument --published: invalid choice: 'table3'"),
         ("", [("write", "run/table3.md/x")], "table3.md: expected a file that can be written"),
@@ -343,17 +343,17 @@ OTHERS = {  # command: [(more arguments, what is done first, message)], what onl
         ("", [("replace", "irn.jsonl", '"ce"', '"yeti"')], "irn.jsonl line 1: expected JSON lines"),
         ("", [("write", "differences.png/x")], "differences.png: expected a file that can be written"),
     ],
-    "report.summary": [
+    "report.tables.summary": [
         ("--run @mine", [], "mine/scores: expected folders with scores.json of seg.evaluate, found none"),
         ("", [("write", "run/summary.json/x")], "summary.json: expected a file that can be written"),
     ],
-    "report.gallery": [
+    "report.tables.gallery": [
         ("--count 3", [], "argument --count: "),
         ("--before none", [], "none: no such folder"),
         ("--out @tiny/saliency/a_simple.png", [], "a_simple.png: expected a file outside of"),
         ("--out @run/pred1/a_simple.png", [], "a_simple.png: expected a file outside of"),
     ],
-    "report.figure4": [
+    "report.tables.figure4": [
         ("--count 3", [], "argument --count: "),
         ("--column a", [], "argument --column: expected 2 arguments"),
         ("--column a label_masked", [], "--column: expected two or more, of different titles"),
@@ -363,18 +363,14 @@ OTHERS = {  # command: [(more arguments, what is done first, message)], what onl
         ("--out @run/pred2/a_simple.png", [], "a_simple.png: expected a file outside of"),
         ("", [("write", LIST, "a_simple\n")], "train.txt: expected at least one image with a class and ground truth"),
     ],
-    "report.compare": [
-        ("--count 3", [], "argument --count: "),
-        ("--out @compared/a/scores/pred2/page", [], "expected an --out outside of "),
+    "report.run.compare": [
         ("@compared/a", [], "unrecognized arguments: "),
-        ("", [("remove", "compared/a")], "compared/a: no such folder"),
+        ("", [("remove", "compared/a")], "compared/a: expected the folder of a run"),
         ("", [("write", f"{PREDICTED}/scores/pred2/stage.json", "{}")], "stage.json: expected the record of a stage"),
         ("", [("replace", f"{PREDICTED}/scores/pred2/scores.json", "50.0, ", "[], ")], "expected the scores of seg."),
         ("", [("replace", f"{PREDICTED}/scores/pred2/images.jsonl", "60.0", "[]")], "expected the scores of images"),
-        ("", [("label", f"{PREDICTED}/pred2/a_simple.png", 4)], "expected values 0 to 3 and 255, found 4"),
-        ("--out @compared/a", [], "compared/a: expected an empty folder or one with compare.json"),
     ],
-    "report.html": [
+    "report.run.html": [
         ("--images -1", [], "argument --images: "),
         ("--run @mine", [], "mine: expected a run, folders with the stage.json of a command"),
         ("--out @compared/b/scores/pred2/report", [], "report: expected an --out outside of"),
@@ -382,7 +378,7 @@ OTHERS = {  # command: [(more arguments, what is done first, message)], what onl
         ("", [("replace", f"{PREDICTED}/scores/pred2/scores.json", '"disc": 50.0', '"disc": []')], "finite numbers"),
         ("", [("write", "tiny/lists/val.txt", b"\xff\xfe\x00")], "val.txt: expected UTF-8 text"),
     ],
-    "report.publish": [
+    "report.run.publish": [
         ("--run @mine", [], "mine: expected a run, folders with the stage.json of a command"),
         ("--run @compared/a", [], "scores/pred2: seg.evaluate has not finished there"),
         ("--stages pred1", [], "--stages pred1: expected trainings of "),
