@@ -41,6 +41,8 @@ def heat(dataset: DataSet, folder, item: Item) -> np.ndarray:
 
 def main(args: argparse.Namespace) -> None:
     """Choose the images, write the figure, print the choice."""
+    if len(args.rows) < 2:
+        raise InputError(f"--rows: expected two rows or more, found {args.rows[0]}")
     folders = {row: args.run / row / "cam" for row in args.rows}
     check_figure(args.out, args.data, *folders.values())
     dataset = DataSet(args.data)

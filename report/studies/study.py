@@ -65,6 +65,13 @@ def flat(found: dict) -> dict:
     return {f"{key}, {name}" if name else key: value for key, part in parts.items() for name, value in part.items()}
 
 
+def are_numbers(line: dict) -> bool:
+    """Whether all scores of a flat line are numbers or None: all but its texts and the arguments of a training."""
+    texts = {*ORIGIN, "setting", "table"}
+    scores = [value for key, value in line.items() if key not in texts and not key.startswith("arguments, ")]
+    return all(isinstance(score, (int, float, type(None))) for score in scores)
+
+
 def read_lines(paths: Iterable[Path]) -> list[dict]:
     """The lines of all files, flat. Raises InputError if a file is missing, or a line is none of a study."""
     lines = []
@@ -76,7 +83,7 @@ def read_lines(paths: Iterable[Path]) -> list[dict]:
         for number, text in enumerate(texts, 1):
             try:
                 line = flat(json.loads(text))
-                fits = all(isinstance(line[key], kind) for key, kind in ORIGIN.items())
+                fits = all(isinstance(line[key], kind) for key, kind in ORIGIN.items()) and are_numbers(line)
             except (ValueError, RecursionError, AttributeError, KeyError):
                 fits = False
             if not fits:

@@ -119,6 +119,7 @@ def main(args: argparse.Namespace) -> None:
         raise InputError(f"{args.results[0]}: expected lines of {study.script}")
     for table in found:
         if table.plotted:
+            check_output(args.out.with_name(table.picture), *args.results)
             plot(args.out.with_name(table.picture), frame, table)
     with atomic(args.out) as partial:
         partial.write_text(page(study, lines, args.out.parent))
