@@ -37,14 +37,15 @@ def main(args: argparse.Namespace) -> None:
     found = {}
     for name, path in paths.items():
         try:
-            found[name] = pd.Series(read_json(path)["mean_ap"] if path.exists() else {}, dtype=float)
-        except (KeyError, TypeError, ValueError):
+            aps = read_json(path)["mean_ap"] if path.exists() else {}
+            found[name] = pd.Series({float(threshold): float(ap) for threshold, ap in aps.items()}, dtype=float)
+        except (AttributeError, KeyError, TypeError, ValueError):
             raise InputError(f"{path}: expected the scores of seg.evaluate_instances, mean_ap among them") from None
-    table = pd.DataFrame(found).sort_index(key=lambda index: index.astype(float)).T
+    table = pd.DataFrame(found).sort_index().T
     if table.empty:
         raise InputError(f"{args.run}: expected scores of seg.evaluate_instances of one of the rows, found none")
     body = [[name, *("–" if pd.isna(ap) else f"{ap:.1f}" for ap in row)] for name, row in table.iterrows()]
-    text = f"**{args.title}** (AP, %)\n\n{markdown_table(['', *(f'IoU {each}' for each in table)], body)}"
+    text = f"**{args.title}** (AP, %)\n\n{markdown_table(['', *(f'IoU {each:g}' for each in table)], body)}"
     with atomic(args.run / f"{args.name}.md") as partial:
         partial.write_text(text)
     print(text)
