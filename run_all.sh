@@ -13,6 +13,6 @@ if [ -z "${IMAGE_LEVEL:-}" ] || [ -d "$DATA/saliency" ]; then
 else
     echo "$DATA/saliency: no such folder; goes without, by IRN, in $RUN/image_level" >&2
     image_level_method # with its summary
-    python -m report.html --run "$RUN/image_level" --out "$RUN/image_level/report"
+    python -m report.run.html --run "$RUN/image_level" --out "$RUN/image_level/report"
 fi
-python -m report.html --run "$RUN" --out "$RUN/report"
+python -m report.run.html --run "$RUN" --out "$RUN/report"

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from measurement import ROOT  # noqa: F401  (makes the packages importable)
 
-from report.study import signed, spread
-from report.table import markdown_table
+from report.studies.study import signed, spread
+from report.tables.table import markdown_table
 from stages.files import atomic
 
 HEAD = """# Benchmarks: tables
@@ -80,7 +80,7 @@ def gpu_section(lines):
 
 
 def precision_table(lines):
-    """Markdown of report.collect's lines of runs/precision: mIoU of both rounds in both precisions, seed by seed."""
+    """Markdown of report.studies.collect's lines of runs/precision: mIoU of both rounds in both precisions, seed by seed."""
     scores = {
         (line["setting"], line["row"], line["seed"]): line["mean_iou"] for line in lines if line["table"] == "rounds"
     }

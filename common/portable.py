@@ -77,5 +77,5 @@ def _described(path, text):
         found = None
     content = found.get("content") if isinstance(found, dict) and found.get("version") == VERSION else None
     if not isinstance(content, dict):
-        raise InputError(f"{path}: expected a description of version {VERSION}, as report.publish writes it")
+        raise InputError(f"{path}: expected a description of version {VERSION}, as report.run.publish writes it")
     return content

@@ -111,7 +111,7 @@ components() { # Table 3 but for retraining: no_glore/pred_initial_val, pred_ini
 }
 
 table() { # name, title, then "--row NAME PAPER FOLDER" for each row: <run>/<name>.md
-    python -m report.table --run "$RUN" --name "$1" --title "$2" "${@:3}"
+    python -m report.tables.table --run "$RUN" --name "$1" --title "$2" "${@:3}"
 }
 
 published_table() { # as table, with the rows of other methods as the paper lists them

@@ -13,11 +13,11 @@ score() { # folder, split, further arguments
 for maps in cam oa_cam cam_pyramid; do # they become labels by a threshold: the best on the ground truth, and a fixed one
     score "$maps" "$EVAL_TRAIN" --map-thresholds 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 0.9
 done
-further=$(python -m report.labels --run "$RUN")
+further=$(python -m report.tables.labels --run "$RUN")
 for labels in label_initial label_pseudo label_seed label_irn pred1 label_masked $further; do
     score "$labels" "$EVAL_TRAIN"
 done
 for round in 1 2; do
     score "pred${round}_$VAL" "$VAL"
 done
-python -m report.summary --run "$RUN" --val "$VAL"
+python -m report.tables.summary --run "$RUN" --val "$VAL"

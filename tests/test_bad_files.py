@@ -17,7 +17,7 @@ from common import checkpoint, images
 from common.dataset import DataSet
 from common.scores import read_scores
 from data import prepare_voc12
-from report import collect, study
+from report.studies import collect, study
 from seg.deeplab import MultiScale
 from seg.deeplab import build as build_deeplab
 from seg.predict import load_network as load_deeplab
@@ -104,15 +104,18 @@ SCORES = [
 TABLES = [
     *UNREADABLE[1:2],
     line(b"\x00\xff", "expected JSON"),
-    *(line(text, "expected the rows that report.table writes") for text in ["7", "[{}]", '{"row": 1}']),
-    (("replace", "67.7", "many"), "expected the rows that report.table writes"),
+    *(line(text, "expected the rows that report.tables.table writes") for text in ["7", "[{}]", '{"row": 1}']),
+    (("replace", "67.7", "many"), "expected the rows that report.tables.table writes"),
 ]
 LINES = [
     *UNREADABLE,
-    *(line(text, "expected JSON lines of report.collect") for text in [b"\xff", '{"setting"', '{"a": 1}\n', "7\n"]),
     *(
-        (("replace", *change), "line 1: expected JSON lines of report.collect")
-        for change in [("50.0", '"50"'), ('"ablation"', "[]"), ("table3", "labels"), ("table3", "fig6")]
+        line(text, "line 1: expected a line of report.studies.collect")
+        for text in [b"\xff", '{"row"', "[" * 10**6, '{"row": "ce"}\n', "7\n", "[]\n"]
+    ),
+    *(
+        (("replace", *change), "line 1: expected a line of report.studies.collect")
+        for change in [("50.0", '"50"'), ('"baseline"', "[]"), ('"seed": 1', '"seed": "1"')]
     ),
 ]
 
@@ -279,8 +282,8 @@ READERS = {  # name: (the file, the reader, [(what is done to the file, message)
     "DeepLab": ("seg.pth", predictor, PREDICTORS),
     "trunk": ("cls.pth", start_classifier, TRUNKS),
     "start of a DeepLab": ("seg.pth", lambda path: load_init(build_deeplab(**DEEPLAB), path), INITS),
-    "scores": ("scores.json", lambda path: collect.short(read_scores(path)), SCORES),
-    "table": ("table3.json", collect.rows_of, TABLES),
+    "scores": ("scores.json", lambda path: read_scores(path), SCORES),
+    "table": ("table3.json", collect.table_rows, TABLES),
     "lines of runs": ("lines.jsonl", lambda path: study.read_lines([path]), LINES),
 }  # fmt: skip
 

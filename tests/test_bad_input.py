@@ -34,18 +34,19 @@ ACTIONS = runpy.run_path(Path(__file__).with_name("damage.py"))  # what a case m
 write_coco = runpy.run_path(Path(__file__).parent / "data/made_coco.py")["write_coco"]
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCES = {path: path.read_text() for package in ROOT.glob("*/__init__.py") for path in package.parent.glob("*.py")}
+SOURCES = {path: path.read_text() for package in ROOT.glob("*/__init__.py") for path in package.parent.rglob("*.py")}
 FOUND = sorted(  # every command
-    f"{path.parent.name}.{path.stem}" for path, text in SOURCES.items() if "__main__" in text and "parser" in text
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path, text in SOURCES.items()
+    if "__main__" in text and "parser" in text
 )
 TABLES = runpy.run_path(Path(__file__).parent / "bad_input/commands.py")
 COMMANDS, READS, DAMAGED, OTHERS = (TABLES[name] for name in ("COMMANDS", "READS", "DAMAGED", "OTHERS"))
-OUT_FILES = {"seg.export_voc_server": "tgz", "report.collect": "jsonl", "report.study": "md", "report.gallery": "png"}
-OUT_FILES |= {"weights.fetch": "pth", "report.fbr_lines": "jsonl", "report.fbr": "md", "report.fbr_picture": "png"}
-OUT_FILES |= {"report.irn_lines": "jsonl", "report.irn": "md", "report.irn_picture": "png"}
-OUT_FILES |= {"report.figure4": "png"}
+OUT_FILES = {"seg.export_voc_server": "tgz", "weights.fetch": "pth"}
+OUT_FILES |= {"report.studies.collect": "jsonl", "report.studies.tables": "md", "report.studies.picture": "png"}
+OUT_FILES |= {"report.tables.gallery": "png", "report.tables.figure4": "png"}
 # folders whose mark is another file than stage.json
-REPORTS = {"report.html": "report.json", "report.compare": "compare.json", "report.publish": "SHA256SUMS"}
+REPORTS = {"report.run.html": "report.json", "report.run.publish": "SHA256SUMS"}
 
 
 @pytest.fixture(scope="session")
@@ -94,8 +95,6 @@ def place(tiny_data, tiny_devkit, tmp_path, weights, monkeypatch):
     for name, content in weights.items():
         checkpoint.save(tmp_path / name, **content)
     put_records(tmp_path)
-    put_rows(tmp_path)
-    put_scores_without_saliency(tmp_path)
     put_compared(tmp_path)
     put_finished(tmp_path)
     write_coco(tmp_path / "coco", train=1, val=1, height=12, width=16)
@@ -109,7 +108,7 @@ def place(tiny_data, tiny_devkit, tmp_path, weights, monkeypatch):
 
 
 def put_records(place):
-    """The scores, the table and the records of stages of a run, and lines of report.collect."""
+    """The scores, the table and the records of stages of a run, and lines of report.studies.collect."""
     scores = {"mean_iou": 50.0, "ignored": 1.0, "false_negative": 2.0}
     names = ["cam", "oa_cam", "label_initial", "label_pseudo", "pred1", "label_masked", "pred1_val", "pred2_val"]
     for name in names:
@@ -124,7 +123,9 @@ def put_records(place):
     (place / "run/table3.json").write_text(json.dumps(rows))
     line = {"setting": "ablation", "table": "table3", "row": "baseline", "paper": 67.7, "seed": 1}
     line |= {"commit": None, "torch": "2", "machine": "M"}
-    (place / "results.jsonl").write_text(json.dumps(line | scores) + "\n")
+    fig6 = line | {"table": "fig6", "row": "8"}
+    (place / "results.jsonl").write_text("".join(json.dumps(each | scores) + "\n" for each in (line, fig6)))
+    ACTIONS["write"](place / "run/scores/instances/scores.json", json.dumps({"mean_ap": {"0.5": 61.0}}))
 
 
 def put_context(data):
@@ -146,35 +147,6 @@ def put_instances(place):
         write_indexed(place / "tiny/InstanceMasks" / f"{id}.png", truth)
         masks = np.stack([truth == int(cls) + 1 for cls in classes])
         write_instances(place / "instances", id, masks, classes, [0.5] * len(classes))
-
-
-def put_rows(place):
-    """The records and scores of two rows of FBR, and the lines of report.fbr_lines."""
-    maps = {"best": 40.0, "fixed": 30.0, "context_at_60": 50.0, "auc": 60.0}
-    labels = {"mean_iou": 50.0, "ignored": 1.0, "false_negative": 2.0}
-    record = {"arguments": {"seed": 1}, "versions": {"commit": None, "torch": "2"}, "machine": "M"}
-    found = maps | {"best": {"mean_iou": 40.0}, "fixed": {"mean_iou": 30.0}}
-    for row in ("ce", "all"):
-        files = {"cls/stage.json": record, "scores/label_cam/scores.json": labels}
-        files |= {f"scores/{name}/scores.json": found for name in ("cam", "cam_refined")}
-        for path, content in files.items():
-            ACTIONS["write"](place / "run" / row / path, json.dumps(content))
-    line = {"seed": 1, "arguments": {}, **record["versions"], "machine": "M"}
-    line |= {"cam": maps, "cam_refined": maps, "label_cam": labels}
-    lines = [{"row": "ce"} | line, {"row": "all", "inside": {}} | line]
-    (place / "fbr.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-
-
-def put_scores_without_saliency(place):
-    """The scores of labels and instances of a row of IRN's study, and the lines of report.irn_lines."""
-    labels = {"mean_iou": 50.0, "ignored": 1.0, "false_negative": 2.0}
-    ap = dict.fromkeys(("0.25", "0.5", "0.7", "0.75"), 61.0)
-    for name, scores in (("label_irn", labels), ("instances", {"mean_ap": ap})):
-        path = place / "run/ce/image_level/scores" / name / "scores.json"
-        ACTIONS["write"](path, json.dumps(scores))
-    ACTIONS["write"](place / "run/scores/instances/scores.json", json.dumps({"mean_ap": ap}))
-    line = {"row": "ce", "seed": 1, "commit": None, "torch": "2", "machine": "M"}
-    (place / "irn.jsonl").write_text(json.dumps(line | {"image_level": {"label_irn": labels}, "ap": ap}) + "\n")
 
 
 def put_compared(place):

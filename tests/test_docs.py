@@ -83,7 +83,7 @@ def path_of(module):
 def wrong_modules(text):
     """Commands and other modules, `package.module`, that are named but not there."""
     for word in words(text):
-        if re.fullmatch(rf"({'|'.join(PACKAGES)})\.[a-z]\w*", word) and not word.endswith(".pth"):
+        if re.fullmatch(rf"({'|'.join(PACKAGES)})(\.[a-z]\w*)+", word) and not word.endswith(".pth"):
             if not path_of(word).is_file():
                 yield word
 
@@ -105,10 +105,9 @@ def options_of(command):
 @cache
 def options_of_all():
     """The options of all commands and benchmarks."""
-    modules = [path for package in COMMANDS for path in (ROOT / package).glob("*.py")]
-    commands = [
-        f"{path.parent.name}.{path.stem}" for path in modules if 'if __name__ == "__main__"' in path.read_text()
-    ]
+    modules = [path for package in COMMANDS for path in (ROOT / package).rglob("*.py")]
+    modules = [path for path in modules if 'if __name__ == "__main__"' in path.read_text()]
+    commands = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in modules]
     benchmarks = [path.read_text() for path in (ROOT / "benchmarks").glob("*.py")]
     return set().union(*map(options_of, commands), *map(defined, benchmarks))
 
@@ -118,7 +117,7 @@ def wrong_options(text):
 
     Those that the page itself defines, in an example, count as known.
     """
-    names = rf"(?:{'|'.join(COMMANDS)})\.[a-z]\w*"
+    names = rf"(?:{'|'.join(COMMANDS)})(?:\.[a-z]\w*)+"
     for line in code(text):
         before, *calls = re.split(rf"(?:^|(?<=-m )|(?<= ))({names})(?= |$)", line)
         for command, rest in [(None, before), *zip(calls[::2], calls[1::2])]:

@@ -8,5 +8,5 @@ WEIGHTS=${WEIGHTS:-weights/nsrom_voc12.pth}
 $LAUNCH seg.predict --data "$DATA" --split "$VAL" --weights "$WEIGHTS" --out "$RUN/official_$VAL" \
     --pyramid 0.5 0.75 --crf --crf-iterations 10 --crf-bilateral-sxy 67 --crf-bilateral-srgb 3 "$@"
 scripts/evaluate.sh "official_$VAL" "$VAL"
-python -m report.table --run "$RUN" --name official --title "The authors' trained model" \
+python -m report.tables.table --run "$RUN" --name official --title "The authors' trained model" \
     --row "checkpoint_70.4.pth, COCO start, CRF" 70.4 "official_$VAL"

@@ -3,7 +3,7 @@
 # of the whole method: those that gain and lose most; <run>/fig4.png.
 source "$(dirname "$0")/../method.sh"
 components
-python -m report.figure4 --data "$DATA" --split "$VAL" --run "$RUN" --out "$RUN/fig4.png" \
+python -m report.tables.figure4 --data "$DATA" --split "$VAL" --run "$RUN" --out "$RUN/fig4.png" \
     --column "baseline" "no_glore/pred_initial_$VAL" \
     --column "+ GR" "pred_initial_$VAL" \
     --column "+ GR + POM" "pred1_$VAL" \

@@ -4,4 +4,4 @@
 source "$(dirname "$0")/../method.sh"
 whole_method
 predict 2 "$EVAL_TRAIN" pred2
-python -m report.gallery --data "$DATA" --split "$EVAL_TRAIN" --run "$RUN" --out "$RUN/fig5.png"
+python -m report.tables.gallery --data "$DATA" --split "$EVAL_TRAIN" --run "$RUN" --out "$RUN/fig5.png"

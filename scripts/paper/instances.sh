@@ -19,7 +19,7 @@ irn
 instances
 (RUN=$RUN/fbr; scripts/cls_train_fbr.sh "${CLS[@]}" "${FBR[@]}"; irn; instances)
 true_instances
-python -m report.instances --run "$RUN" --name instances \
+python -m report.studies.instances --run "$RUN" --name instances \
     --title "Instances on $EVAL_TRAIN, from image-level labels; no published numbers are known" \
     --row "NSROM's classifier" image_level/instances \
     --row "NSROM's classifier + FBR" fbr/image_level/instances \

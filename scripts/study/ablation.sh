@@ -24,7 +24,7 @@ echo "Table 3: $SECONDS s"
     done
     echo "$OUT $1 scripts/paper/fig5.sh"
 } | run_jobs
-python -m report.collect --runs "${runs[@]}" --tables table3 $TABLES --setting ablation --out "$OUT/results.jsonl"
+python -m report.studies.collect --runs "${runs[@]}" --tables table3 $TABLES --setting ablation --out "$OUT/results.jsonl"
 cp "${runs[0]}/fig5.png" "$OUT"
-python -m report.study --results "$OUT/results.jsonl" --out "$OUT/RESULTS.md"
+python -m report.studies.tables --study ablation --results "$OUT/results.jsonl" --out "$OUT/RESULTS.md"
 echo "everything: $SECONDS s"

@@ -77,10 +77,10 @@ echo "rows: $SECONDS s"
         [[ " $* " != *" $seed "* ]] || lines "$seed" scripts/study/fbr_row.sh "${SWEEPS[@]}"
     done
 } | run_jobs ROW
-python -m report.fbr_lines --runs "${@/#/$OUT/seed}" --out "$OUT/results.jsonl"
+python -m report.studies.collect --study fbr --runs "${@/#/$OUT/seed}" --out "$OUT/results.jsonl"
 if [[ " $ROWS " == *" ce "* && " $ROWS " == *" all "* && " $ROWS " == *" all_saliency "* ]]; then
-    python -m report.fbr_picture --data "$OUT/toy$1" --split "$TRAIN" --run "$OUT/seed$1" --also all_saliency \
-        --out "$OUT/maps.png"
+    python -m report.studies.picture --data "$OUT/toy$1" --split "$TRAIN" --run "$OUT/seed$1" \
+        --rows ce all all_saliency --out "$OUT/maps.png"
 fi
-python -m report.fbr --results "$OUT/results.jsonl" --out "$OUT/RESULTS.md"
+python -m report.studies.tables --study fbr --results "$OUT/results.jsonl" --out "$OUT/RESULTS.md"
 echo "everything: $SECONDS s"

@@ -9,7 +9,9 @@ RUN=$RUN/$name
 $LAUNCH cls.infer --data "$DATA" --split "$TRAIN" --weights "$RUN/cls/weights.pth" --out "$RUN/cam" "${INFER[@]}"
 scripts/cls_refine.sh
 for maps in cam cam_refined; do
-    $LAUNCH_LABELS report.context --data "$DATA" --split "$EVAL_TRAIN" --maps "$RUN/$maps" --out "$RUN/scores/$maps"
+    scripts/evaluate.sh "$maps" "$EVAL_TRAIN" --map-thresholds $(LC_ALL=C seq 0.05 0.05 0.95) --threshold 0.5
+    $LAUNCH_LABELS report.studies.context --data "$DATA" --split "$EVAL_TRAIN" --maps "$RUN/$maps" \
+        --out "$RUN/scores/context_$maps"
 done
 scripts/pseudo_background.sh --oa-cam "$RUN/cam" --out "$RUN/label_cam"
 scripts/evaluate.sh label_cam "$EVAL_TRAIN"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # What saliency is worth, with and without FBR: BE, POM and NSRM against IRN's labels, and instances, on toy data whose
 # objects come with a context: scripts/study/irn.sh [SEEDS…] (default 1 2 3 4 5; the settings were chosen on 0). A job
-# for each row and seed. Interrupted, the same command goes on. Ends in runs/irn/: results.jsonl, RESULTS.md, plot and
-# picture. ROWS: only these rows; OUT: another folder than runs/irn.
+# for each row and seed. Interrupted, the same command goes on. Ends in runs/irn/: results.jsonl, RESULTS.md and plot.
+# ROWS: only these rows; OUT: another folder than runs/irn.
 OUT=${OUT:-runs/irn}
 export TOY_ARGS=${TOY_ARGS:---context 0.9 --context-alone 0.1}
 DATA=data/toy RUN=$OUT
@@ -16,12 +16,6 @@ for seed; do echo "$OUT $seed scripts/study/irn_row.sh"; done | run_jobs ROW
 for row in $ROWS; do
     for seed; do echo "$OUT $seed scripts/study/irn_row.sh $row"; done
 done | run_jobs ROW
-python -m report.irn_lines --runs "${@/#/$OUT/seed}" --out "$OUT/results.jsonl"
-if [[ " $ROWS " == *" fbr "* ]]; then
-    python -m report.irn_picture --data "$OUT/toy$1" --split "$TRAIN" --run "$OUT/seed$1/fbr/image_level" \
-        --out "$OUT/instances.png"
-fi
-if [[ " $ROWS " == *" ce "* ]]; then
-    python -m report.irn --results "$OUT/results.jsonl" --out "$OUT/RESULTS.md"
-fi
+python -m report.studies.collect --study irn --runs "${@/#/$OUT/seed}" --out "$OUT/results.jsonl"
+python -m report.studies.tables --study irn --results "$OUT/results.jsonl" --out "$OUT/RESULTS.md"
 echo "everything: $SECONDS s"

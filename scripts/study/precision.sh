@@ -15,4 +15,4 @@ for amp in amp no-amp; do
         table rounds "$amp, seed $seed" --row "round 1" "" "pred1_$VAL" --row "round 2" "" "pred2_$VAL"
     done
 done
-python -m report.collect --runs "$OUT"/*/seed* --tables rounds --out "$OUT/results.jsonl"
+python -m report.studies.collect --runs "$OUT"/*/seed* --tables rounds --out "$OUT/results.jsonl"

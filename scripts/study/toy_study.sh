@@ -23,5 +23,5 @@ for seed; do
         echo "$OUT/$name $seed scripts/paper/table3.sh $toy_args"
     done
 done | run_jobs
-python -m report.collect --runs "$OUT"/*/seed* --tables table3 --out "$OUT/results.jsonl"
+python -m report.studies.collect --runs "$OUT"/*/seed* --tables table3 --out "$OUT/results.jsonl"
 echo "everything: $SECONDS s"

@@ -31,26 +31,20 @@ COMMANDS = {  # arguments with which the command works; @ stands for the test's 
     "seg.evaluate": f"{LABELS} --pred @label",
     "seg.evaluate_instances": f"{LABELS} --pred @instances",
     "seg.export_voc_server": "--data @voc --split val --pred @run/pred1 --out @out.tgz",
-    "report.table": "--run @run --name table3 --title T --row 1 67.7 pred1_val --row 2 '' pred2_val --plot N",
-    "report.collect": "--runs @run --tables table3 --out @out.jsonl",
-    "report.study": "--results @results.jsonl --out @out.md",
-    "report.context": f"{LABELS} --maps @maps",
-    "report.fbr_lines": "--runs @run --out @out.jsonl",
-    "report.fbr": "--results @fbr.jsonl --out @out.md",
-    "report.fbr_picture": "--data @tiny --split train --run @run --out @out.png --count 2",
-    "report.irn_lines": "--runs @run --out @out.jsonl",
-    "report.irn": "--results @irn.jsonl --out @out.md",
-    "report.summary": "--run @run",
-    "report.labels": "--run @run",
-    "report.gallery": "--data @tiny --split train --run @run --out @out.png --count 2",
-    "report.compare": "@compared/a @compared/b --data @tiny --out @out --count 2",
-    "report.figure4": "--data @tiny --split train --run @run --out @out.png --count 2 --column a pred1 "
+    "report.tables.table": "--run @run --name table3 --title T --row 1 67.7 pred1_val --row 2 '' pred2_val --plot N",
+    "report.studies.collect": "--runs @run --tables table3 --out @out.jsonl",
+    "report.studies.tables": "--study ablation --results @results.jsonl --out @out.md",
+    "report.studies.context": f"{LABELS} --maps @maps",
+    "report.studies.picture": "--data @tiny --split train --run @run --rows ce all --out @out.png --count 2",
+    "report.studies.instances": "--run @run --name instances --title T --row 'a row' instances",
+    "report.tables.summary": "--run @run",
+    "report.tables.labels": "--run @run",
+    "report.tables.gallery": "--data @tiny --split train --run @run --out @out.png --count 2",
+    "report.run.compare": "@compared/a @compared/b",
+    "report.tables.figure4": "--data @tiny --split train --run @run --out @out.png --count 2 --column a pred1 "
     "--column b pred2",
-    "report.html": "--run @compared/b --data @tiny --out @out --images 2",
-    "report.publish": "--run @finished --out @out",
-    "report.irn_picture": "--data @tiny --split train --run @run --out @out.png --count 2 --weights @irn.pth "
-    "--instances @instances --device cpu",
-    "report.instances": "--run @run --name instances --title T --row 'a row' instances",
+    "report.run.html": "--run @compared/b --data @tiny --out @out --images 2",
+    "report.run.publish": "--run @finished --out @out",
     "weights.fetch": "vgg16 --out @vgg16.pth",
     "weights.pretrain_toy": f"--out @out --crops 4 --steps 1 --batch-size 2 {NETWORK}",
 }
@@ -86,23 +80,17 @@ READS = {  # the files of which each command reads every one: it meets them miss
     "seg.evaluate": f"{NAMES} {LIST} {IMAGE} {TRUTH} {LABEL}",
     "seg.evaluate_instances": f"{NAMES} {LIST} {IMAGE} {TRUTH} {OBJECTS} {INSTANCES}.png {INSTANCES}.json",
     "seg.export_voc_server": "voc/classes.txt voc/lists/val.txt voc/JPEGImages/b_simple.jpg run/pred1/b_simple.png",
-    "report.collect": "run/cls/stage.json",
-    "report.study": "results.jsonl",
-    "report.context": f"{NAMES} {LIST} {IMAGE} {TRUTH} {CONTEXT}",
-    "report.fbr_lines": "run/all/cls/stage.json",
-    "report.fbr": "fbr.jsonl",
-    "report.fbr_picture": f"{NAMES} {LIST} {IMAGE} {TRUTH} {CONTEXT}",
-    "report.irn_lines": "run/ce/cls/stage.json",
-    "report.irn": "irn.jsonl",
-    "report.summary": SCORES,
-    "report.gallery": f"{NAMES} {LIST} tiny/JPEGImages/c_complex.jpg tiny/saliency/c_complex.png "
+    "report.studies.collect": "run/cls/stage.json",
+    "report.studies.tables": "results.jsonl",
+    "report.studies.context": f"{NAMES} {LIST} {IMAGE} {TRUTH} {CONTEXT}",
+    "report.studies.picture": f"{NAMES} {LIST} {IMAGE} {TRUTH} {CONTEXT}",
+    "report.tables.summary": SCORES,
+    "report.tables.gallery": f"{NAMES} {LIST} tiny/JPEGImages/c_complex.jpg tiny/saliency/c_complex.png "
     "tiny/SegmentationClass/c_complex.png run/pred2/c_complex.png",
-    "report.figure4": f"{NAMES} {LIST} {IMAGE} {TRUTH} run/pred1/a_simple.png run/pred2/c_complex.png",
-    "report.compare": f"{NAMES} {LIST} {IMAGE} {PREDICTED}/pred2/a_simple.png {PREDICTED}/scores/pred2/stage.json",
-    "report.html": f"{NAMES} {LIST} {PREDICTED}/scores/pred2/stage.json",
-    "report.publish": "finished/cls/weights.pth",
-    "report.irn_picture": f"{NAMES} {LIST} {IMAGE} {INSTANCES}.png {INSTANCES}.json irn.pth "
-    "tiny/JPEGImages/c_complex.jpg tiny/InstanceMasks/c_complex.png",
+    "report.tables.figure4": f"{NAMES} {LIST} {IMAGE} {TRUTH} run/pred1/a_simple.png run/pred2/c_complex.png",
+    "report.run.compare": f"{PREDICTED}/scores/pred2/stage.json",
+    "report.run.html": f"{NAMES} {LIST} {PREDICTED}/scores/pred2/stage.json",
+    "report.run.publish": "finished/cls/weights.pth",
 }
 WALK = [
     ("--maps @mine", [], "mine: expected maps named <id>_<class>.png"),
@@ -118,17 +106,15 @@ DAMAGED = {  # files that may be missing, but that mean something if they are th
     "irn.instances": MAP,
     "pseudo.background": MAP,
     "pseudo.pom": MAP,
-    "report.context": MAP,
-    "report.table": SCORES,
-    "report.instances": "run/scores/instances/scores.json",
-    "report.collect": f"{SCORES} run/table3.json",
-    "report.compare": f"{TRUTH} {PREDICTED}/scores/pred2/scores.json {PREDICTED}/scores/pred2/images.jsonl",
-    "report.html": f"{PREDICTED}/scores/pred2/scores.json {PREDICTED}/scores/pred2/images.jsonl",
-    "report.publish": "drawn/stage.json finished/table3.json finished/table3.md finished/scores/pred1/scores.json "
+    "report.studies.context": MAP,
+    "report.tables.table": SCORES,
+    "report.studies.instances": "run/scores/instances/scores.json",
+    "report.studies.collect": f"{SCORES} run/table3.json",
+    "report.studies.picture": CAM,
+    "report.run.compare": f"{PREDICTED}/scores/pred2/scores.json {PREDICTED}/scores/pred2/images.jsonl",
+    "report.run.html": f"{PREDICTED}/scores/pred2/scores.json {PREDICTED}/scores/pred2/images.jsonl",
+    "report.run.publish": "drawn/stage.json finished/table3.json finished/table3.md finished/scores/pred1/scores.json "
     "finished/scores/pred1/stage.json finished/cls/stage.json",
-    "report.fbr_lines": f"{ROW}/cam/scores.json {ROW}/label_cam/scores.json",
-    "report.fbr_picture": CAM,
-    "report.irn_lines": f"{WITHOUT}/label_irn/scores.json {WITHOUT}/instances/scores.json",
     "weights.fetch": "vgg16.pth",
 }
 OTHERS = {  # command: [(more arguments, what is done first, message)], what only this command can meet
@@ -289,71 +275,44 @@ OTHERS = {  # command: [(more arguments, what is done first, message)], what onl
         ("", [("write", "voc/classes.txt", "a\nb\nc\n")], "classes.txt: expected VOC's 20 classes"),
         ("", [("label", "run/pred1/b_simple.png", 255, (64, 48))], "b_simple.png: expected values 0 to 20, found 255"),
     ],
-    "report.table": [
+    "report.tables.table": [
         ("--row baseline '' pred1_val", [], "--row: expected numbers as names"),
         ("--published table3", [], "argument --published: invalid choice: 'table3'"),
         ("", [("write", "run/table3.md/x")], "table3.md: expected a file that can be written"),
     ],
-    "report.collect": [
+    "report.studies.collect": [
         ("--out @run/table3.json", [], "table3.json: expected another file to write"),
+        ("--runs @mine", [], "mine: expected scores of rows below it, found none"),
+        ("--study fbr", [], "argument --study: not allowed with argument --tables"),
         ("", [("write", "run/cls/stage.json", "{}")], "run: expected stage.json of finished stages in cls and"),
     ],
-    "report.study": [("--out @results.jsonl", [], "results.jsonl: expected another file to write")],
-    "report.fbr_lines": [
-        ("--runs @mine", [], "mine: expected the scored rows of scripts/study/fbr.sh"),
-        ("--out @run/all/cls/stage.json", [], "stage.json: expected another file to write"),
-        ("", [("write", "run/all/cls/stage.json", "{}")], "all: expected stage.json of finished stages in cls and"),
-        ("", [("write", f"{ROW}/cam/scores.json", "[]")], "scores.json: expected the scores of report.context"),
-        ("", [("replace", f"{ROW}/cam/scores.json", "50.0", "[]")], "scores.json: expected the scores of report.cont"),
-        ("", [("write", f"{ROW}/label_cam/scores.json", "[]")], "scores.json: expected the scores of seg.evaluate"),
-    ],
-    "report.fbr": [
+    "report.studies.tables": [
         ("--results .", [], ".: cannot be read"),
-        ("--out @fbr.jsonl", [], "fbr.jsonl: expected another file to write"),
-        ("--results @results.jsonl", [], "results.jsonl line 1: expected JSON lines of report.fbr_lines"),
-        ("", [("replace", "fbr.jsonl", '"ce"', '"null"')], "fbr.jsonl: expected lines of the row ce"),
-        ("", [("replace", "fbr.jsonl", '"all"', '"sweep_yeti"')], "fbr.jsonl line 2: expected JSON lines"),
-        ("", [("replace", "fbr.jsonl", '"inside": {}', '"inside": 5')], "fbr.jsonl line 2: expected JSON lines"),
-        ("", [("write", "differences.png/x")], "differences.png: expected a file that can be written"),
+        ("--study yeti", [], "argument --study: invalid choice: 'yeti'"),
+        ("--study fbr", [], "results.jsonl: expected lines of scripts/study/fbr.sh"),
+        ("--out @results.jsonl", [], "results.jsonl: expected another file to write"),
+        ("", [("write", "fig6.png/x")], "fig6.png: expected a file that can be written"),
     ],
-    "report.fbr_picture": [
+    "report.studies.picture": [
         ("--count 3", [], "argument --count: "),
-        ("--before none", [], "none/cam: expected maps named <id>_<class>.png"),
-        ("--also none", [], "none/cam: expected maps named <id>_<class>.png"),
+        ("--rows ce", [], "--rows: expected two rows or more, found ce"),
+        ("--rows none ce", [], "none/cam: expected maps named <id>_<class>.png"),
         ("--out @tiny/context/a_simple.png", [], "a_simple.png: expected a file outside of"),
         (f"--out @{CAM}", [], "a_simple_0.png: expected a file outside of"),
-        ("", [("remove", "tiny/context")], "tiny/context: expected an image with 200 pixels"),
         ("", [("label", CONTEXT, 4)], "a_simple.png: expected values 0 to 3, found 4"),
         ("", [("write", LIST, "a_simple\n")], "line 1: expected at least one class of a_simple"),
     ],
-    "report.irn_lines": [
-        ("--runs @mine", [], "mine: expected the scored rows of scripts/study/irn.sh"),
-        ("--out @run/ce/cls/stage.json", [], "stage.json: expected another file to write"),
-        (f"--out @{WITHOUT}/instances/scores.json", [], "scores.json: expected another file to write"),
-        ("", [("write", "run/ce/cls/stage.json", "{}")], "ce: expected stage.json of finished stages in cls"),
-        ("", [("write", f"{WITHOUT}/label_irn/scores.json", "[]")], "scores.json: expected the scores of seg.evaluate"),
-        ("", [("write", f"{WITHOUT}/instances/scores.json", "[]")], "expected the scores of seg.evaluate_instances"),
-        ("", [("replace", f"{WITHOUT}/instances/scores.json", "61.0", '"61"')], "scores of seg.evaluate_instances at"),
-    ],
-    "report.irn": [
-        ("--results .", [], ".: cannot be read"),
-        ("--out @irn.jsonl", [], "irn.jsonl: expected another file to write"),
-        ("--results @fbr.jsonl", [], "fbr.jsonl line 1: expected JSON lines of report.irn_lines"),
-        ("", [("replace", "irn.jsonl", '"ce"', '"fbr"')], "irn.jsonl: expected lines of the row ce"),
-        ("", [("replace", "irn.jsonl", '"ce"', '"yeti"')], "irn.jsonl line 1: expected JSON lines"),
-        ("", [("write", "differences.png/x")], "differences.png: expected a file that can be written"),
-    ],
-    "report.summary": [
+    "report.tables.summary": [
         ("--run @mine", [], "mine/scores: expected folders with scores.json of seg.evaluate, found none"),
         ("", [("write", "run/summary.json/x")], "summary.json: expected a file that can be written"),
     ],
-    "report.gallery": [
+    "report.tables.gallery": [
         ("--count 3", [], "argument --count: "),
         ("--before none", [], "none: no such folder"),
         ("--out @tiny/saliency/a_simple.png", [], "a_simple.png: expected a file outside of"),
         ("--out @run/pred1/a_simple.png", [], "a_simple.png: expected a file outside of"),
     ],
-    "report.figure4": [
+    "report.tables.figure4": [
         ("--count 3", [], "argument --count: "),
         ("--column a", [], "argument --column: expected 2 arguments"),
         ("--column a label_masked", [], "--column: expected two or more, of different titles"),
@@ -363,18 +322,14 @@ OTHERS = {  # command: [(more arguments, what is done first, message)], what onl
         ("--out @run/pred2/a_simple.png", [], "a_simple.png: expected a file outside of"),
         ("", [("write", LIST, "a_simple\n")], "train.txt: expected at least one image with a class and ground truth"),
     ],
-    "report.compare": [
-        ("--count 3", [], "argument --count: "),
-        ("--out @compared/a/scores/pred2/page", [], "expected an --out outside of "),
+    "report.run.compare": [
         ("@compared/a", [], "unrecognized arguments: "),
-        ("", [("remove", "compared/a")], "compared/a: no such folder"),
+        ("", [("remove", "compared/a")], "compared/a: expected the folder of a run"),
         ("", [("write", f"{PREDICTED}/scores/pred2/stage.json", "{}")], "stage.json: expected the record of a stage"),
         ("", [("replace", f"{PREDICTED}/scores/pred2/scores.json", "50.0, ", "[], ")], "expected the scores of seg."),
         ("", [("replace", f"{PREDICTED}/scores/pred2/images.jsonl", "60.0", "[]")], "expected the scores of images"),
-        ("", [("label", f"{PREDICTED}/pred2/a_simple.png", 4)], "expected values 0 to 3 and 255, found 4"),
-        ("--out @compared/a", [], "compared/a: expected an empty folder or one with compare.json"),
     ],
-    "report.html": [
+    "report.run.html": [
         ("--images -1", [], "argument --images: "),
         ("--run @mine", [], "mine: expected a run, folders with the stage.json of a command"),
         ("--out @compared/b/scores/pred2/report", [], "report: expected an --out outside of"),
@@ -382,7 +337,7 @@ OTHERS = {  # command: [(more arguments, what is done first, message)], what onl
         ("", [("replace", f"{PREDICTED}/scores/pred2/scores.json", '"disc": 50.0', '"disc": []')], "finite numbers"),
         ("", [("write", "tiny/lists/val.txt", b"\xff\xfe\x00")], "val.txt: expected UTF-8 text"),
     ],
-    "report.publish": [
+    "report.run.publish": [
         ("--run @mine", [], "mine: expected a run, folders with the stage.json of a command"),
         ("--run @compared/a", [], "scores/pred2: seg.evaluate has not finished there"),
         ("--stages pred1", [], "--stages pred1: expected trainings of "),
@@ -393,14 +348,7 @@ OTHERS = {  # command: [(more arguments, what is done first, message)], what onl
         ("", [("replace", "finished/scores/pred1/scores.json", "50.0", "[]")], "expected the scores of seg.evaluate"),
         ("", [("write", "finished/a\nb.md", "")], "a\\nb.md': expected names without line breaks"),
     ],
-    "report.irn_picture": [
-        ("--count 3", [], "argument --count: "),
-        ("--weights @cls.pth", [], "cls.pth: expected weights of irn.train"),
-        ("--out @irn.pth", [], "irn.pth: expected another file to write"),
-        (f"--out @{INSTANCES}.png", [], "a_simple.png: expected a file outside of"),
-        ("", [("write", LIST, "a_simple 0\n")], "train.txt: expected an image of two or more classes or instances"),
-    ],
-    "report.instances": [
+    "report.studies.instances": [
         ("--row 'a row'", [], "argument --row: expected 2 arguments"),
         ("--run @mine", [], "mine: expected scores of seg.evaluate_instances of one of the rows, found none"),
         ("--row other pred1_val", [], "scores.json: expected the scores of seg.evaluate_instances"),
@@ -417,12 +365,12 @@ LOCKED = [  # command, the folder without permission, arguments, message
     ("pseudo.nsrm", "tiny/JPEGImages", "", "JPEGImages"),
     ("cls.infer", "cls.pth", "", "/cls.pth"),
     ("pseudo.pom", "mine", "--out @mine/out", "/mine"),
-    ("report.study", "mine", "--out @mine/out", "/mine"),
+    ("report.studies.tables", "mine", "--out @mine/out", "/mine"),
 ]
 IN_A_PROCESS = [
     ("data.check", "", [("write", LIST, b"\xff\xfe\x00")], "train.txt: expected UTF-8 text"),
     ("seg.predict", "", [("bomb", IMAGE, 12000)], "a_simple.jpg: expected at most 67108864 pixels"),
-    ("report.collect", "", [("write", "run/table3.json", b"\x00\xff")], "table3.json: expected JSON"),
+    ("report.studies.collect", "", [("write", "run/table3.json", b"\x00\xff")], "table3.json: expected JSON"),
     ("pseudo.nsrm", "--kernel-size 0", [], "argument --kernel-size: "),
     ("data.prepare_toy", "--out @mine", [], "mine: exists, but stage.json is not there"),
 ]

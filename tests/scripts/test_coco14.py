@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from report import table
+from report.tables import table
 from tests.data.made_coco import write_coco
 from tests.wiring.scripts import ROOT, calls_of
 
@@ -132,7 +132,7 @@ def test_published_numbers_are_those_of_the_data_set(script, name, tmp_path):
     (tmp_path / name / "saliency").mkdir(parents=True)
     (tmp_path / name / "classes.txt").touch()
     module, words = calls_of(tmp_path, f"paper/{script}", DATA=tmp_path / name, RUN=tmp_path / "run")[-1]
-    assert module == "report.table"
+    assert module == "report.tables.table"
     (tmp_path / "run").mkdir(exist_ok=True)
     table.main(table.parser().parse_args(words))
     assert (tmp_path / "run" / f"{script}.md").read_text() == TABLES[script, name]

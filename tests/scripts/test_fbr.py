@@ -84,17 +84,17 @@ def test_settings_of_the_toy_data_are_rows(study, tmp_path):
 
 def test_each_row_is_measured_and_three_go_on(study):
     out, calls = study
-    measured = {told["maps"].relative_to(out) for told in of(calls, "report.context")}
+    measured = {told["maps"].relative_to(out) for told in of(calls, "report.studies.context")}
     assert len(measured) == 2 * len(rows_of(calls))
     whole = {told["out"].relative_to(out).parts[:2] for told in of(calls, "cls.train_iam")}
     assert whole == {(f"seed{seed}", row) for seed in (1, 2) for row in ("ce", "all", "all_saliency")}
     scored = {told["pred"].relative_to(out / "seed2" / "all") for told in of(calls, "seg.evaluate")
               if told["pred"].is_relative_to(out / "seed2" / "all")}  # fmt: skip
-    expected = {"label_cam", "label_initial", "label_pseudo", "pred1_val", "pred2_val"}
+    expected = {"cam", "cam_refined", "label_cam", "label_initial", "label_pseudo", "pred1_val", "pred2_val"}
     assert {str(path) for path in scored} == expected
-    assert [module for module, _ in calls if module.startswith("report.fbr")] == [
-        "report.fbr_lines", "report.fbr_picture", "report.fbr",
-    ]  # fmt: skip
+    assert [module for module, _ in calls[-3:]] == [
+        f"report.studies.{name}" for name in ("collect", "picture", "tables")
+    ]
 
 
 def test_some_rows_alone(tmp_path):

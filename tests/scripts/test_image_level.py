@@ -85,7 +85,7 @@ def test_calls_of_the_image_level_script(place):
     assert not found
     assert not [module for module, words in calls if module[:6] != "report" and reads_saliency(module, words)]
     table, words = calls[-1]
-    assert table == "report.table"
+    assert table == "report.tables.table"
     rows = {folder: paper for _, paper, folder in parsed(table, words)["row"]}
     assert rows["fbr/image_level/label_irn"] == "73.1" and rows["fbr/image_level/pred2_val"] == "71.8"
 

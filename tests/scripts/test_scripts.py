@@ -105,7 +105,10 @@ def test_a_row_of_fbr(script):
     arguments = "--heads none --labels refined --similarity-weight 0 --bank-size 20 --queries 8 --negatives 4"
     output = script("scripts/study/fbr_row.sh", ROW=f"row cls_train_fbr {arguments}")
     assert "-> " in output and "row/label_cam" in output
-    scores = [script.folder / "row/scores" / name / "scores.json" for name in ("cam", "cam_refined", "label_cam")]
+    scores = [
+        script.folder / "row/scores" / name / "scores.json"
+        for name in ("cam", "context_cam", "context_cam_refined", "label_cam")
+    ]
     assert all(path.exists() for path in scores)
     record = json.loads((script.folder / "row/cls/stage.json").read_text())
     assert record["command"] == "cls.train_fbr" and record["arguments"]["heads"] == "none"
@@ -130,7 +133,7 @@ def test_controls_and_ablation_share_what_is_there(script):
     assert count == {"table3": 6, "controls": 4, "table4": 5, "fig6": 2, "labels": 6}
     assert {line["seed"] for line in lines} == {0} and {line["setting"] for line in lines} == {"ablation"}
     text = (folder / "RESULTS.md").read_text()
-    assert "| + GR + POM + NSRM | 70.4 |" in text and "![Figure 6: the kernel of NSRM](fig6.png)" in text
+    assert "| + GR + POM + NSRM | 70.4 |" in text and "![Figure 6: the kernel of NSRM, in pixels](fig6.png)" in text
     assert (folder / "fig5.png").stat().st_size > 1000
 
 

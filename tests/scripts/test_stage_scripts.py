@@ -69,7 +69,7 @@ def test_summary_scores_the_folders_that_are_there(folders, tmp_path):
     assert [Path(each[each.index("--pred") + 1]).name for each in scored] == folders
     splits = {Path(each[each.index("--pred") + 1]).name: each[each.index("--split") + 1] for each in scored}
     assert all(split == ("val" if name.endswith("_val") else "train") for name, split in splits.items())
-    assert last == ("report.summary", ["--run", str(tmp_path / "run"), "--val", "val"])
+    assert last == ("report.tables.summary", ["--run", str(tmp_path / "run"), "--val", "val"])
 
 
 def test_what_has_no_ground_truth_is_not_scored(tmp_path):
@@ -82,7 +82,7 @@ def test_what_has_no_ground_truth_is_not_scored(tmp_path):
     def scored():
         calls = calls_of(tmp_path, "summary", DATA=data, RUN=run)
         names = [Path(each[each.index("--pred") + 1]).name for module, each in calls if module == "seg.evaluate"]
-        return names, any(module == "report.summary" for module, _ in calls)
+        return names, any(module == "report.tables.summary" for module, _ in calls)
 
     assert scored() == ([], False)
     (data / "SegmentationClass").mkdir()

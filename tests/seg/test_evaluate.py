@@ -1,4 +1,4 @@
-"""seg.evaluate and report.summary as commands."""
+"""seg.evaluate and report.tables.summary as commands."""
 
 import json
 import shutil
@@ -162,12 +162,12 @@ def test_summary(run_command, tmp_path):
         (folder / "scores.json").write_text(
             json.dumps({"mean_iou": 10.0 + value, "ignored": 1.5, "false_negative": 2.5})
         )
-    result = run_command("report.summary", "--run", tmp_path / "run")
+    result = run_command("report.tables.summary", "--run", tmp_path / "run")
     assert result.returncode == 0, result.stderr
     assert "17.00" in result.stdout.splitlines()[-1] and "round 2" in result.stdout.splitlines()[-1]
     assert json.loads((tmp_path / "run" / "summary.json").read_text()) == {
         "train": {"cam": 10, "oa_cam": 11, "label_initial": 12, "label_pseudo": 13, "pred1": 14, "label_masked": 15},
         "val": {"round1": 16, "round2": 17},
     }
-    result = run_command("report.summary", "--run", tmp_path / "nothing")
+    result = run_command("report.tables.summary", "--run", tmp_path / "nothing")
     assert result.returncode == 2 and "nothing/scores: expected folders with scores.json" in result.stderr

@@ -227,16 +227,16 @@ def test_coco14_with_and_without_saliency(saliency, tmp_path):
     weights = ["vgg16", "resnet101"] + ([] if saliency else ["resnet50"])
     assert found.others[0] == ("weights.fetch", weights)
     parts = [run] if saliency else [run / "image_level", run]
-    reports = [words for module, words in found.others if module == "report.html"]
+    reports = [words for module, words in found.others if module == "report.run.html"]
     assert reports == [["--run", str(part), "--out", str(part / "report")] for part in parts]
-    summaries = [words[1] for module, words in found.others if module == "report.summary"]
+    summaries = [words[1] for module, words in found.others if module == "report.tables.summary"]
     assert summaries == [str(parts[0])]
 
 
 def test_columns_of_figure_4_are_rows_of_table_3(voc12, tmp_path):
     module, words = stages_of(tmp_path, "fig4", voc12).others[-1]
     columns = parsed(module, words)["column"]
-    assert module == "report.figure4"
+    assert module == "report.tables.figure4"
     rows = {name: folder for name, _, folder in TABLES["table3"][1]}
     assert [rows[title] for title, _ in columns] == [folder for _, folder in columns]
     assert [title for title, _ in columns] == [name for name in rows if "retrain" not in name]

@@ -1,0 +1,102 @@
+"""What the parts of FBR add, on toy data whose objects come with a context."""
+
+from pathlib import Path
+
+from common.scores import REPORTED
+from report.studies.study import Column, Study, Table, named
+from stages.files import read_json
+
+ROWS = """ce null similarity_segmentation published shared_cam shared_refined shared_saliency shared_truth none_cam
+none_refined none_saliency none_truth shared_linear intra all all_again all_saliency cut random one_centre""".split()
+SWEEPS = """bank_size_500 bank_size_2000 bank_size_20000 centres_2 centres_4 centres_8 centres_16 centres_32
+nroi_weight_0.02 nroi_weight_0.05 nroi_weight_0.1 nroi_weight_0.2 temperature_0.07 temperature_0.1
+temperature_0.5""".split()
+CENTRE = "bank_size_2000 centres_8 nroi_weight_0.05 temperature_0.1".split()  # of the sweeps: the row none_refined
+PARTS = ["intra | ce", "all | none_refined", "all_saliency | shared_saliency", "shared_refined | none_refined"]
+PARTS += ["shared_linear | shared_refined"]
+CONTROLS = ["null | ce", "cut | ce", "all_again | all", "random | none_refined", "one_centre | none_refined"]
+WEIGHTS = ("nroi_weight", "intra_weight", "similarity_weight", "segmentation_weight")
+ARGUMENTS = ("heads", "labels", "background", "temperature", *WEIGHTS)
+SHARES = ("hard pixels on objects", "hard pixels on context", "prototypes on objects", "prototypes on context")
+INSIDE = (*(f"share/{name}" for name in (*SHARES, "context as background")), "gradient ratio")  # scalars of --diagnose
+MAPS = {  # heading: score
+    "mIoU, best threshold": "best",
+    "mIoU, threshold 0.5": "fixed",
+    "context at 60 %": "context_at_60",
+    "AUC": "auc",
+}
+LABELS = {"mIoU": "mean_iou", "ignored": "ignored", "missed": "false_negative"}
+WHOLE = {"initial label": "label_initial", "pseudo label": "label_pseudo", "val": "pred2_val"}
+IN_MAPS = {"raw": "cam", "refined": "cam_refined"}
+
+
+def prepare(lines: list[dict]) -> list[dict]:
+    """The lines, and where the sweeps were run, none_refined among them under the names of CENTRE."""
+    seeds = {line["seed"] for line in lines if line["row"].startswith("sweep_")}
+    centre = [line for line in lines if line["row"] == "none_refined" and line["seed"] in seeds]
+    return lines + [line | {"row": f"sweep_{name}"} for line in centre for name in CENTRE]
+
+
+def more(row: Path) -> dict:
+    """The arguments of a row's training and, if it logged them, means of INSIDE over its second half."""
+    told = read_json(row / "cls/stage.json")["arguments"]
+    line = {f"arguments, {key}": told[key] for key in ARGUMENTS if key in told}
+    if (row / "cls/tensorboard").is_dir():
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # slow to import
+
+        log = EventAccumulator(str(row / "cls/tensorboard")).Reload()
+        for name in set(INSIDE) & set(log.Tags()["scalars"]):
+            values = [each.value for each in log.Scalars(name)]
+            half = values[len(values) // 2 :]
+            line[f"inside, {name}"] = round(sum(half) / len(half) * (100 if name.startswith("share/") else 1), 4)
+    return line
+
+
+def against(other: str, scores: dict[str, str]) -> list[Column]:
+    """Columns of scores {heading: score}, each beside its difference to another row."""
+    pairs = [
+        (Column(heading, f"{{row}}; {score}"), Column(f"to `{other}`", f"{{row}} | {other}; {score}"))
+        for heading, score in scores.items()
+    ]
+    return [column for pair in pairs for column in pair]
+
+
+def of(part: str, scores: dict[str, str]) -> dict[str, str]:
+    return {heading: f"{part}, {score}" for heading, score in scores.items()}
+
+
+SETTINGS = [Column(name, f"{{row}}; arguments, {name}", "g") for name in ARGUMENTS]
+LOGGED = [Column(name.removeprefix("share/"), f"{{row}}; inside, {name}") for name in INSIDE]
+SWEPT = {"mIoU, raw": "cam, best", "mIoU, refined": "cam_refined, best", "context, raw": "cam, context_at_60"}
+BOTH = SWEPT | {"context, refined": "cam_refined, context_at_60"}
+PAIRED = [Column(heading, f"{{row}}; {score}") for heading, score in BOTH.items()]
+STUDY = Study(
+    "FBR on the toy data: tables",
+    "scripts/study/fbr.sh",
+    "docs/fbr.md says what rows and columns are.",
+    [
+        Table("The rows", named(*ROWS), SETTINGS),
+        Table("CAMs", named(*ROWS), against("ce", of("cam", MAPS)), picture="differences.png", plotted=(1, 5)),
+        Table("Refined CAMs", named(*ROWS), against("ce", of("cam_refined", MAPS))),
+        Table("The initial label from the CAMs", named(*ROWS), against("ce", of("label_cam", LABELS))),
+        Table("Where hard pixels and prototypes lie", named(*ROWS), LOGGED),
+        Table("Parts", named(*PARTS), PAIRED),
+        Table("Controls", named(*CONTROLS), PAIRED),
+        Table(
+            "The whole method", named(*ROWS), against("ce", {key: f"{part}, mean_iou" for key, part in WHOLE.items()})
+        ),
+        Table("Sweeps", {f"`{name}`": f"sweep_{name}" for name in SWEEPS}, against("none_refined", SWEPT)),
+        Table("What changes in single images", picture="maps.png"),
+    ],
+    dict.fromkeys([*ROWS, *(f"sweep_{name}" for name in SWEEPS)], "cls"),
+    {f"{maps}, best": (maps, "mean_iou") for maps in IN_MAPS.values()}
+    | {f"{maps}, fixed": (maps, "fixed, mean_iou") for maps in IN_MAPS.values()}
+    | {
+        f"{maps}, {score}": (f"context_{maps}", score)
+        for maps in IN_MAPS.values()
+        for score in ("context_at_60", "auc")
+    }
+    | {f"{name}, {score}": (name, score) for name in ("label_cam", *WHOLE.values()) for score in REPORTED},
+    more,
+    prepare,
+)

@@ -1,0 +1,94 @@
+"""Draw predictions of single images by several networks, after the paper's Figure 4, and print which were chosen.
+
+One row an image: image, ground truth, and each --column's prediction with its mIoU of this image. A rule chooses them:
+of the split's simple images (one class) the count/2 whose mIoU gains most from the first to the last --column and the
+count/2 that lose most, and as many of its complex ones (two or more classes), or all if there are fewer. Simple images
+stand first; of either kind the largest gain is first, the largest loss last, and ties stand in the list's order.
+"""
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+
+from common.dataset import DataSet
+from common.scores import image_miou
+from report.tables.gallery import (
+    Scored,
+    check_figure,
+    choose,
+    coloured,
+    draw,
+    ground_truth,
+    photograph,
+    picture_parser,
+    score,
+    with_legend,
+    write_figure,
+)
+from seg.evaluate import kind_of
+from stages.command import command_name, exit_on_input_error
+from stages.files import InputError
+
+
+def parser() -> argparse.ArgumentParser:
+    """Parser of the command's arguments."""
+    parser = picture_parser(__doc__, count=4, counted="how many simple and how many complex images; even")
+    parser.add_argument(
+        "--column",
+        nargs=2,
+        action="append",
+        required=True,
+        metavar=("TITLE", "FOLDER"),
+        help="a column: its title and the folder of predictions below <run>; two or more",
+    )
+    return parser
+
+
+def rule(scored: dict[str, list[Scored]], split: str, count: int) -> str:
+    """How `count` images of each kind were chosen, in words. scored: {kind: the split's images of it with scores}."""
+    there = " and ".join(f"{len(images)} {kind}" for kind, images in scored.items())
+    ends = (
+        f"the {count // 2} whose mIoU gains most from the first to the last prediction and the {count // 2} that lose"
+    )
+    return f"Of {there} images of {split}: of each kind {ends} most. Numbers: mIoU of the image, %."
+
+
+def miou_of(dataset: DataSet, folders: dict[str, Path], ids: Iterable[str]) -> dict[tuple[str, str], str]:
+    """{(id, title): mIoU in percent, as text} of predictions; `folders`: {title: folder of <id>.png}."""
+    found = {}
+    for id in ids:
+        truth = dataset.ground_truth(id)
+        for title, folder in folders.items():
+            prediction = dataset.checked_label(folder / f"{id}.png", id)
+            found[id, title] = f"{image_miou(truth, prediction, len(dataset.classes)):.1f}"
+    return found
+
+
+def main(args: argparse.Namespace) -> None:
+    """Choose the images, write the figure, print the choice."""
+    folders = {title: args.run / folder for title, folder in args.column}
+    if len(folders) < max(2, len(args.column)) or folders.keys() & {"image", "ground truth"}:
+        raise InputError("--column: expected two or more, of different titles")
+    check_figure(args.out, args.data, *folders.values())
+    dataset = DataSet(args.data)
+    pictures = {"image": photograph(dataset), "ground truth": ground_truth(dataset)}
+    pictures |= {title: coloured(dataset, folder) for title, folder in folders.items()}
+    before, *_, after = folders.values()
+    items = dataset.split(args.split)
+    of = {kind: [item for item in items if kind_of(item) == kind] for kind in ("simple", "complex")}
+    scored = {kind: score(dataset, of[kind], before, after) for kind in of}
+    chosen = {id: kind for kind in scored for id, *_ in choose(scored[kind], args.count)}
+    if not chosen:
+        path = dataset.root / "lists" / f"{args.split}.txt"
+        raise InputError(f"{path}: expected at least one image with a class and ground truth, found none")
+    numbers, note = miou_of(dataset, folders, chosen), rule(scored, args.split, args.count)
+    figure = draw([(f"{id}\n{kind}", id, dataset.image_size(id)) for id, kind in chosen.items()], pictures, numbers)
+    write_figure(args.out, with_legend(figure, dataset.classes, note))
+    for id, kind in chosen.items():
+        print(f"{id} ({kind}):", ", ".join(f"{title} {numbers[id, title]}" for title in folders))
+    print(note)
+
+
+if __name__ == "__main__":
+    with exit_on_input_error(command_name()):
+        main(parser().parse_args())

@@ -1,0 +1,146 @@
+"""Print a table of the paper beside this run's scores, in Markdown; write <run>/<name>.md, and with --plot <name>.png.
+
+A dash stands where nothing was run. The rows also go to <run>/<name>.json, for report.studies.collect. With
+--published the table has the rows of the other methods, too, as the paper lists them, and a column that says which were
+run here.
+"""
+
+import argparse
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from common.scores import read_scores
+from report.tables.published import PUBLISHED, Method, Published
+from stages.arguments import file_name
+from stages.command import HelpFormatter, command_name, exit_on_input_error
+from stages.files import InputError, atomic, check_output, write_json
+
+
+def parser() -> argparse.ArgumentParser:
+    """Parser of the command's arguments."""
+    parser = argparse.ArgumentParser(f"python -m {command_name()}", description=__doc__, formatter_class=HelpFormatter)
+    parser.add_argument("--run", type=Path, required=True, help="the run's folder")
+    parser.add_argument("--name", type=file_name, required=True, help="of the files to write, without ending")
+    parser.add_argument("--title", required=True)
+    parser.add_argument(
+        "--row",
+        nargs=3,
+        action="append",
+        required=True,
+        metavar=("NAME", "PAPER", "FOLDER"),
+        help="a row: its name, the paper's mIoU, and the folder of predictions below <run>",
+    )
+    parser.add_argument("--paper-on", default="VOC 2012 val", help="the data that the paper's numbers are of")
+    parser.add_argument(
+        "--published",
+        choices=PUBLISHED,
+        help="the table of the paper whose other rows are quoted; a --row stands in the place of the paper's own row "
+        "with its number on val, or else last",
+    )
+    parser.add_argument("--note", help="a line below the table")
+    parser.add_argument("--plot", metavar="LABEL", help="also plot the mIoU over the rows' names, which are numbers")
+    return parser
+
+
+def scores_path(run: Path, folder: Path | str) -> Path:
+    """Where the scores of a folder of predictions lie: those of no_glore/pred1_val in no_glore/scores/pred1_val."""
+    return run / Path(folder).parent / "scores" / Path(folder).name / "scores.json"
+
+
+def score_of(run: Path, folder: Path | str) -> float | None:
+    """The mIoU in percent that seg.evaluate wrote for <run>/<folder>, or None if it did not run."""
+    path = scores_path(run, folder)
+    return read_scores(path, ["mean_iou"])["mean_iou"] if path.exists() else None
+
+
+def markdown(
+    title: str, rows: Iterable[tuple[str, str, float | None]], note: str | None = None, paper_on: str = "VOC 2012 val"
+) -> str:
+    """The table as Markdown. rows: (name, the paper's number as text, this run's in percent or None)."""
+    body = [[name, paper or "–", "–" if score is None else f"{score:.1f}"] for name, paper, score in rows]
+    text = f"**{title}** (mIoU, %)\n\n{markdown_table(['', f'paper, {paper_on}', 'this run'], body)}"
+    return f"{text}\n{note}\n" if note else text
+
+
+def in_their_places(
+    methods: list[Method], rows: Iterable[tuple[str, str, float | None]]
+) -> list[tuple[Method, float | None]]:
+    """The rows of a table of the paper, in its order, each with this run's mIoU in percent or None.
+
+    rows: as of `markdown`. One whose number is that of a row of the paper's own, which has no venue, belongs to it; the
+    others stand last.
+    """
+    left, found = list(rows), []
+    for method in methods:
+        own = next((row for row in left if not method.venue and row[1] == method.val), None)
+        if own:
+            left.remove(own)
+        found.append((method, own and own[2]))
+    return found + [(Method(name, "", paper, ""), score) for name, paper, score in left]
+
+
+def published_markdown(
+    title: str, table: Published, rows: Iterable[tuple[str, str, float | None]], note: str | None = None
+) -> str:
+    """A table of the paper with all its rows and this run's scores among them, as Markdown; rows: as of `markdown`."""
+    body = []
+    for method, score in in_their_places(table.methods, rows):
+        cells = [cell or "–" for cell in method]
+        body.append([*cells, "–", "no"] if score is None else [*cells, f"{score:.1f}", "yes"])
+    head = ["method", "venue", "val (paper)", "test (paper)", "this run, val", "run here?"]
+    text = (
+        f"**{title}** (mIoU, %)\n\n{markdown_table(head, body)}\n"
+        f"“Ours” is the paper's method; the column “this run, val” was run here. All other numbers, on PASCAL VOC 2012,"
+        f" are quoted from Table {table.number} of the paper (Yao et al., CVPR 2021), in its order; a dash stands where"
+        f" it gives none. {table.note}\n"
+    )
+    return f"{text}\n{note}\n" if note else text
+
+
+def markdown_table(head: list[str], body: list[list[str]]) -> str:
+    """Cells as a Markdown table; `body` is a list of rows."""
+    lines = [head, ["---"] * len(head), *body]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
+
+
+def plot(path: Path, label: str, points: Sequence[tuple[float, float, float]], title: str | None = None) -> None:
+    """Write a PNG of mIoU, in percent, over numbers. points: (number, mean, standard deviation or 0)."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(5, 3.2), layout="constrained")
+    axes.errorbar(*zip(*points, strict=True), marker="o", capsize=3)
+    axes.set(title=title, xlabel=label, ylabel="mIoU (%)", xticks=[x for x, *_ in points])
+    axes.grid(alpha=0.3)
+    with atomic(path) as partial:
+        figure.savefig(partial, format="png", dpi=110)
+    pyplot.close(figure)
+
+
+def main(args: argparse.Namespace) -> None:
+    """Write and print the table. Raises InputError if --plot stands over names that are no numbers."""
+    for ending in ("md", "json", "png"):
+        check_output(args.run / f"{args.name}.{ending}")
+    rows = [(name, paper, score_of(args.run, folder)) for name, paper, folder in args.row]
+    try:
+        points = [(float(name), score, 0) for name, _, score in rows if score is not None] if args.plot else []
+    except ValueError as error:
+        raise InputError(f"--row: expected numbers as names, for --plot ({error})") from None
+    if args.published:
+        text = published_markdown(args.title, PUBLISHED[args.published], rows, args.note)
+    else:
+        text = markdown(args.title, rows, args.note, args.paper_on)
+    with atomic(args.run / f"{args.name}.md") as partial:
+        partial.write_text(text)
+    keys = ("row", "paper", "folder")
+    write_json(args.run / f"{args.name}.json", [dict(zip(keys, row, strict=True)) for row in args.row])
+    if points:
+        plot(args.run / f"{args.name}.png", args.plot, points, args.title)
+    print(text)
+
+
+if __name__ == "__main__":
+    with exit_on_input_error(command_name()):
+        main(parser().parse_args())

@@ -1,0 +1,290 @@
+"""report.run.publish: weights that read back the same, a card made of records, and nothing that should stay at home."""
+
+import hashlib
+import json
+import tarfile
+from argparse import Namespace
+
+import pytest
+import torch
+
+from cls import infer
+from cls.model import build as build_classifier
+from common import checkpoint
+from common.images import write_indexed
+from report.run import publish
+from report.run.shareable import shareable
+from seg import predict
+from seg.deeplab import MultiScale
+from seg.deeplab import build as build_deeplab
+from stages.files import InputError
+
+NAMES = ["disc", "square", "bar"]
+SIZES = {"classes": 3, "class_names": NAMES, "channels": [4] * 5, "depths": [1] * 5, "batch_norm": True}
+CLASSIFIER = {"network": "classifier", **SIZES, "nodes": 2, "input_size": 32}
+DEEPLAB = {"backbone": "vgg16", **SIZES, "fc_channels": 4, "rates": [1]}
+SCORES = {"mean_iou": 61.25, "ignored": 7.5, "false_negative": None, "images": 4, "split": "train"}
+SCORES |= {"simple": {"mean_iou": 71.0, "ignored": 1, "false_negative": 2}}
+COMMIT = "c0ffee" * 6 + "beef"
+
+
+def put(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
+def record(command, minute=0, **arguments):
+    """The record of a stage that began in this minute and took half of it."""
+    inputs = {"data": {"reads": ["images"], "sha256": "ab" * 32, "seen": "0"}} if "data" in arguments else {}
+    times = {"started": f"2026-01-31 12:{minute:02}:00", "finished": f"2026-01-31 12:{minute:02}:30"}
+    versions = {"python": "3.11.7", "torch": "2.15.0", "commit": COMMIT}
+    call = f"python -m {command} --out /home/alice/runs/mine"
+    known = {"command": command, "arguments": arguments, "inputs": inputs, "versions": versions, "call": call}
+    return known | times | {"machine": "AMD EPYC, 2 cores", "summary": f"{command} did it"}
+
+
+@pytest.fixture
+def run(tmp_path, tiny_data, monkeypatch):
+    """A finished run of tiny networks on tiny_data, whose record says that somebody's own photographs are in it."""
+    run, data = tmp_path / "runs/mine", "/home/alice/secret project/photos"
+    torch.manual_seed(0)
+    networks = {"cls": (CLASSIFIER, build_classifier(**CLASSIFIER)), "seg1": (DEEPLAB, build_deeplab(**DEEPLAB))}
+    networks["seg2"] = (DEEPLAB, MultiScale(build_deeplab(**DEEPLAB), [0.5]))
+    commands = {"cls": "cls.train", "seg1": "seg.train", "seg2": "seg.train"}
+    for minute, (name, (arch, model)) in enumerate(networks.items()):
+        put(run / name / "stage.json", record(commands[name], minute, data=data, split="train", lr=0.5, seed=0))
+        checkpoint.save(run / name / "weights.pth", arch=arch, pyramid=[0.5], state_dict=model.state_dict())
+        (run / name / "tensorboard").mkdir()
+        (run / name / "tensorboard/events.out.tfevents.1769860800.alices-laptop.42.0").write_bytes(b"log")
+    for minute, name in enumerate(("label_masked", "pred1", "pred2_val"), 3):
+        place = {"weights": f"{run}/seg2/weights.pth", "crf": True, "crf_iterations": 5, "crf_backend": "lattice"}
+        command, more = ("seg.predict", place) if name.startswith("pred") else ("pseudo.nsrm", {})
+        put(run / name / "stage.json", record(command, minute, data=data, split="train", **more))
+        for id in ("b", "a"):
+            write_indexed(run / name / f"{id}.png", torch.full((4, 5), minute, dtype=torch.uint8).numpy())
+    evaluated = record("seg.evaluate", 9, data=data, split="train", pred=f"{run}/cam")
+    evaluated["versions"] = evaluated["versions"] | {"commit": f"{COMMIT}-dirty"}
+    cam = SCORES | {"threshold": 0.5, "chosen": "best on this ground truth"}
+    cam["fixed"] = {"threshold": 0.3, "from": "/home/alice/other/scores.json", "mean_iou": 41.5, "ignored": 0.0}
+    cam["fixed"] |= {"false_negative": 1.0}
+    for name, scores in (("cam", cam), ("label_masked", SCORES)):
+        put(run / f"scores/{name}/stage.json", evaluated)
+        put(run / f"scores/{name}/scores.json", scores)
+    (run / "table3.md").write_text("| row of /home/alice/runs | 5 |\n")
+    monkeypatch.chdir(tmp_path)
+    return run
+
+
+@pytest.fixture
+def published(run, tmp_path):
+    """`published(*arguments)` publishes the run and returns the folder."""
+
+    def call(*arguments, out=tmp_path / "out"):
+        call = ["--run", str(run), "--out", str(out), *map(str, arguments)]
+        publish.main(publish.parser().parse_args(call))
+        return out
+
+    return call
+
+
+def files_in(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def rows(text, first):
+    """The cells of the table rows of a card that begin with `first`."""
+    lines = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in text.splitlines() if line[:1] == "|"]
+    return [cells[1:] for cells in lines if cells[0] == first]
+
+
+def predictions(tiny_data, out, weights):
+    """What seg.predict and cls.infer write with the weights {command: file}."""
+    for command, module in (("seg", predict), ("cls", infer)):
+        call = ["--data", tiny_data, "--split", "train", "--out", out / command, "--weights", weights[command]]
+        args = module.parser().parse_args([str(word) for word in [*call, "--device", "cpu", "--workers", 0]])
+        args.out.mkdir(parents=True)
+        module.run(args)
+    return files_in(out)
+
+
+def test_the_weights_predict_the_same_bytes(published, run, tiny_data, tmp_path):
+    out = published()
+    own = predictions(tiny_data, tmp_path / "own", {"seg": run / "seg2/weights.pth", "cls": run / "cls/weights.pth"})
+    names = {"seg": out / "weights/seg2.safetensors", "cls": out / "weights/cls.safetensors"}
+    assert len(own) == 4 + 7 and predictions(tiny_data, tmp_path / "read", names) == own
+    for name in ("cls", "seg1", "seg2"):
+        found, expected = (
+            checkpoint.load(path) for path in (out / f"weights/{name}.safetensors", run / f"{name}/weights.pth")
+        )
+        assert found["arch"] == expected["arch"] and found["pyramid"] == expected["pyramid"]
+        assert all(torch.equal(found["state_dict"][key], value) for key, value in expected["state_dict"].items())
+
+
+def test_every_file_has_its_sum_and_is_no_link(published):
+    out = published()
+    sums = dict(reversed(line.split("  ")) for line in (out / "SHA256SUMS").read_text().splitlines())
+    files = files_in(out)
+    del files["SHA256SUMS"]
+    assert sums == {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    assert list(sums) == sorted(sums) and len(sums) == 20
+    assert not any(path.is_symlink() for path in out.rglob("*"))
+
+
+def test_the_same_run_gives_the_same_bytes(published, tmp_path):
+    first = files_in(published())
+    assert files_in(published()) == first  # in the place of the first
+    assert files_in(published(out=tmp_path / "second")) == first
+
+
+def test_the_card_is_made_of_the_records(published):
+    text = (published() / "README.md").read_text()
+    assert text.splitlines()[0] == "# NSROM: weakly supervised semantic segmentation"
+    assert rows(text, "CAM, threshold 0.5 (best here)") == [["train", "4", "61.25", "71.00", "–", "7.50"]]
+    assert rows(text, "CAM, threshold 0.3 (fixed)") == [["train", "4", "41.50", "–", "–", "0.00"]]
+    assert rows(text, "masked label (NSRM)") == [["train", "4", "61.25", "71.00", "–", "7.50"]]
+    assert "Best here: " in text and "not chosen on this ground truth, given by scores.json." in text
+    assert rows(text, "lr") == [["0.5", "0.5", "0.5"]] and rows(text, "seed") == [["0", "0", "0"]]
+    assert rows(text, "seg2")[0] == ["data", "photos", "train", "images", "ab" * 32]
+    assert rows(text, "scores/cam") == [["seg.evaluate", "30 s", f"{COMMIT[:10]}-dirty"]]
+    assert rows(text, "cls")[-1] == ["cls.train", "30 s", COMMIT[:10]]
+    assert f"- commit: {COMMIT} and {COMMIT}-dirty\n" in text and "- machine: AMD EPYC, 2 cores\n" in text
+    assert "- 3 classes and background: disc, square, bar\n" in text
+    assert "The terms of the data set are in no record: unknown here." in text
+    assert "seg.predict --images photos --weights weights/seg2.safetensors --out predictions \\\n    --crf \\\n" in text
+    assert "--crf-iterations 5\n```" in text and "the run's `pred2_val`" in text
+
+
+def test_the_card_names_the_sums_of_the_weights(published):
+    out = published("--stages", "cls", "seg2", "--no-labels")
+    found = sorted(path.name for path in (out / "weights").iterdir())
+    assert found == ["cls.safetensors", "seg2.safetensors"] and not (out / "labels").exists()
+    text = (out / "README.md").read_text()
+    for name in found:
+        sum = hashlib.sha256((out / "weights" / name).read_bytes()).hexdigest()
+        assert rows(text, f"`weights/{name}`")[0][-1] == sum
+    assert "## Labels" not in text and rows(text, "lr") == [["0.5", "0.5"]]
+
+
+def test_what_was_not_recorded_is_absent(published, run):
+    for name in ("cam", "label_masked"):
+        (run / f"scores/{name}/scores.json").unlink()
+    for path in run.rglob("stage.json"):
+        found = json.loads(path.read_text())
+        put(path, {key: found[key] for key in ("command", "arguments", "inputs", "started", "finished")})
+    text = (published() / "README.md").read_text()
+    assert not [part for part in ("## Scores", "- machine:", "- commit:", "- torch:") if part in text]
+
+
+def first_line(out):
+    return (out / "README.md").read_text().splitlines()[0]
+
+
+@pytest.mark.parametrize("sign", ["data", "moved", "init", "names"])
+def test_toy_weights_are_called_so_in_the_first_line(published, run, tmp_path, sign):
+    more = []
+    if sign == "names":  # no record tells, but the classes
+        for name in ("cls", "seg1", "seg2"):
+            content = checkpoint.load(run / name / "weights.pth")
+            content["arch"]["class_names"] = ["ball", "box", "tent", "cross", "ring", "star"]
+            checkpoint.save(run / name / "weights.pth", **content)
+    else:
+        made, where = ("weights.pretrain_toy", "init") if sign == "init" else ("data.prepare_toy", "toy")
+        put(tmp_path / where / "stage.json", record(made))
+        found = record("cls.train", data="toy" if sign == "data" else "gone", split="train")
+        found["arguments"] |= {"init": "init/weights.pth"} if sign == "init" else {}
+        put(run / "cls/stage.json", found)
+        more = ["--data", tmp_path / "toy"] if sign == "moved" else []
+    line = first_line(published(*more))
+    assert line.startswith("**Toy weights: ") and line.endswith(", of use for trying the code only.**")
+    assert ("weights learned from drawn images" in line) == (sign == "init")
+
+
+def test_the_archive_holds_the_labels(published, run, tmp_path):
+    out = published()
+    assert sorted(path.name for path in (out / "labels").iterdir()) == ["label_masked.tar.gz", "pred1.tar.gz"]
+    assert (out / "labels/pred1.tar.gz").read_bytes()[4:8] == bytes(4)  # gzip's time
+    with tarfile.open(out / "labels/pred1.tar.gz") as archive:
+        members = archive.getmembers()
+        assert [each.name for each in members] == ["pred1/a.png", "pred1/b.png"]
+        assert all((each.mtime, each.uid, each.uname, each.isfile()) == (0, 0, "", True) for each in members)
+        assert archive.extractfile("pred1/a.png").read() == (run / "pred1/a.png").read_bytes()
+
+
+def test_no_place_and_no_name_of_a_machine_gets_out(published, run, tmp_path):
+    out = published()
+    for name, content in files_in(out).items():
+        for word in (b"alice", b"secret", b"/home", str(tmp_path).encode()):
+            assert word not in content and word.decode() not in name, name
+    found = json.loads((out / "logs/pred1/stage.json").read_text())
+    assert found["arguments"]["data"] == "photos" and found["arguments"]["weights"] == "mine/seg2/weights.pth"
+    assert found["call"] == "python -m seg.predict --out mine"
+    assert [path.name for path in (out / "logs/cls/tensorboard").iterdir()] == ["events.out.tfevents.1769860800.0"]
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("data/toy", "data/toy"),
+        ("/home/alice/data", "data"),
+        ("../other/run", "run"),
+        ("data/../../alice", "alice"),
+        ("python -m x --data '/home/al ice/my set' --out=/tmp/o", "python -m x --data 'my set' --out=o"),
+        ("/home/alice/runs/mine/seg1/weights.pth", "mine/seg1/weights.pth"),
+        ("/home/alice/runs/mine, 4 images: mIoU 5 %", "mine, 4 images: mIoU 5 %"),
+        ("see https://example.org/a/b, 3/4 and 1 / 2", "see https://example.org/a/b, 3/4 and 1 / 2"),
+        ("/", "/"),
+        ("'unbalanced (/home/alice/x)", "'unbalanced (x)"),
+    ],
+)
+def test_paths_are_cut_to_what_a_reader_needs(tmp_path, text, expected):
+    run = Namespace(parent="/home/alice/runs", name="mine")
+    assert shareable({"a": [text, 5]}, publish.Path(f"{run.parent}/{run.name}")) == {"a": [expected, 5]}
+
+
+def unfinished(run):
+    put(run / "seg2/stage.json", record("seg.train") | {"finished": None})
+
+
+def without_trainings(run):
+    for name in ("cls", "seg1", "seg2"):
+        (run / name / "stage.json").unlink()
+
+
+def without_weights(run):
+    (run / "seg1/weights.pth").unlink()
+
+
+def with_other_tensors(run):
+    checkpoint.save(run / "seg1/weights.pth", state_dict={"a": torch.ones(2, dtype=torch.float16)})
+
+
+@pytest.mark.parametrize(
+    "change, arguments, message",
+    [
+        (unfinished, [], "seg2: seg.train has not finished there; run it again first"),
+        (without_trainings, [], "expected a run with trainings, found none"),
+        (without_weights, [], "seg1/weights.pth: cannot be read"),
+        (with_other_tensors, [], "seg1/weights.pth: a: expected numbers of float32 or int64, found float16"),
+        (None, ["--stages", "seg3"], "--stages seg3: expected trainings of .*: cls seg1 seg2"),
+        (None, ["--out", "runs/mine"], "runs/mine: expected an empty folder or one with SHA256SUMS"),
+        (None, ["--out", "runs/mine/label_masked/out"], "expected an --out outside of .*label_masked"),
+        (None, ["--run", "runs"], "runs: expected a run"),
+    ],
+)
+def test_what_cannot_be_published_is_refused_and_nothing_is_written(
+    published, run, tmp_path, change, arguments, message
+):
+    if change:
+        change(run)
+    before = files_in(tmp_path)
+    with pytest.raises(InputError, match=message):
+        published(*arguments)
+    assert files_in(tmp_path) == before
+
+
+def test_records_from_elsewhere_cannot_mark_up_the_card(published, run):
+    evil = record("seg.train", data="a | b\n# Mine", split="`x` <script>", labels=["\ud800", {"a": 1}])
+    put(run / "seg2/stage.json", evil)
+    text = (published() / "README.md").read_text()
+    assert len([line for line in text.splitlines() if line.startswith("# ")]) == 1
+    assert "a \\| b # Mine" in text and "\\`x\\` \\<script>" in text and " <script>" not in text

@@ -1,0 +1,93 @@
+"""report.tables.figure4: which images it chooses, what it prints of them, and that each prediction is in its column."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from common.images import VOC_PALETTE, read_indexed, write_indexed
+from report.tables.figure4 import main, parser
+from report.tables.gallery import CELL, FONT_SIZE, GAP
+from stages.files import InputError
+
+COLUMNS = {"baseline": "no_glore/pred", "+ GR": "pred1", "whole": "pred2"}
+
+
+@pytest.fixture
+def figure4(tiny_data, tmp_path, capsys):
+    """`figure4(columns)` draws predictions, of which no_glore/pred is background all over, pred1 class 2 all over and
+    pred2 the truth, but background in b_simple; the lines it prints."""
+    values = {"no_glore/pred": 0, "pred1": 2}
+    for folder in COLUMNS.values():
+        (tmp_path / "run" / folder).mkdir(parents=True)
+        for path in (tiny_data / "SegmentationClass").iterdir():
+            label = read_indexed(path)
+            value = values.get(folder, 0 if path.stem == "b_simple" else None)
+            write_indexed(tmp_path / "run" / folder / path.name, label if value is None else np.full_like(label, value))
+
+    def run(columns=COLUMNS, split="train", count=4):
+        words = ["--data", tiny_data, "--split", split, "--run", tmp_path / "run", "--out", tmp_path / "out.png"]
+        words += [word for column in columns.items() for word in ("--column", *column)]
+        main(parser().parse_args([*map(str, words), "--count", str(count)]))
+        return capsys.readouterr().out.splitlines()
+
+    return run
+
+
+def test_simple_and_complex_images_with_every_number(figure4, tiny_data):
+    *lines, rule = figure4()
+    assert [line.split(":")[0] for line in lines] == [
+        "a_simple (simple)",
+        "b_simple (simple)",
+        "d_complex (complex)",
+        "c_complex (complex)",
+    ]
+    truth = read_indexed(tiny_data / "SegmentationClass" / "a_simple.png")
+    share = 100 * (truth == 0).sum() / (truth != 255).sum() / 2  # background alone, of two classes
+    assert lines[0] == f"a_simple (simple): baseline {share:.1f}, + GR 0.0, whole 100.0"
+    assert lines[1].split()[3] == lines[1].split()[-1] + ","  # the baseline's number and the last one
+    assert rule.startswith("Of 2 simple and 2 complex images of train: of each kind the 2 whose mIoU gains most")
+
+
+def test_a_large_gain_and_a_large_loss_of_each_kind(figure4, tiny_data, tmp_path):
+    """Of three simple images, the one in the middle is left out."""
+    for folder in ("JPEGImages", "SegmentationClass"):
+        for path in (tiny_data / folder).glob("a_simple.*"):
+            path.with_stem("e_simple").write_bytes(path.read_bytes())
+    (tiny_data / "lists" / "more.txt").write_text("b_simple 2\na_simple 0\ne_simple 0\n")
+    for folder in COLUMNS.values():
+        label = read_indexed(tiny_data / "SegmentationClass" / "e_simple.png").copy()
+        label[:20] = 0  # gains, but not as much
+        write_indexed(tmp_path / "run" / folder / "e_simple.png", label if folder == "pred2" else np.zeros_like(label))
+    *lines, rule = figure4(split="more", count=2)
+    assert [line.split()[0] for line in lines] == ["a_simple", "b_simple"]
+    assert "Of 3 simple and 0 complex images of more" in rule
+
+
+def test_each_prediction_stands_in_its_column(figure4, tiny_data, tmp_path):
+    figure4()
+    figure = np.asarray(Image.open(tmp_path / "out.png"))
+    step = np.array(CELL) + GAP
+    line = step[1] + FONT_SIZE + GAP  # with the numbers
+    left, top = figure.shape[1] - 5 * step[0], FONT_SIZE + 2 * GAP
+    cells = [figure[top:, x:][: CELL[1], : CELL[0]] for x in left + step[0] * np.arange(5)]
+    palette = np.array(VOC_PALETTE, np.uint8).reshape(256, 3)
+    truth = palette[read_indexed(tiny_data / "SegmentationClass" / "a_simple.png")].repeat(4, axis=0).repeat(4, axis=1)
+    expected = [truth, np.zeros_like(truth), np.full_like(truth, palette[2]), truth]
+    assert all(np.array_equal(cell, picture) for cell, picture in zip(cells[1:], expected, strict=True))
+    numbers = figure[top + CELL[1] : top + line, left:]
+    dark = [(numbers[:, x:][:, : CELL[0]] < 128).any() for x in step[0] * np.arange(5)]
+    assert dark == [False, False, True, True, True]  # no number below image and ground truth
+
+
+def test_refuses_what_it_cannot_draw(figure4, tiny_data, tmp_path):
+    for columns in ({"one": "pred1"}, {"image": "pred1", "b": "pred2"}):
+        with pytest.raises(InputError, match="--column: expected two or more, of different titles"):
+            figure4(columns)
+    with pytest.raises(InputError, match="pred7: no such folder"):
+        figure4({"a": "pred1", "b": "pred7"})
+    with pytest.raises(InputError, match="test.txt: expected at least one image with a class and ground truth"):
+        figure4(split="test")
+    (tmp_path / "run" / "pred1" / "a_simple.png").unlink()  # in the middle, scored only if it is drawn
+    with pytest.raises(InputError, match="pred1/a_simple.png: no such file"):
+        figure4()
+    assert not (tmp_path / "out.png").exists()

@@ -1,0 +1,104 @@
+"""report.tables.table: the paper's numbers beside the run's, a dash where there is none."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from report.tables.published import PUBLISHED
+from report.tables.table import main, parser, published_markdown
+
+
+def put_score(run, folder, value):
+    path = run / folder
+    path.mkdir(parents=True)
+    (path / "scores.json").write_text(json.dumps({"mean_iou": value}))
+
+
+def test_rows(run_command, tmp_path):
+    put_score(tmp_path, "scores/pred1_val", 61.26)
+    put_score(tmp_path, "no_glore/scores/pred1_val", 59.0)
+    rows = (
+        "--row",
+        "a",
+        "67.7",
+        "no_glore/pred1_val",
+        "--row",
+        "b",
+        "68.8",
+        "pred1_val",
+        "--row",
+        "c",
+        "",
+        "pred9_val",
+    )
+    result = run_command(
+        "report.tables.table", "--run", tmp_path, "--name", "table3", "--title", "Table 3", *rows, "--note", "A note."
+    )
+    assert result.returncode == 0, result.stderr
+    text = (tmp_path / "table3.md").read_text()
+    assert text.strip() == result.stdout.strip()
+    assert json.loads((tmp_path / "table3.json").read_text())[2] == {"row": "c", "paper": "", "folder": "pred9_val"}
+    assert text.splitlines()[4:] == ["| a | 67.7 | 59.0 |", "| b | 68.8 | 61.3 |", "| c | – | – |", "", "A note."]
+
+
+def test_plot(run_command, tmp_path):
+    for size, value in ((2, 60.0), (30, 64.0)):
+        put_score(tmp_path, f"scores/pred2_k{size}_val", value)
+    rows = [word for size in (2, 5, 30) for word in ("--row", size, "", f"pred2_k{size}_val")]
+    result = run_command(
+        "report.tables.table", "--run", tmp_path, "--name", "fig6", "--title", "Figure 6", *rows, "--plot", "r"
+    )
+    assert result.returncode == 0, result.stderr
+    assert np.asarray(Image.open(tmp_path / "fig6.png")).std() > 0
+
+
+def cells(text):
+    return [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
+
+
+def test_ours_stand_among_the_published_rows():
+    rows = [("ours*, val", "70.4", 61.26), ("another", "66.1", 62.0), ("ours, val", "68.3", None)]
+    text = published_markdown("Table 2", PUBLISHED["table2"], rows, "A note.")
+    head, _, *body = cells(text)
+    assert head == ["method", "venue", "val (paper)", "test (paper)", "this run, val", "run here?"]
+    assert len(body) == 22 and body[0] == ["DCSP", "BMVC17", "60.8", "61.9", "–", "no"]
+    assert body[17] == ["Ours", "–", "68.3", "68.5", "–", "no"]  # not run here, but quoted
+    assert body[18:] == [
+        ["OAA*", "ICCV19", "67.4", "–", "–", "no"],
+        ["SEAM*", "CVPR20", "63.2", "–", "–", "no"],
+        ["Ours*", "–", "70.4", "70.2", "61.3", "yes"],
+        ["another", "–", "66.1", "–", "62.0", "yes"],
+    ]
+    assert sum(row[-1] == "yes" for row in body) == 2
+    assert "quoted from Table 2 of the paper" in text and text.endswith("\nA note.\n")
+
+
+def test_published_changes_nothing_for_other_commands(tmp_path, capsys):
+    put_score(tmp_path, "scores/pred2_val", 60.0)
+    row = ["--row", "ours, val (test 65.3)", "65.5", "pred2_val"]
+    main(
+        parser().parse_args(["--run", str(tmp_path), "--name", "table1", "--title", "T", *row, "--published", "table1"])
+    )
+    assert cells(capsys.readouterr().out)[-1] == ["Ours", "–", "65.5", "65.3", "60.0", "yes"]
+    assert cells((tmp_path / "table1.md").read_text())[-1][-1] == "yes"
+    found = json.loads((tmp_path / "table1.json").read_text())
+    assert found == [{"row": "ours, val (test 65.3)", "paper": "65.5", "folder": "pred2_val"}]
+
+
+@pytest.mark.parametrize(
+    "table, ours, differences",
+    [
+        ("table1", 65.5, {"STC": 15.7, "WebS-i2": 12.1, "Hong et al.": 7.4, "ICD": 1.5}),
+        ("table2", 68.3, {"DSRG": 6.9, "CONTA": 2.2, "ICD": 0.5}),
+    ],
+)
+def test_published_numbers_are_those_of_the_papers_text(table, ours, differences):
+    """Section 4.3 says by how many points the paper's method is better on val."""
+    methods = PUBLISHED[table].methods
+    val = {method.name: float(method.val) for method in methods}
+    assert len(val) == len(methods) == {"table1": 24, "table2": 21}[table]
+    assert val["Ours"] == ours
+    assert {name: round(ours - val[name], 1) for name in differences} == differences
+    assert all(abs(float(method.test) - float(method.val)) < 2.2 for method in methods if method.test)
