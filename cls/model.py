@@ -42,7 +42,8 @@ class Classifier(nn.Module):
         """Initialise with variance 2 / (k k out) and zero biases, as published, with 20 as the number of classes.
 
         With the number itself logits and their gradients grow as classes get fewer, and at the paper's learning rate
-        fewer than ten explode (docs/results.md). The graph's 1-d convolutions keep PyTorch's initialisation.
+        the training with six ends in NaN; with two it still does (docs/paper.md). The graph's 1-d convolutions keep
+        PyTorch's initialisation.
         """
         for name, module in self.named_modules():
             if name.startswith("extra") and isinstance(module, nn.Conv2d):
