@@ -78,7 +78,7 @@ def score(run, data, folder, split, *more):
     arguments = {"data": str(data), "split": split, "pred": str(run / folder)}
     for place, command in ((out, "seg.evaluate"), (run / folder, "seg.predict")):
         place.mkdir(parents=True, exist_ok=True)
-        record = {"command": command, "arguments": arguments, "inputs": {}, "versions": {}, "call": ""}
+        record = {"command": command, "arguments": arguments, "inputs": {}, "versions": {}}
         record |= {"started": "2026-01-01 10:00:00", "finished": "2026-01-01 10:00:01", "summary": ""}
         (place / "stage.json").write_text(json.dumps(record))
     places = [text for name, value in arguments.items() for text in (f"--{name}", value)]
@@ -221,20 +221,13 @@ def test_filters_and_search(browser, report):
     browser.set("kind", "complex")
     assert browser.ids() == ["image_3", "image_4", "image_5"]
     browser.set("find", "_4")
-    assert browser.ids() == ["image_4"] and browser.do("return document.querySelector('.count').ariaLive") == "polite"
+    assert browser.ids() == ["image_4"]
     browser.set("find", "none such")
     assert browser.ids() == [] and browser.text("#count").startswith("0 of")
     browser.driver.find_element("css selector", "button[type=reset]").click()
     browser.set("split", "val")
     browser.set("sort", "high")
     assert browser.ids() == by(mean(report, "pred1_val") | dict.fromkeys(list(IMAGES)[2:], -1.0), True)[:2]
-
-
-def test_the_score_of_a_class_alone(browser, report):
-    browser.open("gallery.html#split=train&class=disc&sort=low")
-    browser.driver.find_element("name", "alone").click()
-    values = {id: line["class_iou"]["disc"] for id, line in report[1]["pred1"].items() if "disc" in line["class_iou"]}
-    assert browser.ids() == sorted(values, key=values.get) and "IoU of disc" in browser.text("#what")
 
 
 def test_a_link_keeps_what_was_chosen(browser):
@@ -266,9 +259,7 @@ def test_an_images_page_shows_the_chosen_layer_as_opaque_as_asked(browser):
     assert "ground_truth" in browser.do("return overlay.src")
     browser.press("4")
     assert browser.do("return overlay.src").endswith("image_5_1.png") and CLASSES[1] in browser.do("return overlay.alt")
-    browser.press("+")
-    assert browser.style("#overlay", "opacity") == "0.45"
-    browser.press("0")
+    browser.press("o")
     assert browser.style("#overlay", "display") == "none"
     browser.do("radios.at(-1).click()")
     assert "pred1" in browser.do("return overlay.src") and browser.style("#overlay", "display") != "none"
