@@ -33,6 +33,12 @@ VOC_PALETTE = _voc_palette()
 VOC_COLOURS = np.array(VOC_PALETTE, np.uint8).reshape(256, 3)
 
 
+def legend(classes: list[str]) -> list[tuple[str, str]]:
+    """What the colours of labels mean, [(name, "#rrggbb")]: the C foreground `classes`, then "ignored"."""
+    values = [*range(1, len(classes) + 1), IGNORE_INDEX]
+    return [(name, f"#{bytes(VOC_COLOURS[value]).hex()}") for name, value in zip([*classes, "ignored"], values)]
+
+
 @contextmanager
 def opening(path: Path, kinds: str = "PNG or JPEG") -> Iterator[None]:
     """Context in which Pillow opens and reads an image of these `kinds`, as words.

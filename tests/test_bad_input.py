@@ -175,9 +175,15 @@ def put_finished(place):
         ("finished/scores/pred1", "seg.evaluate"),
     ):
         record = {"command": command, "arguments": {"data": "drawn", "split": "train"}, "inputs": {"data": data}}
-        ACTIONS["write"](place / folder / "stage.json", json.dumps(record | times))
+        ACTIONS["write"](place / folder / "stage.json", json.dumps(record | {"versions": {}} | times))
     scores = json.dumps({"mean_iou": 50.0, "ignored": 1.0, "false_negative": 2.0})
-    files = {"scores/pred1/scores.json": scores, "table3.json": "[]", "table3.md": "a table", "pred1/a.png": "a label"}
+    files = {
+        "scores/pred1/scores.json": scores,
+        "scores/pred1/images.jsonl": "",
+        "table3.json": "[]",
+        "table3.md": "a table",
+        "pred1/a.png": "a label",
+    }
     for name, content in files.items():
         ACTIONS["write"](place / "finished" / name, content)
     shutil.copy(place / "cls.pth", place / "finished/cls/weights.pth")
@@ -316,7 +322,7 @@ def cases_of(command, options, given):
         yield "--out @results.jsonl", [], "results.jsonl: expected a folder to write to"
         yield "--out @results.jsonl/out", [], "results.jsonl/out: "
         if command in REPORTS:
-            yield "--out @mine", [], f"mine: expected an empty folder or one with {REPORTS[command]}"
+            yield "--out @mine", [], f"mine: expected a folder to write to, empty or with {REPORTS[command]}"
         for force in ("", " --force") if command not in REPORTS else ():
             yield f"--out @mine{force}", [], "mine: exists, but stage.json is not there"
         yield "--out @absent", [("link", "absent")], "/absent"

@@ -1,6 +1,6 @@
-"""What smells in a run: each check looks at one thing and says what it found and why that matters."""
+"""Flag likely problems of a run: each check looks for one and says what it found and why that matters."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,10 +9,10 @@ import numpy as np
 from common.dataset import DataSet
 from common.images import IGNORE_INDEX, read_grey, read_indexed
 from report.run.choice import even
-from report.run.reading import Scored, Stage, commit_of, recorded_run, seconds_of, short_commit
+from report.run.reading import Curves, Scored, Stage, recorded_run, seconds_of, short_commit
 from stages.files import InputError
 
-SAMPLED = 200  # files of a folder that are looked at, evenly spaced: a share of 2 % shows, at seconds a report
+SAMPLED = 200  # files of a folder that are looked at, evenly spaced: finds a share of 2 % and takes seconds
 MOST_IGNORED = 70.0  # percent: NSRM's masked labels ignore up to a half on purpose, IRN's a third
 MOST_EMPTY_LABELS = 0.2  # share of labels without any object, though the list names a class for each image
 MOST_EMPTY_MAPS = 0.02  # share of constant maps; a class activation map of a trained network is never constant
@@ -20,66 +20,57 @@ FEWEST_IMAGES = 5  # of a class among those sampled, before its absence means an
 MOST_WAITING = 0.2  # share of a training's time spent waiting for data
 RISEN = 1.1  # a loss that ends above this many times its beginning did not learn
 ENDS = 0.1  # share of a curve whose mean is its beginning or its end
-LABELLERS = ("seg.predict", "irn.walk", "irn.seed")  # beside all of pseudo
+LABELLERS = ("seg.predict", "irn.walk", "irn.seed")  # besides all of pseudo
 MAPPERS = ("cls.infer", "cls.refine")
-
-Curves = dict[str, list[tuple[int, float]]]  # a training's, as report.run.reading gives them
+FEW_PIXELS = "The mIoU leaves ignored pixels out: few remain to be scored, and few for a network to learn from."
+NEVER = "A class missing from the labels cannot be learned from them; each counts as 0 in the mean IoU."
 
 
 class Finding(NamedTuple):
-    """Something that smells: what was found, and why that matters or what to do."""
+    """A likely problem: what was found, and why it matters or what to do."""
 
     text: str
     reason: str
 
 
-class Sample(NamedTuple):
-    """What was seen in a sample of the labels of a folder."""
-
-    labels: list[np.ndarray]  # the values of each, uint8 (P,)
-    classes: list[tuple]  # the 0-based classes that the list names for each
-    ignored: float  # percent of pixels
-
-
 def findings(
     run: Path, dataset: DataSet | None, stages: list[Stage], scored: list[Scored], curves: dict[str, Curves]
 ) -> list[Finding]:
-    """Everything that smells in a run. `curves`: {folder: curves} of its trainings; `dataset`: None if it is away."""
+    """All likely problems of a run. curves: {folder: curves} of its trainings; dataset: None if it is not there."""
     found = [*unfinished(stages), *older_than_inputs(run, stages), *changed_inputs(stages), *commits(stages)]
-    found += [*without_images(scored), *scores_ignored(scored), *scores_missed(scored)]
+    found += scores(scored)
     known = {each.folder for each in scored}
     for stage in stages:
-        if not stage.record["finished"]:
-            continue
-        if stage.command in MAPPERS:
-            found += empty_maps(run, stage)
         is_label = stage.command.startswith("pseudo.") or stage.command in LABELLERS
-        if dataset and is_label and isinstance(stage.arguments.get("split"), str):  # not of photographs elsewhere
-            found += labels(run, stage, dataset, stage.folder in known)
+        try:
+            if stage.record["finished"] and stage.command in MAPPERS:
+                found += empty_maps(run, stage)
+            if stage.record["finished"] and is_label and dataset and stage.arguments.get("split"):  # no photographs
+                found += labels(run, stage, dataset, stage.folder in known)
+        except InputError as error:
+            found.append(Finding(f"{stage.folder}: could not be checked", str(error)))
     for folder, each in curves.items():
         found += [*waiting(folder, each), *risen(folder, each)]
     return found
 
 
-def unfinished(stages: Iterable[Stage]) -> list[Finding]:
+def unfinished(stages: Iterable[Stage]) -> Iterator[Finding]:
     """Stages that have not finished."""
-    names = [stage.folder for stage in stages if not stage.record["finished"]]
-    reason = "The same command goes on where it stopped; what stands here of them is not their last word."
-    return [Finding(f"Not finished: {', '.join(names)}", reason)] if names else []
+    if names := [stage.folder for stage in stages if not stage.record["finished"]]:
+        reason = "The same command resumes them; until then this page shows what they have so far."
+        yield Finding(f"Not finished: {', '.join(names)}", reason)
 
 
-def older_than_inputs(run: Path, stages: list[Stage]) -> list[Finding]:
-    """Stages that began before one of their inputs, a stage of the same run, was done."""
-    found = []
+def older_than_inputs(run: Path, stages: list[Stage]) -> Iterator[Finding]:
+    """Stages that started before one of their inputs, a stage of the same run, had finished."""
     for stage in stages:
         begun = seconds_of(stage.record["started"])
         for source in inputs_of(run, stage, stages):
             done = seconds_of(source.record["finished"])
             if begun is not None and done is not None and done > begun:
-                times = f"Begun {stage.record['started']}, the input was done {source.record['finished']}."
-                reason = f"{times} Run it again with --force, or it is the result of what is no longer there."
-                found.append(Finding(f"{stage.folder} is older than its input {source.folder}", reason))
-    return found
+                times = f"It started {stage.record['started']}, the input finished {source.record['finished']}."
+                reason = f"{times} Its result belongs to an input that no longer exists; run it again with --force."
+                yield Finding(f"{stage.folder} is older than its input {source.folder}", reason)
 
 
 def inputs_of(run: Path, stage: Stage, stages: Iterable[Stage]) -> list[Stage]:
@@ -95,150 +86,101 @@ def inputs_of(run: Path, stage: Stage, stages: Iterable[Stage]) -> list[Stage]:
     return [other for other in stages if other.folder != stage.folder and is_read(other)]
 
 
-def changed_inputs(stages: Iterable[Stage]) -> list[Finding]:
-    """Inputs that had another content for one stage than for another."""
+def changed_inputs(stages: Iterable[Stage]) -> Iterator[Finding]:
+    """Inputs that had different contents for different stages."""
     readers = {}  # {path, what was read of it: {SHA-256: folders of stages}}
     for stage in stages:
         for name, content in stage.record["inputs"].items():
-            if not isinstance(content, dict) or not isinstance(stage.arguments.get(name), str):
-                continue
             part = (str(content["reads"]), str(stage.arguments.get("split"))) if "reads" in content else ()
-            digests = readers.setdefault((stage.arguments[name], part), {})
+            digests = readers.setdefault((str(stage.arguments.get(name)), part), {})
             digests.setdefault(str(content.get("sha256")), []).append(stage.folder)
-    reason = "It changed between them, so they belong to different runs. Run those of the older content with --force."
-    return [
-        Finding(f"{path} had one content for {' and another for '.join(map(', '.join, digests.values()))}", reason)
-        for (path, _), digests in readers.items()
-        if len(digests) > 1
-    ]
+    reason = "It changed in between, so their results do not belong together. Run the older ones again with --force."
+    for (path, _), digests in readers.items():
+        if len(digests) > 1:
+            readers_of_each = " and another for ".join(map(", ".join, digests.values()))
+            yield Finding(f"{path} had one content for {readers_of_each}", reason)
 
 
-def commits(stages: Iterable[Stage]) -> list[Finding]:
-    """Stages that different versions of the code made, or one with changes that no commit holds."""
+def commits(stages: Iterable[Stage]) -> Iterator[Finding]:
+    """Stages made by different versions of the code, or by code with uncommitted changes."""
     makers = {}
     for stage in stages:
-        if commit := commit_of(stage):
-            makers.setdefault(commit, []).append(stage.folder)
-    found = []
+        if stage.commit:
+            makers.setdefault(stage.commit, []).append(stage.folder)
     if len(makers) > 1:
         parts = [f"{short_commit(commit)}: {', '.join(folders)}" for commit, folders in makers.items()]
-        found.append(Finding("Stages were made by different commits", "; ".join(parts)))
-    dirty = [folder for commit, folders in makers.items() if commit.endswith("-dirty") for folder in folders]
-    if dirty:
-        reason = "What made them is in no commit, so nobody can check it out."
-        found.append(Finding(f"Made with uncommitted changes: {', '.join(dirty)}", reason))
-    return found
+        yield Finding("Stages were made by different commits", "; ".join(parts))
+    if dirty := [folder for commit, folders in makers.items() if commit.endswith("-dirty") for folder in folders]:
+        yield Finding(f"Made with uncommitted changes: {', '.join(dirty)}", "Nobody can check out the code they ran.")
 
 
-def without_images(scored: Iterable[Scored]) -> list[Finding]:
-    """Scores that an earlier version wrote, without those of single images."""
-    names = [each.folder for each in scored if not each.images]
-    reason = "An earlier version scored them. Run seg.evaluate again with --force to sort the gallery by them."
-    return [Finding(f"Without scores of single images: {', '.join(names)}", reason)] if names else []
-
-
-def scores_ignored(scored: Iterable[Scored]) -> list[Finding]:
-    """Scored labels that are almost all ignored."""
-    shares = {each.folder: each.scores.get("ignored") for each in scored}
-    return [almost_ignored(name, share) for name, share in shares.items() if share and share > MOST_IGNORED]
-
-
-def almost_ignored(folder: str, share: float) -> Finding:
-    """What is said of labels of which that percentage is ignored."""
-    reason = (
-        "The mIoU leaves ignored pixels out: it looks at the little that is left, and a network learns from no more."
-    )
-    return Finding(f"{folder}: {share:.1f} % of the pixels are ignored", reason)
-
-
-def scores_missed(scored: Iterable[Scored]) -> list[Finding]:
-    """Classes that the ground truth of some image holds, and of which not a pixel is right."""
-    found = []
+def scores(scored: Iterable[Scored]) -> Iterator[Finding]:
+    """Labels that are almost entirely ignored, and classes in some image's ground truth that are never right."""
     for each in scored:
+        ignored = each.scores["ignored"]
+        if ignored and ignored > MOST_IGNORED:
+            yield Finding(f"{each.folder}: {ignored:.1f} % of the pixels are ignored", FEW_PIXELS)
         there = {name for line in each.images for name in line["class_iou"]}
-        iou = each.scores.get("class_iou", {})
-        missed = [name for name in iou if iou[name] == 0 and (name in there or not each.images)]
+        missed = [name for name, iou in each.scores.get("class_iou", {}).items() if iou == 0 and name in there]
         if missed:
-            found.append(never_predicted(each.folder, missed, "an IoU of 0"))
-    return found
+            yield Finding(f"{each.folder}: never predicted, or never right: {', '.join(missed)} (IoU 0)", NEVER)
 
 
-def never_predicted(folder: str, names: Sequence[str], how: str) -> Finding:
-    """What is said of classes that labels or predictions lack."""
-    reason = "A class that labels lack cannot be learned from them; each counts as 0 in the mean over the classes."
-    return Finding(f"{folder}: never predicted, or never right: {', '.join(names)} ({how})", reason)
+def labels(run: Path, stage: Stage, dataset: DataSet, is_scored: bool) -> Iterator[Finding]:
+    """Problems of a sample of labels or predictions; if they are scored, those that the scores do not show.
 
-
-def labels(run: Path, stage: Stage, dataset: DataSet, is_scored: bool) -> list[Finding]:
-    """What smells in labels or predictions; of those that are scored, what the scores do not say."""
-    try:
-        sample = sample_labels(run / stage.folder, dataset, str(stage.arguments.get("split")))
-    except InputError as error:
-        return [Finding(f"{stage.folder}: not looked at", str(error))]
-    found = [almost_ignored(stage.folder, sample.ignored)] if sample.ignored > MOST_IGNORED and not is_scored else []
-    objects = [bool(set(values.tolist()) - {0, IGNORE_INDEX}) for values in sample.labels]
-    empty = sum(bool(classes) and not there for classes, there in zip(sample.classes, objects))
-    if empty > MOST_EMPTY_LABELS * len(objects):
+    Raises InputError if the list or a label is unusable.
+    """
+    items = dataset.split(str(stage.arguments["split"]))
+    there = {path.name for path in (run / stage.folder).glob("*.png")}
+    items = even([item for item in items if f"{item.id}.png" in there], SAMPLED)
+    counts = [np.bincount(read_indexed(run / stage.folder / f"{item.id}.png").ravel(), minlength=256) for item in items]
+    total = np.sum(counts, axis=0, dtype=np.int64) if counts else np.zeros(256, np.int64)  # pixels of each value
+    ignored = 100 * total[IGNORE_INDEX] / max(1, total.sum())
+    if ignored > MOST_IGNORED and not is_scored:
+        yield Finding(f"{stage.folder}: {ignored:.1f} % of the pixels are ignored", FEW_PIXELS)
+    empty = sum(bool(item.classes) and not count[1:IGNORE_INDEX].any() for item, count in zip(items, counts))
+    if empty > MOST_EMPTY_LABELS * len(items):
         reason = "The list names at least one class for each of these images, but no pixel has one."
-        found.append(Finding(f"{stage.folder}: {empty} of {len(objects)} labels looked at hold no object", reason))
-    predicted = {value for values in sample.labels for value in values.tolist()}
-    counts = np.bincount([cls for classes in sample.classes for cls in classes], minlength=len(dataset.classes))
-    pairs = enumerate(zip(dataset.classes, counts))
-    missing = [name for cls, (name, count) in pairs if count >= FEWEST_IMAGES and cls + 1 not in predicted]
+        yield Finding(f"{stage.folder}: {empty} of {len(items)} labels looked at hold no object", reason)
+    images = np.bincount([cls for item in items for cls in item.classes], minlength=len(dataset.classes))
+    names = enumerate(dataset.classes)
+    missing = [name for cls, name in names if images[cls] >= FEWEST_IMAGES and not total[cls + 1]]
     if missing and not is_scored:
-        found.append(never_predicted(stage.folder, missing, f"in none of {len(objects)} labels looked at"))
-    return found
+        how = f"in none of {len(items)} labels looked at"
+        yield Finding(f"{stage.folder}: never predicted: {', '.join(missing)} ({how})", NEVER)
 
 
-def sample_labels(folder: Path, dataset: DataSet, split: str) -> Sample:
-    """Look at up to SAMPLED labels of a split. Raises InputError if the list or a label is unusable."""
-    there = {path.name for path in folder.glob("*.png")}
-    items = even([item for item in dataset.split(split) if f"{item.id}.png" in there], SAMPLED)
-    found, ignored, pixels = [], 0, 0
-    for item in items:
-        label = read_indexed(folder / f"{item.id}.png")
-        found.append(np.unique(label))
-        ignored, pixels = ignored + int((label == IGNORE_INDEX).sum()), pixels + label.size
-    return Sample(found, [item.classes for item in items], 100 * ignored / max(1, pixels))
-
-
-def empty_maps(run: Path, stage: Stage) -> list[Finding]:
-    """Maps that are constant."""
+def empty_maps(run: Path, stage: Stage) -> Iterator[Finding]:
+    """Maps that are constant. Raises InputError if one cannot be read."""
     paths = even(sorted((run / stage.folder).glob("*_*.png")), SAMPLED)
-    try:
-        empty = [path.name for path in paths if np.ptp(read_grey(path)) == 0]
-    except InputError as error:
-        return [Finding(f"{stage.folder}: not looked at", str(error))]
-    if len(empty) <= MOST_EMPTY_MAPS * len(paths):
-        return []
-    reason = "A constant map says nothing of where its class is, and no label takes the class from it."
-    if len(empty) > len(paths) / 2:
-        reason += " So many of them: the network may have collapsed."
-    some = ", ".join(empty[:3]) + ("" if len(empty) <= 3 else ", …")
-    return [Finding(f"{stage.folder}: {len(empty)} of {len(paths)} maps looked at are constant ({some})", reason)]
+    empty = [path.name for path in paths if np.ptp(read_grey(path)) == 0]
+    if len(empty) > MOST_EMPTY_MAPS * len(paths):
+        reason = "A constant map does not show where its class is, so no label can take the class from it."
+        if len(empty) > len(paths) / 2:
+            reason += " With so many of them, the network may have collapsed."
+        some = ", ".join(empty[:3]) + ("" if len(empty) <= 3 else ", …")
+        yield Finding(f"{stage.folder}: {len(empty)} of {len(paths)} maps looked at are constant ({some})", reason)
 
 
-def waiting(folder: str, curves: Curves) -> list[Finding]:
+def waiting(folder: str, curves: Curves) -> Iterator[Finding]:
     """A training that spent much of its time waiting for data."""
-    points = curves.get("waiting for data")
-    if not points or not points[-1][1] > MOST_WAITING:
-        return []
-    text = f"{folder}: {100 * points[-1][1]:.0f} % of the time went into waiting for data"
-    return [Finding(text, "More --workers or a faster disk would make this training shorter.")]
+    share = curves.get("waiting for data", [(0, 0.0)])[-1][1]
+    if share > MOST_WAITING:
+        text = f"{folder}: {100 * share:.0f} % of the time was spent waiting for data"
+        yield Finding(text, "More --workers or a faster disk would make this training shorter.")
 
 
-def risen(folder: str, curves: Curves) -> list[Finding]:
+def risen(folder: str, curves: Curves) -> Iterator[Finding]:
     """Losses that end above where they began."""
-    found = []
     for name, points in curves.items():
         values = [value for _, value in points]
-        while values and values[0] == 0:  # of a loss that sets in later
+        while values and values[0] == 0:  # a loss that sets in later
             values = values[1:]
-        count = max(1, round(ENDS * len(values)))
         if not name.startswith("loss/") or len(values) < 10:
             continue
+        count = round(ENDS * len(values))
         begin, end = np.mean(values[:count]), np.mean(values[-count:])
         if end > RISEN * begin > 0:
             text = f"{folder}: the {name.removeprefix('loss/')} loss ended at {end:.3g}, it began at {begin:.3g}"
-            found.append(Finding(text, "Another learning rate or seed may help; look at its curve below."))
-    return found
+            yield Finding(text, "Another learning rate or seed may help; look at its curve below.")

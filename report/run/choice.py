@@ -7,11 +7,11 @@ from common.dataset import Item
 
 
 def choose(items: Sequence[Item], ious: Sequence[dict[str, float]], count: int) -> list[Item]:
-    """The images that are shown, at most `count`, in the list's order.
+    """The images that are shown, at most `count`, in the list's order; not random.
 
-    ious: {id: mIoU} of each stage, in the method's order. Half are those that gain and lose most from a stage to the
+    ious: {id: mIoU} of each stage, in the method's order. Half are those that gain and lose most from one stage to the
     next, and the best and worst of the last; a quarter an even sample of each class; the rest one of the list. What one
-    part leaves over, the next has. Nothing is left to chance.
+    part does not use up goes to the next.
     """
     if len(items) <= count:
         return list(items)
@@ -29,16 +29,16 @@ def choose(items: Sequence[Item], ious: Sequence[dict[str, float]], count: int) 
 def extremes(ids: Sequence[str], ious: Sequence[dict[str, float]]) -> list[list[str]]:
     """Orders of ids: the largest gain first and the largest loss first from each stage to the next, best and worst.
 
-    Ties stand in the order of `ids`.
+    Ties stay in the order of `ids`.
     """
-    ious = [{id: iou[id] for id in ids if id in iou} for iou in ious]
     orders = []
     for before, after in pairwise(ious):
-        gains = {id: round(after[id] - before[id], 6) for id in after if id in before}
-        orders.append(sorted((id for id in gains if gains[id] > 0), key=gains.get, reverse=True))
-        orders.append(sorted((id for id in gains if gains[id] < 0), key=gains.get))
+        gain = {id: round(after[id] - before[id], 6) for id in ids if id in before and id in after}
+        orders.append(sorted((id for id in gain if gain[id] > 0), key=gain.get, reverse=True))
+        orders.append(sorted((id for id in gain if gain[id] < 0), key=gain.get))
     for last in ious[-1:]:
-        orders += [sorted(last, key=last.get, reverse=True), sorted(last, key=last.get)]
+        scored = [id for id in ids if id in last]
+        orders += [sorted(scored, key=last.get, reverse=True), sorted(scored, key=last.get)]
     return orders
 
 

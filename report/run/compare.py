@@ -1,7 +1,7 @@
-"""Compare two runs: which arguments, inputs and versions differ, and what became of the scores.
+"""Compare two runs: print which arguments, inputs and versions differ, and the scores of both, in Markdown.
 
-Prints Markdown. Paths inside a run are compared as if both runs lay in one place, and inputs by their content. Scores
-are subtracted only where both are of the same images.
+Paths inside a run are compared as if both runs were in one place, and inputs by their content. Scores are subtracted
+only if both are of the same images.
 """
 
 import argparse
@@ -9,9 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from common.scores import cuts
-from report.run.markdown import cell
 from report.run.reading import Scored, Stage, argument_text, read_scored, read_stages, recorded_run
-from report.run.templating import number, signed
+from report.run.templating import cell, number, signed
 from report.tables.table import markdown_table
 from stages.command import HelpFormatter, command_name, exit_on_input_error
 from stages.files import InputError
@@ -41,12 +40,9 @@ def values_of(run: Path, stage: Stage) -> dict[str, str]:
 
     found = {"command": stage.command, "finished": argument_text(bool(record["finished"]))}
     found |= {f"--{name.replace('_', '-')}": text(value) for name, value in stage.arguments.items()}
-    for name, content in record["inputs"].items():  # by content: the same data may lie elsewhere
-        sha256 = str(content.get("sha256", "")) if isinstance(content, dict) else ""
-        place = found.pop(f"--{name.replace('_', '-')}", UNKNOWN)
-        found[f"--{name.replace('_', '-')}"] = sha256[:12] or place
-    versions = record["versions"] if isinstance(record.get("versions"), dict) else {}
-    found |= {f"version of {name}": argument_text(value) for name, value in versions.items()}
+    for name, content in record["inputs"].items():  # by content: the same data may be elsewhere
+        found[f"--{name.replace('_', '-')}"] = str(content["sha256"])[:12]
+    found |= {f"version of {name}": argument_text(value) for name, value in record["versions"].items()}
     return found | {name: argument_text(record[name]) for name in ("machine", "processes") if name in record}
 
 
@@ -66,8 +62,7 @@ def differences(a: tuple[Path, list[Stage]], b: tuple[Path, list[Stage]]) -> lis
 def content_of(stages: Iterable[Stage], scored: Scored) -> tuple[str, str]:
     """What a folder was scored on: the split, and the SHA-256 of the data set's part."""
     record = next(stage.record for stage in stages if stage.folder == f"scores/{scored.folder}")
-    data = record["inputs"].get("data")
-    return scored.split, str(data.get("sha256", "")) if isinstance(data, dict) else ""
+    return scored.split, str(record["inputs"].get("data", {}).get("sha256", ""))
 
 
 def score_rows(a: tuple[Path, list[Stage]], b: tuple[Path, list[Stage]]) -> Iterator[list[str]]:

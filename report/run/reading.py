@@ -1,6 +1,7 @@
-"""A run as the reports read it: its stages' records, its scores, the logs of its trainings."""
+"""A run as the reports read it: the records of its stages, its scores, the logs of its trainings."""
 
 import json
+import math
 import os
 import shlex
 import time
@@ -13,9 +14,11 @@ from common.dataset import DataSet
 from common.scores import read_scores
 from report.tables import summary
 from stages.files import InputError, read_json
-from stages.record import KEYS
 
 CURVE_POINTS = 10_000  # of each scalar of a log, more than LOG_EVERY leaves of the paper's trainings
+FIELDS = {"command": str, "arguments": dict, "inputs": dict, "versions": dict, "started": str}
+
+Curves = dict[str, list[tuple[int, float]]]  # {"loss/classification": [(iteration, value), …], "lr": …}
 
 
 class Stage(NamedTuple):
@@ -33,8 +36,13 @@ class Stage(NamedTuple):
         return self.record["arguments"]
 
     @property
+    def commit(self) -> str | None:
+        """The commit that made it, followed by -dirty if the code had other changes; None outside a repository."""
+        return self.record["versions"].get("commit")
+
+    @property
     def seconds(self) -> float | None:
-        """From its start to its end, interruptions included; None if it has not ended."""
+        """Time from start to end, interruptions included; None if it has not finished."""
         start, end = seconds_of(self.record["started"]), seconds_of(self.record["finished"])
         return None if start is None or end is None else end - start
 
@@ -46,11 +54,11 @@ class Scored(NamedTuple):
     title: str  # such as "prediction, round 2"
     split: str  # whose ground truth it was scored with
     scores: dict[str, Any]  # scores.json
-    images: list[dict[str, Any]]  # images.jsonl, one for each image; empty if an earlier version scored
+    images: list[dict[str, Any]]  # images.jsonl, one line per image
 
 
 def seconds_of(moment: object) -> float | None:
-    """A record's time of day, "2026-01-31 12:00:00", in seconds; None if it is none."""
+    """The time "2026-01-31 12:00:00" of a record in seconds; None if it is no such time."""
     try:
         return time.mktime(time.strptime(moment, "%Y-%m-%d %H:%M:%S"))
     except (TypeError, ValueError, OverflowError):
@@ -61,8 +69,9 @@ def read_stage(run: Path, folder: str) -> Stage:
     """The stage in <run>/<folder>. Raises InputError if its record is not one of a stage."""
     path = run / folder / "stage.json"
     found = read_json(path)
-    whole = isinstance(found, dict) and found.keys() >= KEYS and isinstance(found["command"], str)
-    if not (whole and isinstance(found["arguments"], dict) and isinstance(found["inputs"], dict)):
+    whole = isinstance(found, dict) and all(isinstance(found.get(name), kind) for name, kind in FIELDS.items())
+    inputs = found["inputs"].values() if whole else []
+    if not (whole and "finished" in found and all(isinstance(each, dict) and "sha256" in each for each in inputs)):
         raise InputError(f"{path}: expected the record of a stage")
     return Stage(folder, found)
 
@@ -73,25 +82,31 @@ def read_stages(run: Path) -> list[Stage]:
     stages = [read_stage(run, str(path.parent.relative_to(run))) for path in sorted(paths)]
     if not stages:
         raise InputError(f"{run}: expected a run, folders with the stage.json of a command")
-    return sorted(stages, key=lambda stage: str(stage.record["started"]))  # stable: equal times stand by name
+    return sorted(stages, key=lambda stage: stage.record["started"])  # stable: equal times stay sorted by name
 
 
 def read_scored(run: Path) -> list[Scored]:
-    """What seg.evaluate scored of a run, in the method's order, then others by name.
+    """What seg.evaluate scored in a run: first what the method makes, in its order, then the rest by name.
 
     Raises InputError if scores or a record are unusable.
     """
-    found = {}
-    for path in sorted(run.glob("scores/*/scores.json")):
-        name = path.parent.name
-        if (path.parent / "stage.json").exists():
-            stage = read_stage(run, f"scores/{name}")
-            if stage.command == "seg.evaluate":
-                found[name] = (read_scores(path), str(stage.arguments.get("split")), path.with_name("images.jsonl"))
-    titles = titles_of(run, {split for _, split, _ in found.values()})
-    order = [name for name in titles if name in found] + [name for name in found if name not in titles]
+    paths = sorted(path.parent for path in run.glob("scores/*/scores.json") if (path.parent / "stage.json").exists())
+    stages = [read_stage(run, f"scores/{path.name}") for path in paths]
+    splits = {
+        stage.folder.removeprefix("scores/"): str(stage.arguments.get("split"))
+        for stage in stages
+        if stage.command == "seg.evaluate"
+    }
+    titles = titles_of(run, set(splits.values()))
+    order = [name for name in titles if name in splits] + [name for name in splits if name not in titles]
     return [
-        Scored(name, titles.get(name, name), found[name][1], found[name][0], read_images(found[name][2]))
+        Scored(
+            name,
+            titles.get(name, name),
+            splits[name],
+            read_scores(run / "scores" / name / "scores.json"),
+            read_images(run / "scores" / name / "images.jsonl"),
+        )
         for name in order
     ]
 
@@ -103,35 +118,33 @@ def titles_of(run: Path, splits: Iterable[str]) -> dict[str, str]:
 
 
 def read_images(path: Path) -> list[dict[str, Any]]:
-    """The lines of an images.jsonl, {"id", "mean_iou", "ignored", "class_iou"}; none if there is no such file."""
-    if not path.exists():
-        return []
-    number = (int, float, type(None))
-    types = {"id": str, "mean_iou": number, "ignored": number, "class_iou": dict}
+    """The lines of an images.jsonl, {"id", "mean_iou", "ignored", "class_iou"}: percent, or None where undefined."""
     try:
         found = [json.loads(line) for line in path.read_text().splitlines()]
-        if all(isinstance(line[key], kind) for line in found for key, kind in types.items()):
+        numbers = [[line["mean_iou"], line["ignored"], *line["class_iou"].values()] for line in found]
+        if all(isinstance(line["id"], str) for line in found) and all(
+            number is None or math.isfinite(number) for line in numbers for number in line
+        ):
             return found
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         pass
     raise InputError(f"{path}: expected the scores of images, as seg.evaluate writes them")
 
 
 def data_of(stages: Iterable[Stage], data: Path | None = None) -> DataSet | None:
-    """The data set `data`, or the one that the run's records name; None if that is not there.
+    """The data set `data`, or the one named by the run's records; None if that no longer exists.
 
-    Raises InputError if it is no data set.
+    Raises InputError if it is not a data set.
     """
     named = [Path(stage.arguments["data"]) for stage in stages if isinstance(stage.arguments.get("data"), str)]
-    if data is None:
-        data = next((path for path in named if (path / "classes.txt").exists()), None)
+    data = data or next((path for path in named if (path / "classes.txt").exists()), None)
     return None if data is None else DataSet(data)
 
 
-def read_curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    """The scalars in a training's log, {"loss/classification": [(iteration, value), …], "lr": …}; {} without a log."""
+def read_curves(folder: Path) -> Curves:
+    """The scalars in a training's log; {} without a log. Raises InputError if the log is damaged."""
     if not any(folder.glob("tensorboard/events.*")):
         return {}
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # slow to import
@@ -139,9 +152,8 @@ def read_curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
     log = EventAccumulator(str(folder / "tensorboard"), size_guidance={"scalars": CURVE_POINTS})
     try:
         log.Reload()
-        names = log.Tags()["scalars"]
-        return {name: [(event.step, event.value) for event in log.Scalars(name)] for name in names}
-    except Exception as error:  # of a damaged log it raises whatever its parts do
+        return {name: [(event.step, event.value) for event in log.Scalars(name)] for name in log.Tags()["scalars"]}
+    except Exception as error:  # a damaged log raises whatever its parts do
         raise InputError(f"{folder / 'tensorboard'}: expected a log of TensorBoard ({error})") from None
 
 
@@ -153,13 +165,6 @@ def recorded_run(stage: Stage) -> Iterator[str]:
         out, end = Path(words[place]).parts, Path(stage.folder).parts
         if out[-len(end) :] == end and out != end:
             yield os.path.join(*out[: -len(end)])
-
-
-def commit_of(stage: Stage) -> str | None:
-    """The commit that made a stage, with -dirty behind it if there were changes; None if the record has none."""
-    versions = stage.record.get("versions")
-    commit = versions.get("commit") if isinstance(versions, dict) else None
-    return commit if isinstance(commit, str) and commit else None
 
 
 def short_commit(commit: str) -> str:
@@ -180,7 +185,7 @@ def duration(seconds: float | None) -> str:
 
 
 def argument_text(value: object) -> str:
-    """An argument's value as a person reads it: lists without brackets, yes and no, a dash for none."""
+    """The value of an argument for a reader: lists without brackets, yes and no, a dash for None."""
     if isinstance(value, list):
         return " ".join(map(argument_text, value)) or "none"
     if isinstance(value, bool):

@@ -1,8 +1,8 @@
 """Records, scores and tables of a run without the places of the machine that made them.
 
-A path that leads out of the folder in which the commands ran, an absolute one or one with .., can name a person, a
-project or a machine. It is replaced by its last part, or, if it lies in the run, by the run's name and what follows.
-Relative paths, such as data/toy, stay as they are: a reader needs them.
+A path that leads out of the working folder, an absolute one or one with .., can name a person, a project or a machine.
+It is replaced by its last part or, if it lies in the run, by the run's name and what follows. Relative paths, such as
+data/toy, stay as they are: a reader needs them.
 """
 
 import os
@@ -33,20 +33,18 @@ def shareable(value: Any, run: Path) -> Any:
 
 def _texts(value: Any) -> Iterator[str]:
     """The texts in a value, at any depth."""
-    if isinstance(value, dict):
-        value = [*value, *value.values()]
-    if isinstance(value, list):
-        for each in value:
-            yield from _texts(each)
-    elif isinstance(value, str):
+    if isinstance(value, str):
         yield value
+    elif isinstance(value, dict | list):
+        for each in [*value, *value.values()] if isinstance(value, dict) else value:
+            yield from _texts(each)
 
 
 def _candidates(text):
     """What may be a path in a text: all of it, a word, quoted if it has spaces, or a part between other characters."""
     try:
         words = shlex.split(text)
-    except ValueError:  # a quotation mark alone
+    except ValueError:  # a single quotation mark
         words = []
     parts = [part for part in re.split(r"[\s=:,;|\"'`()\[\]]+", text) if not part.startswith("//")]  # of https://
     return [text, *words, *(word.partition("=")[2] for word in words), *parts]

@@ -1,17 +1,21 @@
-"""Make HTML pages from the templates in report/run/templates/; report.run.html uses them."""
+"""Make pages from the templates in report/run/templates/: HTML, and Markdown for the model card."""
 
+import re
 import shutil
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 import jinja2
 
+from report.run.reading import argument_text, duration, short_commit
+
 TEMPLATES = Path(__file__).parent / "templates"
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """A number with so many digits behind the point; a dash for None, a score that is undefined."""
-    return "–" if value is None else f"{value:.{digits}f}"
+    """A number with so many decimals; a dash for None, a score that is undefined."""
+    return "–" if value is None or isinstance(value, jinja2.Undefined) else f"{value:.{digits}f}"
 
 
 def signed(value: float | None, digits: int = 2) -> str:
@@ -19,23 +23,37 @@ def signed(value: float | None, digits: int = 2) -> str:
     return "–" if value is None else f"{value:+.{digits}f}".replace("-", "−")
 
 
-def render(template: str, **context) -> str:
-    """The page of a template in report/run/templates/, in which every value of `context` is escaped.
+def cell(value: object) -> str:
+    """A value as Markdown on one line and without markup, fit for a table's cell; a dash for None."""
+    text = " ".join(str("–" if value is None else value).split())
+    return re.sub(r"([\\|<\[*`])", r"\\\1", text)
 
-    Strings of type markupsafe.Markup, such as the charts, are taken as they are. Raises jinja2.UndefinedError if the
-    template needs a value that is not given.
+
+def listed(values: Iterable) -> str:
+    """Values as "a, b", each once, without None and what is undefined; a dash if nothing is left."""
+    found = dict.fromkeys(str(value) for value in values if value is not None)
+    return ", ".join(filter(None, found)) or "–"
+
+
+def render(template: str, **context) -> str:
+    """The text of a template, in which every value is escaped unless it is Markup, such as a chart.
+
+    Raises jinja2.UndefinedError if the template needs a value that is not given.
     """
-    return _environment().get_template(template).render(**context)
+    return _environment(template.endswith(".md")).get_template(template).render(**context)
 
 
 @cache
-def _environment():
-    """Made once a process, and with it each template is compiled once: image pages are hundreds."""
-    loader = jinja2.FileSystemLoader(TEMPLATES)
-    environment = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+def _environment(markdown):
+    kinds = {"finalize": cell, "undefined": jinja2.ChainableUndefined} if markdown else {"autoescape": True}
+    environment = jinja2.Environment(  # noqa: S701, Markdown is escaped by `cell`
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        **{"undefined": jinja2.StrictUndefined} | kinds,
     )
-    environment.filters |= {"number": number, "signed": signed}
+    environment.filters |= {"argument": argument_text, "duration": duration, "listed": listed, "number": number}
+    environment.filters["short_commit"] = short_commit
     return environment
 
 
@@ -45,6 +63,7 @@ def write_page(path: Path, template: str, **context) -> None:
 
 
 def copy_assets(out: Path) -> None:
-    """Copy the style sheet of every page to <out>/files/."""
+    """Copy style sheets and scripts to <out>/files/."""
     (out / "files").mkdir(exist_ok=True)
-    shutil.copyfile(TEMPLATES / "report.css", out / "files" / "report.css")
+    for path in [*TEMPLATES.glob("*.css"), *TEMPLATES.glob("*.js")]:
+        shutil.copyfile(path, out / "files" / path.name)

@@ -1,9 +1,9 @@
-"""Draw predictions of single images by several networks, after the paper's Figure 4, and print which were chosen.
+"""Draw predictions of single images by several networks, like the paper's Figure 4, and print which were chosen.
 
-One row an image: image, ground truth, and each --column's prediction with its mIoU of this image. A rule chooses them:
-of the split's simple images (one class) the count/2 whose mIoU gains most from the first to the last --column and the
-count/2 that lose most, and as many of its complex ones (two or more classes), or all if there are fewer. Simple images
-stand first; of either kind the largest gain is first, the largest loss last, and ties stand in the list's order.
+One row per image: image, ground truth, and the prediction of each --column with its mIoU on this image. Of the split's
+simple images (one class), it shows the count/2 whose mIoU gains most from the first to the last --column and the
+count/2 that lose most, then as many of the complex ones (two or more classes), or all if there are fewer. Each kind is
+sorted from the largest gain to the largest loss; ties keep the list's order.
 """
 
 import argparse
@@ -31,15 +31,14 @@ from stages.files import InputError
 
 
 def parser() -> argparse.ArgumentParser:
-    """Parser of the command's arguments."""
-    parser = picture_parser(__doc__, count=4, counted="how many simple and how many complex images; even")
+    parser = picture_parser(__doc__, count=4, counted="number of simple images, and of complex ones; even")
     parser.add_argument(
         "--column",
         nargs=2,
         action="append",
         required=True,
         metavar=("TITLE", "FOLDER"),
-        help="a column: its title and the folder of predictions below <run>; two or more",
+        help="a column: title and folder of predictions in <run>; give two or more",
     )
     return parser
 

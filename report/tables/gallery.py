@@ -1,9 +1,9 @@
-"""Draw what becomes of single images along a run, after the paper's Figure 5, and print which were chosen.
+"""Draw single images through the stages of a run, like the paper's Figure 5, and print which were chosen.
 
-One row an image: image, ground truth, saliency if the data set has it, the run's labels (its folders label_*, those of
-further rules last) and predictions. Of the split's complex images (two or more classes), the count/2 whose mIoU gains
-most from --before to --after and the count/2 that lose most, or all if there are fewer. The largest gain comes first,
-the largest loss last; ties stand in the list's order. Below them, what the colours mean.
+One row per image: image, ground truth, saliency if the data set has it, the run's labels (folders label_*, further
+rules last) and predictions, with a legend below. Of the split's complex images (two or more classes), it shows the
+count/2 whose mIoU gains most from --before to --after and the count/2 that lose most, or all if there are fewer,
+sorted from the largest gain to the largest loss; ties keep the list's order.
 """
 
 import argparse
@@ -16,9 +16,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from common.dataset import DataSet, Item
-from common.images import IGNORE_INDEX, VOC_COLOURS
+from common.images import IGNORE_INDEX, VOC_COLOURS, legend
 from common.scores import image_miou
-from report.run.layers import legend
 from report.tables.labels import further_labels
 from stages.arguments import checked
 from stages.command import HelpFormatter, command_name, exit_on_input_error
@@ -33,22 +32,21 @@ Columns = dict[str, Picture]  # by their titles
 EVEN = checked(int, lambda count: count in range(2, 1001, 2), "an even number from 2 to 1000")
 
 
-def picture_parser(doc: str, count: int, counted: str = "how many images; even") -> argparse.ArgumentParser:
+def picture_parser(doc: str, count: int, counted: str = "number of images, even") -> argparse.ArgumentParser:
     """Parser of a figure of `count` chosen images of a run; doc: the command's docstring; counted: help of --count."""
     parser = argparse.ArgumentParser(f"python -m {command_name()}", description=doc, formatter_class=HelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="data set folder")
-    parser.add_argument("--split", required=True, help="which list of the data set: lists/<split>.txt")
-    parser.add_argument("--run", type=Path, required=True, help="the run's folder")
-    parser.add_argument("--out", type=Path, required=True, help="the PNG to write")
+    parser.add_argument("--split", required=True, help="list of the data set: lists/<split>.txt")
+    parser.add_argument("--run", type=Path, required=True, help="run folder")
+    parser.add_argument("--out", type=Path, required=True, help="output PNG")
     parser.add_argument("--count", type=EVEN, default=count, help=counted)
     return parser
 
 
 def parser() -> argparse.ArgumentParser:
-    """Parser of the command's arguments."""
     parser = picture_parser(__doc__, count=8)
-    parser.add_argument("--before", default="pred1", help="folder of the initial predictions below <run>")
-    parser.add_argument("--after", default="pred2", help="folder of the final predictions below <run>")
+    parser.add_argument("--before", default="pred1", help="initial predictions, a folder in <run>")
+    parser.add_argument("--after", default="pred2", help="final predictions, a folder in <run>")
     return parser
 
 

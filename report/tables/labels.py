@@ -1,6 +1,6 @@
-"""Print the label folders of a run that further label rules made, one name a line, for scripts/summary.sh.
+"""Print the label folders of a run that further label rules made, one name per line; scripts/summary.sh uses it.
 
-These are its folders `label_*`, but for the method's own and the variants of those, such as label_masked_kernel5.
+These are its folders `label_*` except the method's own and their variants, such as label_masked_kernel5.
 """
 
 import argparse
@@ -23,9 +23,8 @@ def further_labels(folder: Path) -> list[str]:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Parser of the command's arguments."""
     parser = argparse.ArgumentParser(f"python -m {command_name()}", description=__doc__, formatter_class=HelpFormatter)
-    parser.add_argument("--run", type=Path, required=True, help="the run's folder")
+    parser.add_argument("--run", type=Path, required=True, help="run folder")
     return parser
 
 

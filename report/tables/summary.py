@@ -1,8 +1,8 @@
-"""Print where quality is won or lost along a run, from the scores that seg.evaluate wrote; write <run>/summary.json.
+"""Print the scores of every stage of a run, as seg.evaluate wrote them, and write <run>/summary.json.
 
-A run has a row for each folder of scores: one without saliency lacks some, and has IRN's. Labels of further rules,
-<run>/scores/label_*, stand behind the method's own. Class maps have two rows: at the threshold that is best on the
-ground truth they are scored with, and at a fixed one.
+Each folder of scores is a row; a run without saliency lacks some rows and has IRN's instead. Labels of further rules,
+<run>/scores/label_*, follow the method's own. Class maps have two rows: at the threshold that is best on the ground
+truth they are scored with, and at a fixed one.
 """
 
 import argparse
@@ -44,11 +44,10 @@ def rows_of(run: Path, val: str = "val") -> list[Row]:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Parser of the command's arguments."""
     parser = argparse.ArgumentParser(f"python -m {command_name()}", description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("--run", type=Path, required=True, help="reads <run>/scores/<folder>/scores.json")
     parser.add_argument(
-        "--val", type=file_name, default="val", help="the validation split, which the folders are named after"
+        "--val", type=file_name, default="val", help="validation split, part of the names of prediction folders"
     )
     return parser
 
@@ -80,7 +79,7 @@ def summarise(run: Path, val: str = "val") -> tuple[dict, str]:
     for split, title, *numbers in rows:
         lines.append(f"{split:{split_width}}{title:{width}}{numbers[0]:>8}{numbers[1]:>11}{numbers[2]:>18}")
     if any("(best here)" in title for _, title, *_ in rows):
-        lines.append("best here: of those tried, the threshold of the best mIoU on this ground truth itself")
+        lines.append("best here: of the thresholds tried, the one with the best mIoU on this same ground truth")
     return summary, "\n".join(lines)
 
 

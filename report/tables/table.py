@@ -1,8 +1,7 @@
-"""Print a table of the paper beside this run's scores, in Markdown; write <run>/<name>.md, and with --plot <name>.png.
+"""Print a table of the paper next to this run's scores, in Markdown; write <run>/<name>.md, with --plot <name>.png.
 
-A dash stands where nothing was run. The rows also go to <run>/<name>.json, for report.studies.collect. With
---published the table has the rows of the other methods, too, as the paper lists them, and a column that says which were
-run here.
+A dash means not run. The rows are also written to <run>/<name>.json, for report.studies.collect. With --published, the table
+includes the paper's rows of other methods, and a column that says which were run here.
 """
 
 import argparse
@@ -17,28 +16,27 @@ from stages.files import InputError, atomic, check_output, write_json
 
 
 def parser() -> argparse.ArgumentParser:
-    """Parser of the command's arguments."""
     parser = argparse.ArgumentParser(f"python -m {command_name()}", description=__doc__, formatter_class=HelpFormatter)
-    parser.add_argument("--run", type=Path, required=True, help="the run's folder")
-    parser.add_argument("--name", type=file_name, required=True, help="of the files to write, without ending")
-    parser.add_argument("--title", required=True)
+    parser.add_argument("--run", type=Path, required=True, help="run folder")
+    parser.add_argument("--name", type=file_name, required=True, help="output files in <run>, without ending")
+    parser.add_argument("--title", required=True, help="title of the table")
     parser.add_argument(
         "--row",
         nargs=3,
         action="append",
         required=True,
         metavar=("NAME", "PAPER", "FOLDER"),
-        help="a row: its name, the paper's mIoU, and the folder of predictions below <run>",
+        help="a row: name, the paper's mIoU, and folder of predictions in <run>",
     )
-    parser.add_argument("--paper-on", default="VOC 2012 val", help="the data that the paper's numbers are of")
+    parser.add_argument("--paper-on", default="VOC 2012 val", help="data set of the paper's numbers")
     parser.add_argument(
         "--published",
         choices=PUBLISHED,
-        help="the table of the paper whose other rows are quoted; a --row stands in the place of the paper's own row "
-        "with its number on val, or else last",
+        help="table of the paper whose other rows are quoted; a --row with the paper's number on val stands in its "
+        "place, any other comes last",
     )
-    parser.add_argument("--note", help="a line below the table")
-    parser.add_argument("--plot", metavar="LABEL", help="also plot the mIoU over the rows' names, which are numbers")
+    parser.add_argument("--note", help="text below the table")
+    parser.add_argument("--plot", metavar="LABEL", help="plot the mIoU over the rows' names, which must be numbers")
     return parser
 
 

@@ -113,7 +113,7 @@ DAMAGED = {  # files that may be missing, but that mean something if they are th
     "report.studies.picture": CAM,
     "report.run.compare": f"{PREDICTED}/scores/pred2/scores.json {PREDICTED}/scores/pred2/images.jsonl",
     "report.run.html": f"{PREDICTED}/scores/pred2/scores.json {PREDICTED}/scores/pred2/images.jsonl",
-    "report.run.publish": "drawn/stage.json finished/table3.json finished/table3.md finished/scores/pred1/scores.json "
+    "report.run.publish": "drawn/stage.json finished/table3.json finished/scores/pred1/scores.json "
     "finished/scores/pred1/stage.json finished/cls/stage.json",
     "weights.fetch": "vgg16.pth",
 }
@@ -343,7 +343,7 @@ OTHERS = {  # command: [(more arguments, what is done first, message)], what onl
         ("--stages pred1", [], "--stages pred1: expected trainings of "),
         ("--stages ../cls", [], "argument --stages: "),
         ("--out @finished/cls/out", [], "finished/cls/out: expected an --out outside of"),
-        ("--out @label", [], "label: expected an empty folder or one with SHA256SUMS"),
+        ("--out @label", [], "label: expected a folder to write to, empty or with SHA256SUMS"),
         ("", [("replace", "finished/cls/stage.json", '"arguments": {', '"arguments": 5, "a": {')], "the record of a"),
         ("", [("replace", "finished/scores/pred1/scores.json", "50.0", "[]")], "expected the scores of seg.evaluate"),
         ("", [("write", "finished/a\nb.md", "")], "a\\nb.md': expected names without line breaks"),

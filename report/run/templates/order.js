@@ -1,5 +1,5 @@
-// What the gallery shows and in which order, shared by the gallery and the pages of images. It is all in the address,
-// behind the #, so that a link keeps it and the pages of images know what comes next.
+// The images that the gallery shows, in order, shared by the gallery and the pages of images. What was chosen is in the
+// address, behind the #, so that a link keeps it and the page of an image knows which images are next to it.
 "use strict";
 
 const ORDERS = {
@@ -7,36 +7,43 @@ const ORDERS = {
   high: "mIoU, highest first",
   gain: "gain, largest first",
   loss: "loss, largest first",
-  list: "place in the list",
+  list: "order of the list",
   id: "id",
 };
-const FIELDS = ["split", "stage", "with", "sort", "class", "alone", "kind", "find", "over", "view", "opacity"];
 
-// The state in the address: an object with a string for each of FIELDS; what does not fit the report has its default,
-// at first the last split, as the validation images are, and where its last stage is worst.
+// What was chosen: an object of strings. Anything that does not fit the report is replaced by its default: the last
+// split, which has the validation images, its last stage compared with the one before, lowest scores first.
 function readState() {
-  const found = new URLSearchParams(location.hash.slice(1));
-  const state = Object.fromEntries(FIELDS.map((name) => [name, found.get(name) || ""]));
-  if (!REPORT.splits.some((split) => split.name === state.split)) state.split = REPORT.splits.at(-1)?.name || "";
-  return complete(state);
+  return complete(Object.fromEntries(new URLSearchParams(location.hash.slice(1))));
 }
 
-// Fill in the state's defaults: the split's last stage, compared with the one before.
 function complete(state) {
+  const check = (name, allowed, other) => {
+    if (!allowed.includes(state[name])) state[name] = other ?? "";
+  };
+  check("split", REPORT.splits.map((split) => split.name), REPORT.splits.at(-1)?.name);
   const stages = scoredLayers(splitOf(state)).map((layer) => layer.key);
-  if (!stages.includes(state.stage)) state.stage = stages.at(-1) || "";
-  if (!stages.includes(state.with)) state.with = stages[Math.max(0, stages.indexOf(state.stage) - 1)] || "";
-  if (!REPORT.classes.includes(state.class)) state.class = "";
-  if (!["simple", "complex"].includes(state.kind)) state.kind = "";
-  const orders = Object.keys(ORDERS).filter((name) => stages.length || name === "list" || name === "id");
-  if (!orders.includes(state.sort)) state.sort = orders[0];
+  check("stage", stages, stages.at(-1));
+  check("with", stages, stages[Math.max(0, stages.indexOf(state.stage) - 1)]);
+  check("class", REPORT.classes);
+  check("kind", ["simple", "complex"]);
+  const orders = ordersOf(stages);
+  check("sort", orders, orders[0]);
+  state.find ??= "";
   return state;
 }
 
-// The state as the part of an address behind the #, fields that are empty left out.
+function ordersOf(stages) {
+  return Object.keys(ORDERS).filter((name) => stages.length || name === "list" || name === "id");
+}
+
+function keepState(state) {
+  history.replaceState(null, "", hashOf(state));
+}
+
+// The state as the part of an address behind the #, without empty fields.
 function hashOf(state) {
-  const filled = FIELDS.filter((name) => state[name]).map((name) => [name, state[name]]);
-  return "#" + new URLSearchParams(filled);
+  return "#" + new URLSearchParams(Object.entries(state).filter(([, value]) => value));
 }
 
 function splitOf(state) {
@@ -47,16 +54,10 @@ function scoredLayers(split) {
   return split.layers.filter((layer) => layer.scored);
 }
 
-// An image's score in a stage, in percent, or null: its mIoU, or the IoU of the chosen class alone.
-function scoreOf(split, item, state, key) {
-  const scores = item.scores[split.layers.findIndex((layer) => layer.key === key)];
-  if (!scores) return null;
-  return state.alone && state.class ? scores.classes[REPORT.classes.indexOf(state.class) + 1] ?? null : scores.mean;
-}
-
-// The images that are found, in order: [{item, score, gain}]; a score or gain that is undefined is null and comes last.
+// The images that were asked for, in order: [{item, score, gain}], in percent. A score or gain of null comes last.
 function ordered(state) {
   const split = splitOf(state);
+  const places = [state.stage, state.with].map((key) => split.layers.findIndex((layer) => layer.key === key));
   const chosen = REPORT.classes.indexOf(state.class);
   const wanted = state.find.trim().toLowerCase();
   const rows = [];
@@ -64,8 +65,7 @@ function ordered(state) {
     if (chosen >= 0 && !item.classes.includes(chosen)) continue;
     if (state.kind && (!item.classes.length || (state.kind === "simple") !== (item.classes.length === 1))) continue;
     if (!item.id.toLowerCase().includes(wanted)) continue;
-    const score = scoreOf(split, item, state, state.stage);
-    const before = scoreOf(split, item, state, state.with);
+    const [score, before] = places.map((place) => item.scores[place] ?? null);
     const gain = score === null || before === null ? null : Math.round((score - before) * 1e6) / 1e6;
     rows.push({ item, score, gain });
   }
@@ -77,24 +77,5 @@ function ordered(state) {
 }
 
 function compare(a, b, direction) {
-  if (a === null || b === null) return (a === null) - (b === null);
-  return direction * (a - b);
-}
-
-// A number with one digit, as the report's tables write it.
-function number(value) {
-  return value === null || value === undefined ? "–" : value.toFixed(1);
-}
-
-function signed(value) {
-  return (value > 0 ? "+" : value < 0 ? "−" : "±") + Math.abs(value).toFixed(1);
-}
-
-// Replace the address without a new entry in the history; a browser that forbids it loses the link alone.
-function keepState(state) {
-  try {
-    history.replaceState(null, "", hashOf(state));
-  } catch {
-    // such as too many calls in a short time
-  }
+  return a === null || b === null ? (a === null) - (b === null) : direction * (a - b);
 }

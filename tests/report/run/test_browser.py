@@ -78,7 +78,7 @@ def score(run, data, folder, split, *more):
     arguments = {"data": str(data), "split": split, "pred": str(run / folder)}
     for place, command in ((out, "seg.evaluate"), (run / folder, "seg.predict")):
         place.mkdir(parents=True, exist_ok=True)
-        record = {"command": command, "arguments": arguments, "inputs": {}, "versions": {}, "call": ""}
+        record = {"command": command, "arguments": arguments, "inputs": {}, "versions": {}}
         record |= {"started": "2026-01-01 10:00:00", "finished": "2026-01-01 10:00:01", "summary": ""}
         (place / "stage.json").write_text(json.dumps(record))
     places = [text for name, value in arguments.items() for text in (f"--{name}", value)]
@@ -211,7 +211,7 @@ def test_sorting_follows_the_scores(browser, report):
     ]
 
 
-def test_filters_and_search(browser, report):
+def test_filters_and_search(browser):
     browser.open("gallery.html#split=train&sort=list")
     for cls, name in enumerate(CLASSES):
         browser.set("class", name)
@@ -223,20 +223,9 @@ def test_filters_and_search(browser, report):
     browser.set("kind", "complex")
     assert browser.ids() == ["image_3", "image_4", "image_5"]
     browser.set("find", "_4")
-    assert browser.ids() == ["image_4"] and browser.do("return document.querySelector('.count').ariaLive") == "polite"
-    browser.set("find", "none such")
-    assert browser.ids() == [] and browser.text("#count").startswith("0 of")
+    assert browser.ids() == ["image_4"]
     browser.driver.find_element("css selector", "button[type=reset]").click()
-    browser.set("split", "val")
-    browser.set("sort", "high")
-    assert browser.ids() == by(mean(report, "pred1_val") | dict.fromkeys(list(IMAGES)[2:], -1.0), True)[:2]
-
-
-def test_the_score_of_a_class_alone(browser, report):
-    browser.open("gallery.html#split=train&class=disc&sort=low")
-    browser.driver.find_element("name", "alone").click()
-    values = {id: line["class_iou"]["disc"] for id, line in report[1]["pred1"].items() if "disc" in line["class_iou"]}
-    assert browser.ids() == sorted(values, key=values.get) and "IoU of disc" in browser.text("#what")
+    assert len(browser.ids()) == 2  # the last split
 
 
 def test_a_link_keeps_what_was_chosen(browser):
@@ -268,9 +257,7 @@ def test_an_images_page_shows_the_chosen_layer_as_opaque_as_asked(browser):
     assert "ground_truth" in browser.do("return overlay.src")
     browser.press("4")
     assert browser.do("return overlay.src").endswith("image_5_1.png") and CLASSES[1] in browser.do("return overlay.alt")
-    browser.press("+")
-    assert browser.style("#overlay", "opacity") == "0.45"
-    browser.press("0")
+    browser.press("o")
     assert browser.style("#overlay", "display") == "none"
     browser.do("radios.at(-1).click()")
     assert "pred1" in browser.do("return overlay.src") and browser.style("#overlay", "display") != "none"
@@ -295,16 +282,8 @@ def test_keys_lead_through_the_gallerys_order(browser, report):
     assert "gallery.html" in browser.do("return location.pathname") and browser.ids() == order
 
 
-def test_controls_are_reached_by_the_keyboard_and_named(browser):
+def test_every_control_is_named(browser):
     browser.open("gallery.html#split=train")
-    seen = []
-    for _ in range(16):
-        browser.press("\ue004", ":focus" if seen else "body")
-        script = "const e = document.activeElement; return [e.name || e.tagName, getComputedStyle(e).outlineStyle]"
-        seen.append(tuple(browser.do(script)))
-    names = [name for name, _ in seen]
-    assert {"split", "stage", "with", "sort", "class", "kind", "over", "find"} <= set(names) and names.count("A") > 3
-    assert all(outline != "none" for name, outline in seen if name != "BODY")
     script = "return [...document.querySelectorAll('select, input')].filter((e) => !e.labels.length).length"
     assert browser.do(script) == 0
 

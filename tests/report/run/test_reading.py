@@ -5,10 +5,13 @@ import shutil
 
 import pytest
 
-from report.run.reading import data_of, read_curves, read_images, read_scored, read_stages
+from report.run.reading import data_of, read_curves, read_scored, read_stages
 from stages.files import InputError
 
-RECORD = {"command": "cls.train", "arguments": {"split": "train"}, "inputs": {}, "started": "2026-01-01 10:00:00"}
+RECORD = {"command": "cls.train", "arguments": {"split": "train"}, "inputs": {}, "versions": {}}
+RECORD |= {"started": "2026-01-01 10:00:00"}
+
+LINE = {"id": "a", "mean_iou": None, "ignored": 0.0, "class_iou": {}}
 
 
 def put(path, content):
@@ -28,8 +31,7 @@ def run(tmp_path, tiny_data):
         put(tmp_path / "scores" / name / "stage.json", record)
         scores = {"mean_iou": 50.0, "ignored": 0.0, "false_negative": None}
         put(tmp_path / "scores" / name / "scores.json", scores)
-    line = {"id": "a", "mean_iou": None, "ignored": 0.0, "class_iou": {}}
-    put(tmp_path / "scores/cam/images.jsonl", json.dumps(line) + "\n")
+        put(tmp_path / "scores" / name / "images.jsonl", json.dumps(LINE) + "\n" if name == "cam" else "")
     put(tmp_path / "scores/instances/stage.json", RECORD | {"command": "seg.evaluate_instances", "finished": None})
     put(tmp_path / "scores/instances/scores.json", {"mean_ap": {}})
     return tmp_path
@@ -67,8 +69,11 @@ def test_damaged_runs_are_refused(run):
         ("cls/stage.json", RECORD | {"arguments": 3, "finished": None}, "expected the record of a stage"),
         ("scores/cam/scores.json", "[]", "expected the scores of seg.evaluate"),
         ("scores/cam/images.jsonl", "[]\n", "images.jsonl: expected the scores of images"),
-        ("scores/cam/images.jsonl", '{"id": 3}\n', "images.jsonl: expected the scores of images"),
-        ("scores/cam/images.jsonl", "\0", "images.jsonl: expected the scores of images"),
+        ("cls/stage.json", RECORD | {"inputs": {"data": 5}, "finished": None}, "expected the record of a stage"),
+        ("scores/cam/images.jsonl", LINE | {"id": 3}, "images.jsonl: expected the scores of images"),
+        ("scores/cam/images.jsonl", LINE | {"mean_iou": float("nan")}, "images.jsonl: expected the scores of images"),
+        ("scores/cam/images.jsonl", LINE | {"ignored": 10**400}, "images.jsonl: expected the scores of images"),
+        ("scores/cam/images.jsonl", LINE | {"class_iou": {"disc": "x"}}, "expected the scores of images"),
     ):
         before = (run / path).read_text()
         put(run / path, content)
@@ -78,7 +83,6 @@ def test_damaged_runs_are_refused(run):
         put(run / path, before)
     with pytest.raises(InputError, match="expected a run, folders with the stage.json of a command"):
         read_stages(run / "cls")
-    assert read_images(run / "none.jsonl") == []
 
 
 def test_curves_of_a_training(run):

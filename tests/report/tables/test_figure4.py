@@ -34,7 +34,7 @@ def figure4(tiny_data, tmp_path, capsys):
 
 
 def test_simple_and_complex_images_with_every_number(figure4, tiny_data):
-    *lines, rule = figure4()
+    *lines, _ = figure4()
     assert [line.split(":")[0] for line in lines] == [
         "a_simple (simple)",
         "b_simple (simple)",
@@ -45,7 +45,6 @@ def test_simple_and_complex_images_with_every_number(figure4, tiny_data):
     share = 100 * (truth == 0).sum() / (truth != 255).sum() / 2  # background alone, of two classes
     assert lines[0] == f"a_simple (simple): baseline {share:.1f}, + GR 0.0, whole 100.0"
     assert lines[1].split()[3] == lines[1].split()[-1] + ","  # the baseline's number and the last one
-    assert rule.startswith("Of 2 simple and 2 complex images of train: of each kind the 2 whose mIoU gains most")
 
 
 def test_a_large_gain_and_a_large_loss_of_each_kind(figure4, tiny_data, tmp_path):
@@ -58,9 +57,8 @@ def test_a_large_gain_and_a_large_loss_of_each_kind(figure4, tiny_data, tmp_path
         label = read_indexed(tiny_data / "SegmentationClass" / "e_simple.png").copy()
         label[:20] = 0  # gains, but not as much
         write_indexed(tmp_path / "run" / folder / "e_simple.png", label if folder == "pred2" else np.zeros_like(label))
-    *lines, rule = figure4(split="more", count=2)
+    *lines, _ = figure4(split="more", count=2)
     assert [line.split()[0] for line in lines] == ["a_simple", "b_simple"]
-    assert "Of 3 simple and 0 complex images of more" in rule
 
 
 def test_each_prediction_stands_in_its_column(figure4, tiny_data, tmp_path):

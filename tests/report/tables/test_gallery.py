@@ -1,14 +1,12 @@
 """report.tables.gallery: which images it chooses, and that each picture stands in its place."""
 
-import shutil
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from common.dataset import DataSet
 from common.images import VOC_PALETTE, read_indexed, write_indexed
-from report.tables.gallery import CELL, FONT_SIZE, GAP, choose, columns, draw, fitted, with_legend
+from report.tables.gallery import CELL, FONT_SIZE, GAP, choose, columns, draw, with_legend
 
 LEGEND = FONT_SIZE + 3 * GAP  # its height where the classes fit into one line
 
@@ -66,13 +64,6 @@ def test_choice_of_ties_is_by_the_list():
     scored = [(id, 0.1 * position, 0.1 * position + 0.3) for position, id in enumerate("hgfedcba")]  # last bits differ
     assert ids(choose(scored, 4)) == "h g f e"
     assert ids(choose([("x", 0.0, 9.0), *scored, ("y", 9.0, 0.0)], 4)) == "x h g y"
-
-
-def test_fitted_keeps_the_aspect():
-    assert fitted((96, 128)) == (256, 192) == CELL
-    assert fitted((128, 96)) == (144, 192)
-    assert fitted((300, 900)) == (256, 85)
-    assert fitted((1, 1000)) == (256, 1)
 
 
 def test_every_picture_stands_in_its_cell():
@@ -150,47 +141,10 @@ def test_columns_are_the_labels_that_are_there(tiny_data, tiny_run):
     assert pictures(tiny_data, tiny_run)[3:] == [own[0], *own[2:], "label_edges", "label_otsu"]
 
 
-def test_without_saliency_there_is_no_column_of_it(gallery, tiny_data, tiny_run, tmp_path):
-    (tiny_data / "saliency").rename(tmp_path / "away")
-    for before, after in (("label_initial", "label_seed"), ("label_pseudo", "label_irn")):
-        (tiny_run / before).rename(tiny_run / after)
-    own = ["seed (IRN)", "label (IRN)", "initial prediction", "masked label", "final prediction"]
-    assert pictures(tiny_data, tiny_run) == ["image", "ground truth", *own]
-    result = gallery()
-    assert result.returncode == 0, result.stderr
-    assert (tmp_path / "figure.png").exists()
-
-
-def test_labels_of_another_rule_are_drawn(gallery, tiny_run, tmp_path):
-    assert gallery().returncode == 0
-    before = np.asarray(Image.open(tmp_path / "figure.png"))
-    shutil.copytree(tiny_run / "label_pseudo", tiny_run / "label_otsu")
-    assert gallery().returncode == 0
-    after = np.asarray(Image.open(tmp_path / "figure.png"))
-    assert np.array_equal(after[:, : before.shape[1]], before)
-    green = np.array(VOC_PALETTE[6:9])  # class 2, which is all over label_pseudo
-    pixels = sum(width * height for width, height in map(fitted, [(48, 64), (40, 56)]))
-    assert (after[:, before.shape[1] :] == green).all(2).sum() == pixels
-
-
-def test_before_and_after_are_arguments(gallery):
-    result = gallery("--before", "pred2", "--after", "pred1", "--count", "2")
-    assert [line.split()[0] for line in result.stdout.splitlines()] == ["d_complex", "c_complex"]
-
-
 def assert_refused(result, expected, tmp_path):
     assert result.returncode == 2, result.stderr
     assert expected in result.stderr.splitlines()[-1] and "Traceback" not in result.stderr
     assert not (tmp_path / "figure.png").exists()
-
-
-def test_refuses_a_count_that_does_not_halve(gallery, tmp_path):
-    assert_refused(gallery("--count", "3"), "--count: expected an even number from 2 to 1000, found '3'", tmp_path)
-    assert_refused(gallery("--count=0"), "--count: expected an even number from 2 to 1000, found '0'", tmp_path)
-
-
-def test_refuses_a_split_without_complex_images(gallery, tmp_path):
-    assert_refused(gallery(split="test"), "test.txt: expected at least one complex image", tmp_path)
 
 
 def test_leaves_out_an_image_without_truth(gallery, tiny_data):

@@ -94,13 +94,6 @@ def test_a_run_without_scores_is_refused(run_command, run):
     assert not (run / "summary.json").exists()
 
 
-def test_a_score_of_the_method_that_is_missing(run_command, run):
-    (run / "scores" / "label_masked" / "scores.json").unlink()
-    result = run_command("report.tables.summary", "--run", run)
-    assert result.returncode == 2 and "label_masked/scores.json: cannot be read" in result.stderr
-    assert not (run / "summary.json").exists()
-
-
 def test_the_folders_of_further_rules(run_command, run):
     (run / "label_notes.txt").touch()
     for name in ("label_pseudonym", "label_seed", "label_irn", "label_irn_wide"):  # the first is no variant

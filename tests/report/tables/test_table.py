@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from report.tables.published import PUBLISHED
-from report.tables.table import main, parser, published_markdown
+from report.tables.table import published_markdown
 
 
 def put_score(run, folder, value):
@@ -73,18 +73,6 @@ def test_ours_stand_among_the_published_rows():
     ]
     assert sum(row[-1] == "yes" for row in body) == 2
     assert "quoted from Table 2 of the paper" in text and text.endswith("\nA note.\n")
-
-
-def test_published_changes_nothing_for_other_commands(tmp_path, capsys):
-    put_score(tmp_path, "scores/pred2_val", 60.0)
-    row = ["--row", "ours, val (test 65.3)", "65.5", "pred2_val"]
-    main(
-        parser().parse_args(["--run", str(tmp_path), "--name", "table1", "--title", "T", *row, "--published", "table1"])
-    )
-    assert cells(capsys.readouterr().out)[-1] == ["Ours", "–", "65.5", "65.3", "60.0", "yes"]
-    assert cells((tmp_path / "table1.md").read_text())[-1][-1] == "yes"
-    found = json.loads((tmp_path / "table1.json").read_text())
-    assert found == [{"row": "ours, val (test 65.3)", "paper": "65.5", "folder": "pred2_val"}]
 
 
 @pytest.mark.parametrize(
