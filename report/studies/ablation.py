@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from report.studies.study import Column, Study, Table, scores
+from report.studies.study import LABELS, Column, Study, Table, scores
 
 MAIN, SHARED = "ablation", "the same, these seeds"  # the setting of the paper's tables; with the others' seeds
 
@@ -48,10 +48,9 @@ def against(other: str) -> list[Column]:
 
 PAPER = [Column("paper, VOC val", "{row[name]}; paper", ".1f"), Column("here", "{row[name]}; mean_iou")]
 SWEPT = [PAPER[1], Column("the best is above it by", "{row[best]} | {row[name]}; mean_iou")]
-SCORES = {"mIoU": "mean_iou", "ignored": "ignored", "missed": "false_negative"}
-LABELS = [
+ON_THE_WAY = [
     Column(f"{heading}, {kind}", f"{{row[name]}}; {kind}, {score}")
-    for heading, score in SCORES.items()
+    for heading, score in LABELS.items()
     for kind in ("simple", "complex")
 ]
 COMPONENTS = [
@@ -72,7 +71,7 @@ STUDY = Study(
         Table("Table 4: variants of NSRM", rows("table4"), PAPER + against("above") + against("first")),
         Table("Figure 6: the kernel of NSRM, in pixels", rows("fig6"), SWEPT, picture="fig6.png", plotted=(0,)),
         Table("Figure 7: the number of nodes", rows("fig7"), SWEPT, picture="fig7.png", plotted=(0,)),
-        Table("The labels on the way (training images)", rows("labels"), LABELS),
+        Table("The labels on the way (training images)", rows("labels"), ON_THE_WAY),
         Table("Figure 5: on the way through the method", picture="fig5.png"),
         Table("Where each component helps: Table 3 on other toy data", settings, COMPONENTS),
     ],

@@ -38,10 +38,12 @@ def strongest(folder: Path, item: Item, size: tuple[int, int]) -> np.ndarray:
 
 
 def own_context(dataset: DataSet, item: Item, truth: np.ndarray) -> np.ndarray:
-    """Background pixels that are the context of one of the image's own classes, bool (H, W).
+    """Background pixels that are the context of one of the image's own classes, bool (H, W); none without the folder.
 
-    Raises InputError if the image's mask is missing or unusable.
+    Raises InputError if the folder lacks the image's mask, or that is unusable.
     """
+    if not dataset.context_path(item.id).parent.is_dir():
+        return np.zeros(truth.shape, bool)
     return (truth == 0) & np.isin(dataset.context(item.id), [cls + 1 for cls in item.classes])
 
 

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from common.scores import REPORTED
-from report.studies.study import Column, Study, Table, named
+from report.studies.study import LABELS, Column, Study, Table, named
 from stages.files import read_json
 
 ROWS = """ce null similarity_segmentation published shared_cam shared_refined shared_saliency shared_truth none_cam
@@ -25,7 +24,6 @@ MAPS = {  # heading: score
     "context at 60 %": "context_at_60",
     "AUC": "auc",
 }
-LABELS = {"mIoU": "mean_iou", "ignored": "ignored", "missed": "false_negative"}
 WHOLE = {"initial label": "label_initial", "pseudo label": "label_pseudo", "val": "pred2_val"}
 IN_MAPS = {"raw": "cam", "refined": "cam_refined"}
 
@@ -96,7 +94,7 @@ STUDY = Study(
         for maps in IN_MAPS.values()
         for score in ("context_at_60", "auc")
     }
-    | {f"{name}, {score}": (name, score) for name in ("label_cam", *WHOLE.values()) for score in REPORTED},
+    | {f"{name}, {score}": (name, score) for name in ("label_cam", *WHOLE.values()) for score in LABELS.values()},
     more,
     prepare,
 )

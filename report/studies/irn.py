@@ -1,10 +1,9 @@
 """What saliency is worth with and without FBR: labels of BE, POM and NSRM against IRN's, and AP of instances."""
 
-from common.scores import REPORTED
-from report.studies.study import Column, Study, Table, named
+from report.studies.study import LABELS, Column, Study, Table, named
 
 FOLDERS = {"saliency": "", "image_level": "image_level/"}  # part of a line: where it lies below a row
-LABELS = {  # heading: labels
+SETS = {  # heading: labels
     "with saliency: initial labels": "saliency, label_initial",
     "with saliency: pseudo labels": "saliency, label_pseudo",
     "with saliency: masked labels": "saliency, label_masked",
@@ -19,7 +18,6 @@ ROUNDS = {  # heading: labels without saliency, labels with it
 }
 PLAIN = {"CAMs": ("cam_pyramid", "cam"), "Seeds and initial labels": ("label_seed", "label_initial")}
 PLAIN |= ROUNDS | {f"{round} round: predictions": (f"pred{n}_val",) * 2 for n, round in ((1, "First"), (2, "Second"))}
-SCORES = {"mIoU": "mean_iou", "ignored": "ignored", "missed": "false_negative"}
 THRESHOLDS = ("0.25", "0.5", "0.7", "0.75")  # of the IoU of masks, for AP
 BOTH = ["ce", "fbr", "fbr | ce"]
 
@@ -33,22 +31,22 @@ def worth(row: str, saliency: str, image_level: str) -> list[Column]:
 
 CHANGED = [
     Column(f"{heading}, {label}", f"{row}; {{row}}, {score}")
-    for heading, score in SCORES.items()
+    for heading, score in LABELS.items()
     for label, row in named(*BOTH).items()
 ]
 WITHOUT = [
     Column(f"{heading}, `{row}`", f"{row}; image_level, {{row[0]}}, {score} | saliency, {{row[1]}}, {score}")
-    for heading, score in SCORES.items()
+    for heading, score in LABELS.items()
     for row in ("ce", "fbr")
 ]
 AP = [Column(f"AP at {each}", f"{{row}}; ap, {each}") for each in THRESHOLDS]
-SCORED = {*LABELS.values(), *(f"{part}, {name}" for part in FOLDERS for name in ("pred1_val", "pred2_val"))}
+SCORED = {*SETS.values(), *(f"{part}, {name}" for part in FOLDERS for name in ("pred1_val", "pred2_val"))}
 STUDY = Study(
     "Labels without saliency and instances: tables",
     "scripts/study/irn.sh",
     "docs/irn.md says what rows and columns are.",
     [
-        Table("Labels", LABELS, CHANGED),
+        Table("Labels", SETS, CHANGED),
         Table("Labels without saliency minus those with it", ROUNDS, WITHOUT),
         Table("First round: predictions", named(*BOTH), worth("{row}", "pred1_val", "pred1_val")),
         Table(
@@ -67,7 +65,7 @@ STUDY = Study(
     {
         f"{labels}, {score}": (FOLDERS[labels.split(", ")[0]] + labels.split(", ")[1], score)
         for labels in sorted(SCORED)
-        for score in REPORTED
+        for score in LABELS.values()
     }
     | {f"ap, {each}": ("image_level/instances", f"mean_ap, {each}") for each in THRESHOLDS},
 )

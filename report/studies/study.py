@@ -18,6 +18,7 @@ from scipy import stats
 from stages.files import InputError
 
 ORIGIN = {"row": str, "seed": int, **dict.fromkeys(("commit", "torch", "machine"), (str, type(None)))}
+LABELS = {"mIoU": "mean_iou", "ignored": "ignored", "missed": "false_negative"}  # heading: score of labels
 
 
 class Column(NamedTuple):
@@ -95,7 +96,10 @@ def read_lines(paths: Iterable[Path]) -> list[dict]:
 
 
 def by_seed(lines: list[dict]) -> pd.DataFrame:
-    """Lines as a frame of the seeds, ascending, by columns (row, score); the rows are in the lines' order."""
+    """Lines as a frame of the seeds, ascending, by columns (row, score); the rows are in the lines' order.
+
+    Of two lines of a row and seed the last one counts.
+    """
     rows = pd.DataFrame(lines).drop_duplicates(["row", "seed"], keep="last").groupby("row", sort=False)
     return pd.concat({row: found.set_index("seed") for row, found in rows}, axis=1).sort_index()
 
