@@ -1,7 +1,7 @@
 """Print a table of the paper next to this run's scores, in Markdown; write <run>/<name>.md, with --plot <name>.png.
 
-A dash means not run. The rows are also written to <run>/<name>.json, for report.studies.collect. With --published, the table
-includes the paper's rows of other methods, and a column that says which were run here.
+A dash means not run. The rows are also written to <run>/<name>.json, for report.studies.collect. With --published, the
+table includes the paper's rows of other methods, and a column that says which were run here.
 """
 
 import argparse
