@@ -125,7 +125,7 @@ def show_made(folder, fill, module, **arguments):
 
 def selections_of(module, args):
     """What the stages that are recorded here declare to read of the data set."""
-    from common.dataset import reads
+    from common.files.dataset import reads
 
     parts = {"cls.train": ["images"], "seg.predict": ["images"], "pseudo.background": ["images", "saliency"]}
     return reads(*parts[module])(args)
@@ -148,7 +148,7 @@ def make(folder, images):
 
 def measure_stages(folder, originals):
     """Shows labels, scores, and the start of finished stages; returns the training images and the number of classes."""
-    from common.dataset import DataSet
+    from common.files.dataset import DataSet
 
     dataset = DataSet(folder / "data")
     train, val = dataset.split("train"), dataset.split("val")
@@ -169,14 +169,14 @@ def measure_stages(folder, originals):
     show_made(folder, partial(masks, val), "seg.predict", **on_val, weights="weights.pth", out="run/pred")
     inputs = {"label": "run/label", "cam": "run/cls/attention"}
     show_stage(folder, f"{len(train)} labels, {maps} maps", "pseudo.pom", PAUSE, **on_train, **inputs, out="run/pom")
-    show_stage(folder, f"{len(val)} images", "seg.evaluate", **on_val, pred="run/pred", out="run/scores")
+    show_stage(folder, f"{len(val)} images", "evaluate.labels", **on_val, pred="run/pred", out="run/scores")
     return train, len(dataset.classes)
 
 
 def measure_training(items, classes):
     """Shows the order of an epoch, and what the attention of all images takes."""
     from cls.attention import AttentionAccumulator
-    from common.training import ShuffledBatches
+    from common.training.loop import ShuffledBatches
 
     batch_size = 10
     batches = -(-len(items) // batch_size)
@@ -201,7 +201,7 @@ def label_with_crf(backend, least):
     """(seconds, MiB of its own at most, classes left, label) of a made image's logits: resized, softmax, CRF."""
     from crf import draw_logits, drawn_images, resized_softmax, status
 
-    from common.crf import DEFAULTS, dense_crf, likely_classes
+    from common.crf.dense import DEFAULTS, dense_crf, likely_classes
     from seg.inference import label_from_logits
 
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -218,7 +218,7 @@ def label_with_crf(backend, least):
 
 def measure_crf():
     """Shows the CRF of 81 classes with fewer and fewer of them, each in a process of its own."""
-    from common.crf import choose_backend
+    from common.crf.dense import choose_backend
 
     backends = ["lattice", *(["pydensecrf"] if choose_backend("auto") == "pydensecrf" else [])]
     size = f"{CRF_CLASSES} classes, {CRF_SIZE[1]}×{CRF_SIZE[0]}"

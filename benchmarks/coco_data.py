@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from measurement import ROOT  # noqa: F401  (makes the packages importable)
 
-from common.images import write_grey, write_indexed
+from common.files.images import write_grey, write_indexed
 
 COUNTS = {"train2014": (82_783, 82_081), "val2014": (40_504, 40_137)}  # images, and those with an object
 SIDES = range(16, 25)

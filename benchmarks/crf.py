@@ -21,8 +21,8 @@ import cv2
 import numpy as np
 from measurement import show
 
-from common.crf import DEFAULTS, choose_backend, dense_crf, likely_classes
-from common.images import read_rgb
+from common.crf.dense import DEFAULTS, choose_backend, dense_crf, likely_classes
+from common.files.images import read_rgb
 
 CLASSES = 21
 SIZE = (333, 500)
@@ -88,8 +88,8 @@ def drawn_cases(photos, kind, images):
 
 def predicted_cases(args):
     """Yields (name, image, probabilities) of the split's first images, from the network of `args.weights`."""
-    from common import device as devices
-    from common.dataset import DataSet
+    from common.files.dataset import DataSet
+    from common.training import device as devices
     from seg import predict
     from seg.dataset import WholeImages
 

@@ -13,8 +13,8 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from common.images import write_grey, write_indexed  # noqa: E402
-from common.maps import map_path  # noqa: E402
+from common.files.images import write_grey, write_indexed  # noqa: E402
+from common.files.maps import map_path  # noqa: E402
 
 SIZE = (375, 500)
 CLASSES = 20

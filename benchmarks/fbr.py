@@ -1,4 +1,4 @@
-"""What FBR costs: steps of cls.train_fbr beside those of cls.train, at the paper's size: python benchmarks/fbr.py
+"""What FBR costs: steps of fbr.train beside those of cls.train, at the paper's size: python benchmarks/fbr.py
 
 Each training runs in a process of its own, with its command's own loop, on drawn images of 1 to 3 classes, from the
 second epoch on and with a full bank. They take turns, a step each, so that whatever else slows the machine slows all;
@@ -20,7 +20,7 @@ from crf import status
 from draw import draw_data
 from measurement import measured, with_origin
 
-from common import device as devices
+from common.training import device as devices
 
 PLAIN = "cls.train"
 ONE_HEAD = ("--heads", "shared", "--similarity-weight", 0, "--segmentation-weight", 0)
@@ -28,7 +28,7 @@ VARIANTS = {
     "two heads, all losses": (),
     "one head, NROIs alone, labels refined": (*ONE_HEAD, "--intra-weight", 0, "--labels", "refined"),
 }
-TIMES_CLS_TRAIN = 1.25  # what a step of cls.train_fbr may take
+TIMES_CLS_TRAIN = 1.25  # what a step of fbr.train may take
 
 
 def turns(pipe, run, loader):
@@ -75,7 +75,7 @@ def take_turns(commands, device, warm, steps):
 
 
 def cost(root, device, warm, steps, thin=False, options=()):
-    """Lines: time and memory of cls.train_fbr beside cls.train, on the list half of the data of draw.py in `root`.
+    """Lines: time and memory of fbr.train beside cls.train, on the list half of the data of draw.py in `root`.
 
     Raises RuntimeError if a loss was 0, so that a part would not have been measured.
     """
@@ -83,7 +83,7 @@ def cost(root, device, warm, steps, thin=False, options=()):
     all_commands = trainings.commands(root, thin=thin)
     commands = {PLAIN: (PLAIN, (*all_commands[PLAIN][1], *common))}
     for name, own in VARIANTS.items():
-        module, arguments = all_commands["cls.train_fbr"]
+        module, arguments = all_commands["fbr.train"]
         commands[name] = module, (*arguments, *common, *own)
     found = take_turns(commands, device, warm, steps)
     plain, _, plain_memory = found.pop(PLAIN)
@@ -91,11 +91,11 @@ def cost(root, device, warm, steps, thin=False, options=()):
         empty = [loss for loss, value in losses.items() if not value]
         if empty:
             raise RuntimeError(f"{name}: no {' and no '.join(empty)} loss: its cost is not measured")
-        sides = {PLAIN: 1e3 * median(plain), "cls.train_fbr": 1e3 * median(seconds)}
+        sides = {PLAIN: 1e3 * median(plain), "fbr.train": 1e3 * median(seconds)}
         yield measured("FBR", name, "ms/step", sides)
-        times = {"cls.train_fbr": median(seconds) / median(plain)}
+        times = {"fbr.train": median(seconds) / median(plain)}
         yield measured("FBR", f"{name}, a step", "times cls.train's", times, at_most=None if thin else TIMES_CLS_TRAIN)
-        yield measured("FBR", f"{name}, peak memory", "MiB", {PLAIN: plain_memory, "cls.train_fbr": memory})
+        yield measured("FBR", f"{name}, peak memory", "MiB", {PLAIN: plain_memory, "fbr.train": memory})
 
 
 def main():

@@ -23,16 +23,16 @@ from gpu_processes import determinism, two_processes
 from measurement import ROOT, measured
 
 from cls.model import build
-from common import checkpoint
-from common import device as devices
-from common.crf import DEFAULTS, dense_crf
-from common.images import read_rgb
+from common.crf.dense import DEFAULTS, dense_crf
+from common.files.images import read_rgb
+from common.training import checkpoint
+from common.training import device as devices
 from irn.random_walk import walk
 from stages.parallel import cores, machine_memory
 
 # The paper's run, with ResNet-101 and CRF (paper 4.1): train_aug and val of VOC 2012
 TRAIN, VAL, EPOCHS, CLS_BATCH, ITERATIONS, SEG_BATCH = 10_582, 1_449, 14, 5, 10_000, 10
-MAIN = ("cls.train", "cls.train_fbr", "seg.train ResNet-101", "irn.train")
+MAIN = ("cls.train", "fbr.train", "seg.train ResNet-101", "irn.train")
 CAM, PREDICTION = "cls.infer", "seg.predict ResNet-101 with CRF"
 LONGEST = 60  # seconds that a prediction is watched
 
@@ -304,5 +304,5 @@ FIRST = [
 ]
 SECOND = [
     *each("processes", two_processes, 15, MAIN[1:] + MAIN[:1]),
-    *each("determinism", determinism, 30, ("cls.train_fbr", "seg.train VGG16")),  # with random draws and dropout
+    *each("determinism", determinism, 30, ("fbr.train", "seg.train VGG16")),  # with random draws and dropout
 ]

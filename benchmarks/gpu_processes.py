@@ -11,13 +11,13 @@ import torch
 import trainings
 from measurement import ROOT, measured
 
-from common import checkpoint
+from common.training import checkpoint
 
 
 def two_processes(place, name):
     """Two processes on one GPU do what one does; where the last batch has one image, the second has none."""
     length = ("--iterations", 4, "--lr", 1e-6) if name.startswith("seg") else ("--epochs", 1, "--lr", 1e-4)
-    length += ("--contrast-from", 0) if name == "cls.train_fbr" else ()
+    length += ("--contrast-from", 0) if name == "fbr.train" else ()
     options = ("--split", "few", "--batch-size", 3, *length, "--no-amp", "--no-tf32")
     module, arguments = place.training(name, *options)
     before, one = trainings.run((module, arguments), place.device, whole_training)

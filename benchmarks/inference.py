@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from measurement import show
 
-from common import checkpoint
-from common import device as devices
+from common.training import checkpoint
+from common.training import device as devices
 from stages.parallel import cores, for_each
 
 SECTION = "Inference"
@@ -88,7 +88,7 @@ def compare_batches(name, network, size, batch_size, args):
 def crf(args):
     import cv2
 
-    from common.crf import DEFAULTS, dense_crf
+    from common.crf.dense import DEFAULTS, dense_crf
 
     random = np.random.default_rng(0)
     height, width = args.size

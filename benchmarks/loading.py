@@ -14,9 +14,9 @@ import torch
 from measurement import ROOT, show
 
 from cls.dataset import TrainingImages
-from common import training
-from common.dataset import DataSet
-from common.loading import make_loader
+from common.files.dataset import DataSet
+from common.training import loop as training
+from common.training.loading import make_loader
 from seg.dataset import TrainingCrops
 from stages.parallel import cores
 

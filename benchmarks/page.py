@@ -20,7 +20,7 @@ NOTES = {
     "Labels": "Wall time of an image, reading and writing included.",
     "Mixed precision": "A training step, channels-last, losses in float32. The targets are for a CPU with AMX.",
     "torch.compile": "Both sides in bfloat16, without the time of compiling.",
-    "FBR": "Steps of cls.train_fbr at the paper's size, 5 × 256² with a full bank of 100 000, 256 negatives and at most 1024 queries, "
+    "FBR": "Steps of fbr.train at the paper's size, 5 × 256² with a full bank of 100 000, 256 negatives and at most 1024 queries, "
     "beside those of cls.train: each in its own process, in turns, the whole step measured, in bfloat16 where the hardware is fast "
     "at it; medians. Every tenth step also logs the ratio of the gradients, which the median leaves out. The memory is that of the "
     "whole process.",
@@ -40,7 +40,7 @@ NOTES = {
     "own start included; it asks for size and time of every file that it reads, and opens none. The one that reads most was also "
     "started after a pause, in which a virtual machine may drop what it knows of files. The memory is that of all processes of a "
     "command together. What grows with the data set: a training holds its list and the accumulated attention, prediction its list, "
-    "seg.evaluate a few numbers an image.",
+    "evaluate.labels a few numbers an image.",
     "CRF of 81 classes": "seg.predict's label of one made image, DeepLab-like as above: logits resized, softmax, CRF, in a process of its own, "
     "one core. The memory is what the process has for itself, without the pages of libraries that processes share.",
     "A full run": "Both rounds, the classifier and the integral attention model; without inference, CRF and labels.",

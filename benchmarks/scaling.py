@@ -24,9 +24,9 @@ def train(batch_size, steps, device):
 
     from cls.losses import classification_loss
     from cls.model import Classifier, ClassifierArch
-    from common import device as devices
-    from common.data_parallel import parallel
-    from common.losses import means
+    from common.training import device as devices
+    from common.training.data_parallel import parallel
+    from common.training.losses import means
     from stages import distributed
 
     device = devices.select_device(device)

@@ -20,7 +20,8 @@ import torch
 from measurement import ROOT  # noqa: F401  (makes the packages importable)
 from torch.autograd import DeviceType
 
-from common import checkpoint, training
+from common.training import checkpoint
+from common.training import loop as training
 from seg.deeplab import build
 
 SYNCHRONISING = "called a synchronizing CUDA operation"  # PyTorch's words under set_sync_debug_mode
@@ -45,7 +46,7 @@ def commands(root, split="half", thin=False):
     irn += (*resnet, *THIN_IRN, "--batch-size", 2) if thin else ()
     return {
         "cls.train": ("cls.train", cls),
-        "cls.train_fbr": ("cls.train_fbr", cls),
+        "fbr.train": ("fbr.train", cls),
         "cls.train_iam": ("cls.train_iam", (*cls, "--attention", root / "oa_cam_32x32")),
         "seg.train ResNet-101": (
             "seg.train",
@@ -74,7 +75,7 @@ class Measured(Exception):
 def run(command, device, measure):
     """Runs a training's (module, arguments) on a device, up to the end of its loop, and writes nothing that stays.
 
-    `measure(run, loader)` is a generator of the loop's batches, from the command's common.training.Run and its own
+    `measure(run, loader)` is a generator of the loop's batches, from the command's common.training.loop.Run and its own
     loader. Returns what it returns.
     """
     module, arguments = command

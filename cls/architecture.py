@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from common.architecture import Trunk, count, count_or_none, flag, names, one_of
+from common.nets.architecture import Trunk, count, count_or_none, flag, names, one_of
 
 NETWORKS = {  # --network: "module:class"
     "classifier": "cls.model:Classifier",

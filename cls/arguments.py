@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from cls.architecture import NETWORKS, ClassifierArch
-from common.network_arguments import (
+from common.training.arguments import (
     add_device_arguments,
     add_output_stride_argument,
     add_save_arguments,

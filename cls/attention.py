@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from common.dataset import Item
-from common.images import write_grey
-from common.maps import map_path
+from common.files.dataset import Item
+from common.files.images import write_grey
+from common.files.maps import map_path
 from stages import distributed
 
 

@@ -9,10 +9,10 @@ from torch.utils.data import Dataset
 from torchvision import transforms
 
 from cls.squares import shared_squares
-from common.dataset import DataSet, Item
-from common.images import read_grey
-from common.maps import map_path
-from common.training import sample_seed
+from common.files.dataset import DataSet, Item
+from common.files.images import read_grey
+from common.files.maps import map_path
+from common.training.loop import sample_seed
 from stages.files import InputError
 
 

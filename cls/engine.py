@@ -7,9 +7,9 @@ import torch
 
 from cls.architecture import NETWORKS
 from cls.model import Classifier, build, parameter_groups
-from common import checkpoint
-from common import device as devices
-from common.architecture import arguments_of
+from common.nets.architecture import arguments_of
+from common.training import checkpoint
+from common.training import device as devices
 from stages import distributed
 
 

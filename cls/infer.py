@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common.dataset import DataSet, reads
-from common.images import is_complete, write_grey
-from common.maps import map_path
-from common.network_arguments import add_device_arguments
+from common.files.dataset import DataSet, reads
+from common.files.images import is_complete, write_grey
+from common.files.maps import map_path
+from common.training.arguments import add_device_arguments
 from stages import distributed, interruption
 from stages.arguments import positive_int, scale, whole_number
 from stages.command import main, stage_parser
@@ -59,7 +59,7 @@ def load_network(path: Path, input_size: int | None = None) -> tuple[Classifier,
     with another input size.
     """
     from cls.model import build
-    from common import checkpoint
+    from common.training import checkpoint
 
     content = checkpoint.load(path)
     if not isinstance(content.get("arch"), dict) or "network" not in content["arch"]:
@@ -91,7 +91,7 @@ def class_maps(network: Classifier, images: list[torch.Tensor], side: int, flip:
     """
     from torch.nn.functional import interpolate
 
-    from common.preprocess import normalise
+    from common.files.preprocess import normalise
 
     found = []
     for image in images:
@@ -115,8 +115,8 @@ def run(args: Namespace, cam: CAM = cam) -> str:
     import torch
 
     from cls.dataset import InferenceImages
-    from common import device as devices
-    from common.loading import in_order, make_loader
+    from common.training import device as devices
+    from common.training.loading import in_order, make_loader
 
     dataset = DataSet(args.data)
     items = dataset.split(args.split, labelled=True)

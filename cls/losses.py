@@ -1,9 +1,9 @@
-"""Losses of the classification stage, without their means (see common.losses)."""
+"""Losses of the classification stage, without their means (see common.training.losses)."""
 
 import torch
 from torch.nn import functional as F
 
-from common.losses import Loss
+from common.training.losses import Loss
 
 
 def classification_loss(maps: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

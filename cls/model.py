@@ -8,8 +8,8 @@ from torch import nn
 
 from cls.architecture import NETWORKS, ClassifierArch
 from cls.glore import GloRe, LocalUnit
-from common import architecture
-from common.vgg import vgg_features
+from common.nets import architecture
+from common.nets.vgg import vgg_features
 
 
 class Classifier(nn.Module):

@@ -6,7 +6,7 @@ Writes <out>/weights.pth and <out>/attention/<id>_<class>.png, the targets of cl
 from argparse import ArgumentParser, Namespace
 
 from cls.arguments import add_network_argument, training_parser
-from common.dataset import DataSet, reads
+from common.files.dataset import DataSet, reads
 from stages.command import main
 
 
@@ -23,8 +23,8 @@ def run(args: Namespace) -> str:
     from cls.attention import AttentionAccumulator
     from cls.dataset import TrainingImages
     from cls.losses import classification_loss
-    from common.preprocess import normalise
-    from common.training import Run
+    from common.files.preprocess import normalise
+    from common.training.loop import Run
 
     dataset = DataSet(args.data)
     items = dataset.split(args.split, labelled=True)

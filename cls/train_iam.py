@@ -7,8 +7,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from cls.arguments import add_network_argument, training_parser
-from common.dataset import DataSet, reads
-from common.maps import require_maps
+from common.files.dataset import DataSet, reads
+from common.files.maps import require_maps
 from stages.command import main
 
 
@@ -25,8 +25,8 @@ def run(args: Namespace) -> str:
     from cls import engine
     from cls.dataset import AttentionTargets
     from cls.losses import integral_attention_loss
-    from common.preprocess import normalise
-    from common.training import Run
+    from common.files.preprocess import normalise
+    from common.training.loop import Run
 
     dataset = DataSet(args.data)
     items = dataset.split(args.split, labelled=True)

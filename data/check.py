@@ -23,9 +23,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.dataset import DataSet, numbered_lines
-from common.images import IGNORE_INDEX, read_grey, read_indexed, read_rgb
-from common.instances import classes_beneath
+from common.files.dataset import DataSet, numbered_lines
+from common.files.images import IGNORE_INDEX, read_grey, read_indexed, read_rgb
+from common.files.instances import classes_beneath
 from data.check_saliency import CONSTANT, Measures, Survey, measure
 from stages.command import HelpFormatter, exit_on_input_error
 from stages.files import InputError

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from common.dataset import SAFE_ID
-from common.images import MAX_PIXELS
+from common.files.dataset import SAFE_ID
+from common.files.images import MAX_PIXELS
 from stages.files import InputError
 
 CLASSES = (

@@ -7,9 +7,9 @@ of equal areas, the one with the larger annotation id lies below.
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from common.dataset import DataSet
-from common.images import IGNORE_INDEX, is_complete, write_indexed
-from common.instances import MOST
+from common.files.dataset import DataSet
+from common.files.images import IGNORE_INDEX, is_complete, write_indexed
+from common.files.instances import MOST
 from data.coco import CocoImage, CocoObject
 
 

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from common.dataset import DataSet
-from common.images import IGNORE_INDEX, is_complete, read_indexed, write_grey, write_indexed
-from common.photographs import (
+from common.files.dataset import DataSet
+from common.files.images import IGNORE_INDEX, is_complete, read_indexed, write_grey, write_indexed
+from common.files.photographs import (
     fitted,
     opened,
     photograph_size,

@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image
 
-from common.images import FORMATS, image_size
+from common.files.images import FORMATS, image_size
 from stages.files import InputError, atomic
 from stages.progress import progress_bar
 

@@ -22,9 +22,9 @@ from functools import partial
 from itertools import chain, zip_longest
 from pathlib import Path
 
-from common.dataset import DataSet
-from common.images import image_size
-from common.instances import MOST
+from common.files.dataset import DataSet
+from common.files.images import image_size
+from common.files.instances import MOST
 from data.coco import CLASSES, CocoImage, read_images
 from data.coco_masks import write_masks
 from data.linked import check_saliency, each, link, write_lines

@@ -24,8 +24,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from common.dataset import DataSet
-from common.photographs import PhotographFolder, cite, describe, write_names
+from common.files.dataset import DataSet
+from common.files.photographs import PhotographFolder, cite, describe, write_names
 from data.conversion import Job, fault_of, files_of, missing, write
 from data.linked import write_lines
 from data.tags import Tagged, choose_validation, class_names, read_tags, tagged

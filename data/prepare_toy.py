@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from common.dataset import DataSet
-from common.images import is_complete, read_indexed, write_grey, write_indexed
+from common.files.dataset import DataSet
+from common.files.images import is_complete, read_indexed, write_grey, write_indexed
 from data.toy_drawing import (
     CLASSES,
     box_blur,

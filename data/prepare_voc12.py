@@ -25,9 +25,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from common.dataset import SAFE_ID
-from common.images import IGNORE_INDEX, image_size, read_indexed
-from common.voc import CLASSES
+from common.files.dataset import SAFE_ID
+from common.files.images import IGNORE_INDEX, image_size, read_indexed
+from common.files.voc import CLASSES
 from data.download import sha256_digits, voc12_folders
 from data.linked import check_header, check_saliency, each, link, write_lines
 from stages.command import main, stage_parser

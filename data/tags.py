@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.dataset import numbered_lines
-from common.photographs import Photograph, cite
+from common.files.dataset import numbered_lines
+from common.files.photographs import Photograph, cite
 from stages.files import InputError
 
 LONGEST_NAME = 200  # of a class, as weight files hold it

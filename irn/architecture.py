@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from common.architecture import Architecture, Trunk, count, counts, one_of
+from common.nets.architecture import Architecture, Trunk, count, counts, one_of
 
 STRIDE = 4  # pixels of the image to one of the maps
 

@@ -8,7 +8,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from common.dataset import DataSet, Item
+from common.files.dataset import DataSet, Item
 from irn.architecture import STRIDE
 from seg.dataset import TrainingCrops
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from common.dataset import reads
-from common.instances import write_instances
+from common.files.dataset import reads
+from common.files.instances import write_instances
 from irn.network import enlarged, map_size, read_scores, walk_parser, write_walked
 from stages.arguments import positive_float
 from stages.command import main

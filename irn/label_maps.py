@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from common.dataset import DataSet, Item, reads
-from common.images import is_complete, write_grey
-from common.maps import map_path
+from common.files.dataset import DataSet, Item, reads
+from common.files.images import is_complete, write_grey
+from common.files.maps import map_path
 from stages import distributed
 from stages.command import main, stage_parser
 from stages.parallel import add_workers_argument, for_each

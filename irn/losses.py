@@ -1,14 +1,14 @@
 """The two losses of IRN (CVPR 2019, section 3.3), over pairs of near pixels that the seeds say something about.
 
-They are without their means (see common.losses).
+They are without their means (see common.training.losses).
 """
 
 from typing import NamedTuple
 
 from torch import Tensor
 
-from common.images import IGNORE_INDEX
-from common.losses import Loss
+from common.files.images import IGNORE_INDEX
+from common.training.losses import Loss
 from irn.pairs import destinations, pair_affinity, sources, ways
 
 EPSILON = 1e-5

@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from common.architecture import describe
-from common.vgg import vgg_features
+from common.nets.architecture import describe
+from common.nets.resnet import ResNet
+from common.nets.vgg import vgg_features
 from irn.architecture import STRIDE, IRNArch, IRNResNetArch, IRNVGGArch
-from seg.resnet import ResNet
 
 
 class IRNOutput(NamedTuple):

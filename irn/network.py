@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from common.dataset import DataSet, Item
-from common.images import is_complete
-from common.network_arguments import add_device_arguments
+from common.files.dataset import DataSet, Item
+from common.files.images import is_complete
+from common.training.arguments import add_device_arguments
 from irn.architecture import STRIDE
 from seg.inference import batches_of_one_size
 from stages import distributed
@@ -69,7 +69,7 @@ def map_size(size: Sequence[int]) -> tuple[int, int]:
 
 def load_network(path: Path) -> IRN:
     """Load the network of a weight file, in eval mode. Raises InputError if it does not hold one of irn.train."""
-    from common import checkpoint
+    from common.training import checkpoint
     from irn.model import build
 
     content = checkpoint.load(path)
@@ -91,9 +91,9 @@ def find(
     """
     import torch
 
-    from common import device as devices
-    from common.loading import make_loader
-    from common.preprocess import normalise
+    from common.files.preprocess import normalise
+    from common.training import device as devices
+    from common.training.loading import make_loader
     from irn.dataset import PaddedImages
 
     network = devices.to_device(load_network(args.weights), device)
@@ -129,7 +129,7 @@ def read_scores(folder: Path, item: Item, size: tuple[int, int]) -> np.ndarray:
     """Maps of an image's classes at stride 4, float32 (C', h, w) from 0; 0 where a class has no file."""
     import numpy as np
 
-    from common.maps import read_maps
+    from common.files.maps import read_maps
 
     height, width = map_size(size)
     maps = read_maps(folder, item, (height, width))
@@ -163,7 +163,7 @@ def walk_over(
     """
     import torch
 
-    from common import device as devices
+    from common.training import device as devices
     from irn.random_walk import walk
 
     def batches():
@@ -190,8 +190,8 @@ def write_walked(
     `maps_of` as for `walk_over`; `write(out, background, walked)` runs in worker processes. Raises InputError if --maps
     holds no map of the split, or if device or weights cannot be used.
     """
-    from common import device as devices
-    from common.maps import require_maps
+    from common.files.maps import require_maps
+    from common.training import device as devices
 
     device = devices.select_device(args.device, args.deterministic, args.tf32)
     dataset = DataSet(args.data)

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.crf import add_crf_arguments, dense_crf, memory_of, settle_backend, stays_on_device
-from common.dataset import DataSet, Item, reads
-from common.images import IGNORE_INDEX, write_indexed
-from common.maps import read_maps
-from common.network_arguments import add_device_argument
+from common.crf.dense import add_crf_arguments, dense_crf, memory_of, settle_backend, stays_on_device
+from common.files.dataset import DataSet, Item, reads
+from common.files.images import IGNORE_INDEX, write_indexed
+from common.files.maps import read_maps
+from common.training.arguments import add_device_argument
 from pseudo.labels import label_parser, runner, work_of
 from stages.arguments import fraction
 from stages.command import main
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray | torch.Tensor
 
-CRF = {  # of labels, as published; for predictions there are others, common.crf.DEFAULTS
+CRF = {  # of labels, as published; for predictions there are others, common.crf.dense.DEFAULTS
     "iterations": 10,
     "gaussian_sxy": 3,
     "gaussian_weight": 3,
@@ -50,8 +50,8 @@ def refine_seed(
     """The refined seed of one image (IRN, CVPR 2019; thresholds of FBR's published code for image-level labels).
 
     image: uint8 (H, W, 3), RGB. maps: {0-based class: uint8 (H, W)} of the image's own classes. `strict` and `loose`
-    are the scores of the background, in 0..1 beside maps with the maximum 1. `crf`: parameters of common.crf.dense_crf
-    that differ from CRF's, `backend` among them.
+    are the scores of the background, in 0..1 beside maps with the maximum 1. `crf`: parameters of
+    common.crf.dense.dense_crf that differ from CRF's, `backend` among them.
     Returns uint8 (H, W): class + 1 where the strict background leaves an object, 0 where both find background, 255
     elsewhere. Raises ValueError if a map does not have the image's size.
     """
@@ -153,8 +153,8 @@ def labels_on_device(
     args: Namespace, dataset: DataSet, items: list[Item], device: torch.device
 ) -> Iterator[tuple[str, list[int], np.ndarray]]:
     """Yield (id, classes with a map, `after_crf` as uint8) of each image. Meanwhile a GPU computes the next."""
-    from common import device as devices
-    from common.loading import in_order, make_loader
+    from common.training import device as devices
+    from common.training.loading import in_order, make_loader
 
     def labels() -> Iterator[tuple[tuple[str, list[int]], torch.Tensor]]:
         loader = make_loader(items, in_order(len(items), 1), args.workers, device, partial(read, args, dataset))
@@ -183,7 +183,7 @@ def write_seeds_on_device(args: Namespace, device: torch.device) -> str:
 
 def run(args: Namespace) -> str:
     """Write the seeds that are missing; returns a summary."""
-    from common import device as devices
+    from common.training import device as devices
 
     if args.loose > args.strict:
         raise InputError(f"--loose {args.loose}: expected at most --strict {args.strict}")

@@ -10,8 +10,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common.dataset import DataSet, Item, reads
-from common.network_arguments import (
+from common.files.dataset import DataSet, Item, reads
+from common.training.arguments import (
     add_device_arguments,
     add_output_stride_argument,
     add_save_arguments,
@@ -97,7 +97,7 @@ def load_trunk(model: IRN, path: Path) -> None:
 
     Raises InputError naming the file and what it lacks.
     """
-    from common import checkpoint
+    from common.training import checkpoint
     from seg.pretrained import from_torchvision_resnet
 
     content = checkpoint.load(path)
@@ -115,8 +115,8 @@ def start(args: Namespace) -> tuple[IRN, torch.optim.SGD, torch.device]:
     """
     import torch
 
-    from common import checkpoint
-    from common import device as devices
+    from common.training import checkpoint
+    from common.training import device as devices
     from irn.model import build, parameter_groups
 
     checkpoint.seed_everything(args.seed)
@@ -135,9 +135,9 @@ def find_mean_displacement(
     """Mean displacement over the top left crops of all images, padding included as published: float32 (2,)."""
     import torch
 
-    from common import device as devices
-    from common.loading import in_order, make_loader
-    from common.preprocess import normalise
+    from common.files.preprocess import normalise
+    from common.training import device as devices
+    from common.training.loading import in_order, make_loader
     from irn.dataset import TopLeftCrops
     from stages import interruption
     from stages.progress import progress_bar
@@ -162,9 +162,9 @@ def run(args: Namespace) -> str:
     """Train and write the weights; returns a summary."""
     import numpy as np
 
-    from common import checkpoint
-    from common.preprocess import normalise
-    from common.training import Run
+    from common.files.preprocess import normalise
+    from common.training import checkpoint
+    from common.training.loop import Run
     from irn.dataset import SeedCrops
     from irn.losses import affinity_loss, displacement_loss, pairs_of
     from seg.deeplab import poly_lr

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from common.dataset import reads
-from common.images import write_indexed
+from common.files.dataset import reads
+from common.files.images import write_indexed
 from irn.network import enlarged, read_scores, walk_parser, write_walked
 from stages.arguments import positive_float
 from stages.command import main

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from common.dataset import DataSet, Item
-from common.dataset import reads as selection_of
-from common.images import is_complete, write_indexed
-from common.maps import require_maps
+from common.files.dataset import DataSet, Item
+from common.files.dataset import reads as selection_of
+from common.files.images import is_complete, write_indexed
+from common.files.maps import require_maps
 from stages import command, distributed
 from stages.parallel import MemoryLimit, add_workers_argument, for_each
 

@@ -9,7 +9,7 @@ from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 import cv2
 import numpy as np
 
-from common.dataset import DataSet, Item
+from common.files.dataset import DataSet, Item
 from pseudo.labels import ignore_if_almost_empty, label_parser, main, runner
 from stages.arguments import whole_number
 

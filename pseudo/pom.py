@@ -7,8 +7,8 @@ from argparse import ArgumentParser, Namespace
 
 import numpy as np
 
-from common.dataset import DataSet, Item
-from common.maps import attention_table, look_up, normalise, read_maps
+from common.files.dataset import DataSet, Item
+from common.files.maps import attention_table, look_up, normalise, read_maps
 from pseudo.labels import label_parser, main, runner
 from stages.arguments import fraction
 

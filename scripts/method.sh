@@ -12,8 +12,8 @@ classify() { # arguments of both trainings: from images to initial and pseudo la
     label "$@"
 }
 
-classify_fbr() { # arguments of cls.train_fbr: as classify, with FBR's losses
-    scripts/cls_train_fbr.sh "${CLS[@]}" "$@"
+classify_fbr() { # arguments of fbr.train: as classify, with FBR's losses
+    scripts/fbr_train.sh "${CLS[@]}" "$@"
     label
 }
 
@@ -76,7 +76,7 @@ instances() { # after irn: the instances of its maps, RUN/image_level/instances,
     (
         RUN=$RUN/image_level
         scripts/irn_instances.sh "${IRN_INSTANCES[@]}"
-        score=(seg.evaluate_instances --data "$DATA" --split "$EVAL_TRAIN" --pred "$RUN/instances")
+        score=(evaluate.instances --data "$DATA" --split "$EVAL_TRAIN" --pred "$RUN/instances")
         $LAUNCH_LABELS "${score[@]}" --out "$RUN/scores/instances" >/dev/null
         $LAUNCH_LABELS "${score[@]}" --out "$RUN/scores/instances_void" --void background >/dev/null
     )

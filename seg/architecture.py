@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from common.architecture import Architecture, Trunk, count, counts, names, one_of
+from common.nets.architecture import Architecture, Trunk, count, counts, names, one_of
 
 NETWORKS = {  # --backbone: "module:class"
     "resnet101": "seg.deeplab:DeepLabResNet101",
@@ -14,8 +14,8 @@ NETWORKS = {  # --backbone: "module:class"
 class DeepLabArch(Architecture):
     """DeepLab-v2 with either backbone: C foreground `classes`, and the dilations `rates` of the ASPP.
 
-    `convention` is that of the weights: the normalisation of the input (see common.preprocess) and, in a ResNet, the
-    place of the strides.
+    `convention` is that of the weights: the normalisation of the input (see common.files.preprocess) and, in a ResNet,
+    the place of the strides.
     """
 
     classes: int = count()

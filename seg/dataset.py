@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from common.dataset import DataSet, Item
-from common.images import IGNORE_INDEX
+from common.files.dataset import DataSet, Item
+from common.files.images import IGNORE_INDEX
 from stages.files import InputError
 
 
@@ -18,7 +18,8 @@ class TrainingCrops(Dataset):
 
     {"image": uint8 (S, S, 3) RGB, "rectangle": int64 (4,), "label": uint8 (S, S), "index": of the image}, S =
     crop_size. The rectangle (top, left, bottom, right) contains the image; outside of it is padding, which becomes the
-    mean in common.preprocess.normalise, and has the label 255. Raises InputError if an image of the list has no label.
+    mean in common.files.preprocess.normalise, and has the label 255. Raises InputError if an image of the list has no
+    label.
     """
 
     def __init__(

@@ -14,12 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from common import architecture
-from common.images import IGNORE_INDEX
-from common.losses import Loss
-from common.vgg import vgg_features
+from common.files.images import IGNORE_INDEX
+from common.nets import architecture
+from common.nets.resnet import ResNet
+from common.nets.vgg import vgg_features
+from common.training.losses import Loss
 from seg.architecture import NETWORKS, DeepLabResNetArch, DeepLabVGGArch
-from seg.resnet import ResNet
 
 
 class ASPP(nn.Module):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.crf import dense_crf, likely_classes
-from common.voc import CLASSES as VOC_CLASSES
+from common.crf.dense import dense_crf, likely_classes
+from common.files.voc import CLASSES as VOC_CLASSES
 from stages.files import InputError
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def load_deeplab(
     `pyramid`: the scales beside 1 at which it runs, by default the file's; published files have the published scales.
     Raises InputError if the file is not a DeepLab, or not of the `backbone` or the data set's `classes`, if given.
     """
-    from common import checkpoint
-    from common.architecture import check_pyramid
+    from common.nets.architecture import check_pyramid
+    from common.training import checkpoint
     from seg.deeplab import MultiScale, build
     from seg.pretrained import arch_of
 
@@ -94,12 +94,12 @@ def logits_of(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(the images on the device, logits float32 (B, C + 1, h, w) there) of uint8 (B, H, W, 3) RGB.
 
-    `network` is on the device already; `amp`: see common.device.autocast.
+    `network` is on the device already; `amp`: see common.training.device.autocast.
     """
     import torch
 
-    from common import device as devices
-    from common.preprocess import normalise
+    from common.files.preprocess import normalise
+    from common.training import device as devices
 
     on_device = rgbs.to(device, non_blocking=True)
     with torch.inference_mode(), devices.autocast(device, amp):
@@ -114,7 +114,7 @@ def labels_on_device(outputs: Iterable[Output], crf: dict[str, Any] | None) -> I
     """
     import torch
 
-    from common import device as devices
+    from common.training import device as devices
     from seg.deeplab import resize
 
     def labels() -> Iterator[tuple[str, torch.Tensor]]:
@@ -132,7 +132,7 @@ def labels_on_device(outputs: Iterable[Output], crf: dict[str, Any] | None) -> I
 
 def logits_on_cpu(outputs: Iterable[Output]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Yield (id, uint8 (H, W, 3) RGB, logits float32 (h, w, C + 1)) for each image of the `outputs`."""
-    from common import device as devices
+    from common.training import device as devices
 
     batches = (((ids, rgbs), logits.permute(0, 2, 3, 1)) for ids, rgbs, _, logits in outputs)
     for (ids, rgbs), logits in devices.pipelined(batches):

@@ -8,8 +8,8 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from common.images import VOC_COLOURS
-from common.photographs import shrunk
+from common.files.images import VOC_COLOURS
+from common.files.photographs import shrunk
 from stages.files import atomic
 
 LONGEST = 2048  # pixels of an overlay's longer side, at most

@@ -5,8 +5,8 @@ Either every image of a data set's split, --data and --split, or every photograp
 photographs, which may be PNG, JPEG or WebP with any names and are turned upright, also <out>/<id>_overlay.jpg to look
 at, the weights' class names in classes.txt, and in names.csv the ids of files whose names can be none.
 
-Images are normalised by the convention that the weight file names, torchvision's or Caffe's (common.preprocess). A
-batch holds images of one size only, so nothing is padded. Float32 logits depend on the composition of a batch by
+Images are normalised by the convention that the weight file names, torchvision's or Caffe's (common.files.preprocess).
+A batch holds images of one size only, so nothing is padded. Float32 logits depend on the composition of a batch by
 rounding: on a CPU by 3e-6 of their standard deviation, which changed no pixel of a prediction.
 """
 
@@ -18,11 +18,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common.crf import DEFAULTS, add_crf_arguments, memory_of, settle_backend, stays_on_device
-from common.dataset import DataSet, Item, reads
-from common.images import is_complete, read_indexed, write_indexed
-from common.network_arguments import add_device_arguments
-from common.photographs import Photograph, PhotographFolder, describe, read_photograph, scan, write_names
+from common.crf.dense import DEFAULTS, add_crf_arguments, memory_of, settle_backend, stays_on_device
+from common.files.dataset import DataSet, Item, reads
+from common.files.images import is_complete, read_indexed, write_indexed
+from common.files.photographs import Photograph, PhotographFolder, describe, read_photograph, scan, write_names
+from common.training.arguments import add_device_arguments
 from seg.architecture import NETWORKS
 from seg.inference import (
     batches_of_one_size,
@@ -132,8 +132,8 @@ def network_outputs(
     args: Namespace, network: MultiScale, images: WholeImages, batches: Iterable[list[int]], device: torch.device
 ) -> Iterator[Output]:
     """Yield the Output of each of `batches`, lists of indices into `images`, each of images of one size."""
-    from common import device as devices
-    from common.loading import make_loader
+    from common.training import device as devices
+    from common.training.loading import make_loader
 
     network = devices.to_device(network, device)
     for ids, rgbs in make_loader(images, batches, args.workers, device, images.collate):
@@ -180,7 +180,7 @@ def write_legend(out: Path, names: list[str], photographs: list[Photograph]) -> 
 
 def run(args: Namespace) -> str:
     """Write the predictions that are missing; returns a summary."""
-    from common import device as devices
+    from common.training import device as devices
 
     device = devices.select_device(args.device, args.deterministic, args.tf32)
     if args.images is None:

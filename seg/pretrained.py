@@ -2,7 +2,7 @@
 
 There are two conventions: torchvision's, and that of Caffe, from which the published DeepLab checkpoints come. A
 network of one loses accuracy, without an error, with weights of the other. This module recognises them;
-common.preprocess and seg.resnet describe how they differ.
+common.files.preprocess and common.nets.resnet describe how they differ.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from common import checkpoint
+from common.training import checkpoint
 from seg.deeplab import DeepLabVGG16
 from stages.files import InputError
 

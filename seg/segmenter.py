@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from common import device as devices
-from common.crf import DEFAULTS, choose_backend, stays_on_device
-from common.photographs import shrunk
+from common.crf.dense import DEFAULTS, choose_backend, stays_on_device
+from common.files.photographs import shrunk
+from common.training import device as devices
 from seg.deeplab import smallest_side
 from seg.inference import (
     enlarged,
@@ -25,7 +25,7 @@ class Segmenter:
     """Labels the pixels of photographs with a weight file of seg.train, or a published DeepLab-v2 with ResNet-101.
 
     `crf`: whether a dense CRF follows, as in the paper (4.1), with its published numbers; a dictionary of parameters of
-    common.crf.dense_crf takes others, such as {"iterations": 5}. `device`: "auto", a GPU if there is one, "cpu",
+    common.crf.dense.dense_crf takes others, such as {"iterations": 5}. `device`: "auto", a GPU if there is one, "cpu",
     "cuda", "cuda:1", …. `pyramid`: the scales beside 1 at which the network runs, by default those of the weights.
     `amp`: bfloat16, by default if the hardware is fast at it. `longest`: what has a longer side than so many pixels is
     shrunk to that for the network, as with seg.predict --longest.

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common.architecture import arguments_of
-from common.dataset import DataSet, reads
-from common.network_arguments import (
+from common.files.dataset import DataSet, reads
+from common.nets.architecture import arguments_of
+from common.training.arguments import (
     add_device_arguments,
     add_output_stride_argument,
     add_save_arguments,
@@ -117,8 +117,8 @@ def start(args: Namespace, classes: Sequence[str]) -> tuple[MultiScale, torch.op
     """
     import torch
 
-    from common import checkpoint
-    from common import device as devices
+    from common.training import checkpoint
+    from common.training import device as devices
     from seg.deeplab import parameter_groups
 
     checkpoint.seed_everything(args.seed)
@@ -132,9 +132,9 @@ def start(args: Namespace, classes: Sequence[str]) -> tuple[MultiScale, torch.op
 
 def run(args: Namespace) -> str:
     """Train and write the weights; returns a summary. Raises InputError if the crops are too small for the network."""
-    from common import checkpoint
-    from common.preprocess import normalise
-    from common.training import Run
+    from common.files.preprocess import normalise
+    from common.training import checkpoint
+    from common.training.loop import Run
     from seg.dataset import TrainingCrops
     from seg.deeplab import multi_scale_loss, poly_lr, smallest_side
 

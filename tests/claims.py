@@ -162,7 +162,7 @@ The mIoU of a label set
     torch.compile; classifier, 5 × 256²; ratio
     torch.compile; DeepLab {ResNet-101,VGG16}, 2 × 321²; ratio
 - **FBR
-    FBR; two heads, all losses, a step; cls.train_fbr
+    FBR; two heads, all losses, a step; fbr.train
 - **CRF with fewer
     CRF with fewer classes; DeepLab-like, lattice, minimum probability 0.05, changed labels, worst image; fewer classes
     CRF with fewer classes; DeepLab-like, lattice, minimum probability 0.05, mean of 2 images; ratio

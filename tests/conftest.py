@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from common.images import write_grey, write_indexed  # noqa: E402
+from common.files.images import write_grey, write_indexed  # noqa: E402
 
 TINY_CLASSES = ["disc", "square", "bar"]
 TINY_IMAGES = {  # id: ((height, width), 0-based classes in ascending order)

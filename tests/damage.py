@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from common.images import write_indexed
+from common.files.images import write_indexed
 
 
 def write(path, content=""):

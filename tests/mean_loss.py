@@ -1,6 +1,6 @@
 """The scalar that a training makes of a loss."""
 
-from common.losses import means
+from common.training.losses import means
 
 
 def mean_of(loss):

@@ -13,10 +13,11 @@ import torch
 
 from cls.infer import load_network as load_classifier
 from cls.model import build as build_classifier
-from common import checkpoint, images
-from common.dataset import DataSet
-from common.scores import read_scores
+from common.files import images
+from common.files.dataset import DataSet
+from common.training import checkpoint
 from data import prepare_voc12
+from evaluate.scores import read_scores
 from report.studies import collect, study
 from seg.deeplab import MultiScale
 from seg.deeplab import build as build_deeplab
@@ -94,7 +95,7 @@ ANNOTATIONS = [
     line("<annotation></annotation>", "expected at least one <object>"),
     (("replace", "dog", "yeti"), "expected the classes of VOC 2012, found 'yeti'"),
 ]
-NO_SCORES = "expected the scores of seg.evaluate"
+NO_SCORES = "expected the scores of evaluate.labels"
 SCORES = [
     *UNREADABLE,
     *(line(text, "expected JSON") for text in [b"\xff\xfe", "", "[" * 10**6, '{"mean_iou": 5']),

@@ -25,9 +25,9 @@ import pytest
 import torch
 from PIL import Image
 
-from common import checkpoint
-from common.images import read_indexed, write_grey, write_indexed
-from common.instances import write_instances
+from common.files.images import read_indexed, write_grey, write_indexed
+from common.files.instances import write_instances
+from common.training import checkpoint
 
 ACTIONS = runpy.run_path(Path(__file__).with_name("damage.py"))  # what a case may do to the folder
 
@@ -42,7 +42,7 @@ FOUND = sorted(  # every command
 )
 TABLES = runpy.run_path(Path(__file__).parent / "bad_input/commands.py")
 COMMANDS, READS, DAMAGED, OTHERS = (TABLES[name] for name in ("COMMANDS", "READS", "DAMAGED", "OTHERS"))
-OUT_FILES = {"seg.export_voc_server": "tgz", "weights.fetch": "pth"}
+OUT_FILES = {"evaluate.voc_server": "tgz", "weights.fetch": "pth"}
 OUT_FILES |= {"report.studies.collect": "jsonl", "report.studies.tables": "md", "report.studies.picture": "png"}
 OUT_FILES |= {"report.tables.gallery": "png", "report.tables.figure4": "png"}
 # folders whose mark is another file than stage.json
@@ -153,7 +153,7 @@ def put_compared(place):
     """Two runs with a scored prediction, in which a_simple gains from the one to the other."""
     scores = {"mean_iou": 50.0, "ignored": 1.0, "false_negative": 2.0, "class_iou": {"disc": 50.0}}
     data = {"sha256": "0" * 64, "seen": ""}
-    record = {"command": "seg.evaluate", "arguments": {"split": "train", "seed": 1}, "inputs": {"data": data}}
+    record = {"command": "evaluate.labels", "arguments": {"split": "train", "seed": 1}, "inputs": {"data": data}}
     record |= {"versions": {"torch": "2"}, "call": "", "started": "2026-01-01 10:00:00", "finished": None}
     for name, score in (("a", 40.0), ("b", 60.0)):
         run = place / "compared" / name
@@ -172,7 +172,7 @@ def put_finished(place):
         ("drawn", "data.prepare_toy"),
         ("finished/cls", "cls.train"),
         ("finished/pred1", "seg.predict"),
-        ("finished/scores/pred1", "seg.evaluate"),
+        ("finished/scores/pred1", "evaluate.labels"),
     ):
         record = {"command": command, "arguments": {"data": "drawn", "split": "train"}, "inputs": {"data": data}}
         ACTIONS["write"](place / folder / "stage.json", json.dumps(record | {"versions": {}} | times))
@@ -316,7 +316,7 @@ def cases_of(command, options, given):
     if command in OUT_FILES:
         ending = OUT_FILES[command]
         yield f"--out @old.{ending}", [("write", f"old.{ending}/x")], f"old.{ending}"
-        if command != "seg.export_voc_server":  # makes the folder
+        if command != "evaluate.voc_server":  # makes the folder
             yield f"--out @none/out.{ending}", [], "none: no such folder"
     elif command in REPORTS or "--force" in options:  # it writes a folder
         yield "--out @results.jsonl", [], "results.jsonl: expected a folder to write to"

@@ -16,13 +16,14 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import trainings  # noqa: E402
 
-from cls import contrast, nroi  # noqa: E402
 from cls.losses import classification_loss  # noqa: E402
 from cls.model import Classifier, ClassifierArch  # noqa: E402
-from common import checkpoint, training  # noqa: E402
-from common import device as devices  # noqa: E402
-from common.images import read_indexed  # noqa: E402
-from common.losses import Loss, means  # noqa: E402
+from common.files.images import read_indexed  # noqa: E402
+from common.training import checkpoint  # noqa: E402
+from common.training import device as devices  # noqa: E402
+from common.training import loop as training  # noqa: E402
+from common.training.losses import Loss, means  # noqa: E402
+from fbr import contrast, nroi  # noqa: E402
 from irn import instances  # noqa: E402
 from irn import walk as irn_walk  # noqa: E402
 from irn.grouping import centroids  # noqa: E402

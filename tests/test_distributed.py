@@ -11,8 +11,8 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from common.dataset import DataSet
-from common.images import write_grey
+from common.files.dataset import DataSet
+from common.files.images import write_grey
 from tests import in_a_row
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -87,8 +87,8 @@ PLAIN_LOSS = """
 import sys
 import torch
 from torch.nn import functional as F
-from common.data_parallel import parallel
-from common.losses import Loss, means
+from common.training.data_parallel import parallel
+from common.training.losses import Loss, means
 from stages import distributed
 
 with distributed.process_group():
@@ -136,7 +136,7 @@ def test_fbr(tiny_data, tmp_path):
     for processes, its_calls in calls.items():
         for name, more in HEADS.items():
             arguments = (*train, *more, "--out", tmp_path / f"{name}{processes}")
-            its_calls.append(["cls.train_fbr", *map(str, arguments)])
+            its_calls.append(["fbr.train", *map(str, arguments)])
     in_a_row.run(calls.pop(1))
     result = launch(1, "tests/in_a_row.py", json.dumps(calls))
     assert result.returncode == 0, result.stderr[-3000:]
@@ -261,7 +261,15 @@ def test_labels_and_scores(tiny_data, tmp_path):
     for processes in (1, 2):
         labels = ("--pred", truth, "--label", truth, "--kernel-size", 3)
         run(processes, "pseudo.nsrm", *train, *labels, "--out", tmp_path / f"masked{processes}")
-        run(processes, "seg.evaluate", *train, "--pred", tmp_path / "masked1", "--out", tmp_path / f"scores{processes}")
+        run(
+            processes,
+            "evaluate.labels",
+            *train,
+            "--pred",
+            tmp_path / "masked1",
+            "--out",
+            tmp_path / f"scores{processes}",
+        )
     assert len(files(tmp_path / "masked1")) == 4 and files(tmp_path / "masked1") == files(tmp_path / "masked2")
     for name in ("scores.json", "images.jsonl"):
         scores = [(tmp_path / f"scores{processes}" / name).read_text() for processes in (1, 2)]

@@ -14,7 +14,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TABLES = sorted((ROOT / "docs").glob("*/*.md"))  # made by commands
-COMMANDS = ("cls", "data", "irn", "pseudo", "report", "seg", "weights")  # packages whose modules are commands
+# packages whose modules are commands
+COMMANDS = ("cls", "data", "evaluate", "fbr", "irn", "pseudo", "report", "seg", "weights")
 PACKAGES = (*COMMANDS, "benchmarks", "common", "stages")
 PROGRAMS = (".cff", ".py", ".sbatch", ".sh", ".toml")  # suffixes of files that exist wherever they are named
 MADE_BY_USERS = ("data/", "downloads/", "runs/", "weights/", ".venv/")
@@ -83,7 +84,7 @@ def path_of(module):
 def wrong_modules(text):
     """Commands and other modules, `package.module`, that are named but not there."""
     for word in words(text):
-        if re.fullmatch(rf"({'|'.join(PACKAGES)})(\.[a-z]\w*)+", word) and not word.endswith(".pth"):
+        if re.fullmatch(rf"({'|'.join(PACKAGES)})(\.[a-z]\w*)+", word) and not word.endswith((".pth", *PROGRAMS)):
             if not path_of(word).is_file():
                 yield word
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common.images import read_grey, read_indexed, write_grey, write_indexed
+from common.files.images import read_grey, read_indexed, write_grey, write_indexed
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "tests/extending"

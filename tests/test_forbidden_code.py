@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PRODUCT = sorted(path for path in ROOT.glob("*/*.py") if path.parent.name not in ("tests", "benchmarks"))
 FORBIDDEN = ("torch.hub.", "torch.jit.load", "joblib.load")
-ONLY_WITH = {"torch.load": "weights_only=True", "PIL.Image.open": "formats=FORMATS"}  # of common.images
+ONLY_WITH = {"torch.load": "weights_only=True", "PIL.Image.open": "formats=FORMATS"}  # of common.files.images
 NEVER_WITH = ("allow_pickle=True", "weights_only=False")
 
 
@@ -66,7 +66,9 @@ SEEN_BY_RUFF = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("folder", ["cls", "common", "data", "irn", "pseudo", "report", "seg", "stages", "weights"])
+@pytest.mark.parametrize(
+    "folder", ["cls", "common", "data", "evaluate", "fbr", "irn", "pseudo", "report", "seg", "stages", "weights"]
+)
 def test_ruffs_security_rules_hold_in_every_folder(folder):
     source = "\n".join(SEEN_BY_RUFF)
     command = [

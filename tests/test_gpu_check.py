@@ -16,7 +16,6 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-import fbr  # noqa: E402
 import gpu_check  # noqa: E402
 import page  # noqa: E402
 import scaling  # noqa: E402
@@ -25,8 +24,9 @@ from draw import cut_photographs, draw_data  # noqa: E402
 from gpu_checks import MAIN, SECOND, Check, Place, steps, waits, whole_run  # noqa: E402
 from measurement import measured  # noqa: E402
 
-from common.images import read_rgb  # noqa: E402
-from common.lattice import elevate, enclosing_simplex, vertex_keys  # noqa: E402
+import fbr  # noqa: E402
+from common.crf.lattice import elevate, enclosing_simplex, vertex_keys  # noqa: E402
+from common.files.images import read_rgb  # noqa: E402
 
 SCRIPT = ("scripts/gpu_check.sh",)
 
@@ -262,7 +262,7 @@ def test_what_fbr_costs(tmp_path):
     sides = {line["what"]: line["sides"] for line in lines}
     for name in fbr.VARIANTS:
         plain, own = sides[name].values()
-        assert sides[f"{name}, a step"] == {"cls.train_fbr": pytest.approx(own / plain, rel=0.01)}
+        assert sides[f"{name}, a step"] == {"fbr.train": pytest.approx(own / plain, rel=0.01)}
         assert all(memory > 0 for memory in sides[f"{name}, peak memory"].values())
 
 

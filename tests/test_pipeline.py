@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from common.images import read_grey, read_indexed
+from common.files.images import read_grey, read_indexed
 
 TRUNK = ("--channels", 4, 4, 8, 8, 8, "--depths", 1, 1, 1, 1, 1)
 HERE = ("--workers", 0, "--device", "cpu")
@@ -52,7 +52,7 @@ def two_rounds(stage, data, train, run, seg):
     val = ("--data", data, "--split", "val")
     second = (*val, *predict, run / "seg2" / "weights.pth", "--out", run / "pred2_val")
     stage("seg.predict", *second)
-    stage("seg.evaluate", *val, "--pred", run / "pred2_val", "--out", run / "scores")
+    stage("evaluate.labels", *val, "--pred", run / "pred2_val", "--out", run / "scores")
 
 
 @pytest.mark.parametrize("backbone, convention", [("vgg16", "torchvision"), ("resnet101", "caffe")])
@@ -100,7 +100,7 @@ def test_interrupted_training_ends_the_same(name, tiny_data, tmp_path, monkeypat
     """Stopped between two checkpoints and started again: bit for bit what an undisturbed run gives."""
     import importlib
 
-    from common import training
+    from common.training import loop as training
 
     module = importlib.import_module(name)
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from common.dataset import DataSet
-from common.maps import attention_table, look_up
+from common.files.dataset import DataSet
+from common.files.maps import attention_table, look_up
 from data.prepare_voc12 import read_ids
 from pseudo.background import extract_background
 from pseudo.nsrm import mask_non_salient

@@ -2,8 +2,8 @@
 
 Tested elsewhere: all addresses are https, redirections of SecureRedirects, links, devices and paths in archives, and
 checksums (tests/data/test_download.py, tests/weights/test_fetch.py), document types of annotations
-(tests/data/test_prepare_voc12.py), unusable ids of lists (tests/common/test_dataset.py), and what readers and commands
-say to such input (tests/test_bad_files.py, tests/test_bad_input.py).
+(tests/data/test_prepare_voc12.py), unusable ids of lists (tests/common/files/test_dataset.py), and what readers and
+commands say to such input (tests/test_bad_files.py, tests/test_bad_input.py).
 """
 
 import io
@@ -19,8 +19,9 @@ import pytest
 import torch
 from PIL import ImageFile
 
-from common import checkpoint, images
-from common.dataset import DataSet
+from common.files import images
+from common.files.dataset import DataSet
+from common.training import checkpoint
 from data import check, prepare_voc12
 from data import download as downloads
 from data.download import Archive, download, extract, fetch

@@ -107,7 +107,7 @@ def refuse(drawn, monkeypatch):
 
     What is watched is found in every step.
     """
-    monkeypatch.setattr("common.training.LOG_EVERY", 1)
+    monkeypatch.setattr("common.training.loop.LOG_EVERY", 1)
     # on a CPU, PyTorch's own reads the largest index to check it; on a GPU it does not
     monkeypatch.setattr(functional, "one_hot", lambda x, count: (x[..., None] == torch.arange(count)).long())
 
@@ -135,4 +135,4 @@ def test_no_step_waits(name, refuse):
     "options", [("--labels", "refined"), ("--labels", "saliency", "--random-nrois"), ("--diagnose",)], ids=" ".join
 )
 def test_no_step_of_fbr_waits(options, refuse):
-    refuse("cls.train_fbr", *options)
+    refuse("fbr.train", *options)

@@ -97,7 +97,7 @@ def check(path: Path, source: Source, where: str) -> None:
 
     An error page saved under the name of the weights does not.
     """
-    from common import checkpoint
+    from common.training import checkpoint
     from seg.pretrained import convention_of
 
     try:

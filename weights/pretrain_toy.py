@@ -3,7 +3,7 @@
 The network learns to tell shape, texture and hue of single objects on varied backgrounds. The three are drawn
 independently, so that the trunk knows what objects are made of, but no class of the toy data. Input is RGB with
 ImageNet's mean and standard deviation. Writes <out>/weights.pth, {"arch": a Trunk, "state_dict"}, whose
-parameters are those of common.vgg.vgg_features with the prefix "features.", and <out>/tensorboard.
+parameters are those of common.nets.vgg.vgg_features with the prefix "features.", and <out>/tensorboard.
 """
 
 import math
@@ -11,8 +11,8 @@ from functools import partial
 
 import numpy as np
 
-from common.network_arguments import add_device_arguments, add_seed_argument, add_trunk_arguments
-from common.preprocess import normalise
+from common.files.preprocess import normalise
+from common.training.arguments import add_device_arguments, add_seed_argument, add_trunk_arguments
 from data.toy_drawing import SHAPES, TEXTURES, draw_background, draw_object, to_bytes, uniform
 from stages.arguments import positive_float, positive_int
 from stages.command import main, stage_parser
@@ -50,7 +50,7 @@ def build(trunk):
     """The trunk `features` and a linear classifier `head` on its global average, for all three factors at once."""
     from torch import nn
 
-    from common.vgg import vgg_features
+    from common.nets.vgg import vgg_features
 
     features = vgg_features(trunk)  # first: the order decides which random numbers the layers get
     head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(trunk.channels[-1], sum(FACTORS.values())))
@@ -59,7 +59,7 @@ def build(trunk):
 
 def forward(network, images, device, amp):
     """uint8 (B, H, W, 3) -> three float32 logits, one (B, count) per factor."""
-    from common.device import autocast
+    from common.training.device import autocast
 
     with autocast(device, amp):
         logits = network["head"](network["features"](normalise(images.to(device), "torchvision")))
@@ -135,8 +135,8 @@ def run(args):
 
     import torch  # here, so that --help and a finished stage do not wait for it
 
-    from common import checkpoint, device
-    from common.architecture import Trunk
+    from common.nets.architecture import Trunk
+    from common.training import checkpoint, device
 
     place = device.select_device(args.device, args.deterministic, args.tf32)
     checkpoint.seed_everything(args.seed)

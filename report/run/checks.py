@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.dataset import DataSet
-from common.images import IGNORE_INDEX, read_grey, read_indexed
+from common.files.dataset import DataSet
+from common.files.images import IGNORE_INDEX, read_grey, read_indexed
 from report.run.choice import even
 from report.run.reading import Curves, Scored, Stage, recorded_run, seconds_of, short_commit
 from stages.files import InputError
@@ -21,7 +21,7 @@ MOST_WAITING = 0.2  # share of a training's time spent waiting for data
 RISEN = 1.1  # a loss that ends above this many times its beginning did not learn
 ENDS = 0.1  # share of a curve whose mean is its beginning or its end
 LABELLERS = ("seg.predict", "irn.walk", "irn.seed")  # besides all of pseudo
-MAPPERS = ("cls.infer", "cls.refine")
+MAPPERS = ("cls.infer", "fbr.refine")
 FEW_PIXELS = "The mIoU leaves ignored pixels out: few remain to be scored, and few for a network to learn from."
 NEVER = "A class missing from the labels cannot be learned from them; each counts as 0 in the mean IoU."
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from itertools import islice, pairwise, zip_longest
 
-from common.dataset import Item
+from common.files.dataset import Item
 
 
 def choose(items: Sequence[Item], ious: Sequence[dict[str, float]], count: int) -> list[Item]:

@@ -8,7 +8,7 @@ import argparse
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from common.scores import cuts
+from evaluate.scores import cuts
 from report.run.reading import Scored, Stage, argument_text, read_scored, read_stages, recorded_run
 from report.run.templating import cell, number, signed
 from report.tables.table import markdown_table

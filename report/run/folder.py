@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from common.dataset import DataSet
+from common.files.dataset import DataSet
 from stages.files import InputError
 
 

@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from common.dataset import SAFE_ID, DataSet, Item
-from common.images import legend
+from common.files.dataset import SAFE_ID, DataSet, Item
+from common.files.images import legend
 from report.run.choice import choose
 from report.run.image_page import PAGES, Layer, Shown, layers_of, write_image
 from report.run.reading import Scored, read_stages

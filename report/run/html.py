@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from common.dataset import DataSet
+from common.files.dataset import DataSet
 from report.run import checks, overview
 from report.run.folder import check_outside, new_folder
 from report.run.gallery import write_gallery

@@ -8,15 +8,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from common.dataset import PARTS, DataSet, Item
-from common.images import legend, read_grey, read_indexed
-from common.maps import map_path, read_maps
-from common.photographs import fitted
+from common.files.dataset import PARTS, DataSet, Item
+from common.files.images import legend, read_grey, read_indexed
+from common.files.maps import map_path, read_maps
+from common.files.photographs import fitted
+from evaluate.labels import label_from_maps
 from report.run.layers import write_label, write_map, write_photograph
 from report.run.reading import Scored, titles_of
 from report.run.templating import write_page
 from report.tables.labels import further_labels
-from seg.evaluate import label_from_maps
 from stages.files import InputError
 
 LONGEST, LONGEST_THUMBNAIL, LONGEST_MAP = 640, 256, 192  # pixels of a picture's longer side

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from common.images import IGNORE_INDEX, VOC_COLOURS
-from common.photographs import fitted, shrunk
+from common.files.images import IGNORE_INDEX, VOC_COLOURS
+from common.files.photographs import fitted, shrunk
 
 QUALITY = 80  # of JPEGs: artefacts only show on a closer look
 IGNORED_ALPHA = 200  # ignored pixels are translucent, which tells them from a class

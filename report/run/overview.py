@@ -7,8 +7,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from common.dataset import DataSet
-from common.scores import cuts
+from common.files.dataset import DataSet
+from evaluate.scores import cuts
 from report.run.charts import Bar, Curve, bars, lines, smooth
 from report.run.reading import Curves, Scored, Stage, argument_text, duration, short_commit
 

@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from common.scores import cuts
 from data.toy_drawing import CLASSES as TOY_CLASSES
+from evaluate.scores import cuts
 from report.run.folder import new_folder
 from report.run.reading import Scored, Stage, read_scored, read_stage, read_stages
 from report.run.shareable import shareable
@@ -30,14 +30,14 @@ from stages.fingerprints import content_of, sha256
 SUMS = "SHA256SUMS"
 TRAININGS = {  # commands that write weights, and those that read them
     "cls.train": "cls.infer",
-    "cls.train_fbr": "cls.infer",
+    "fbr.train": "cls.infer",
     "cls.train_iam": "cls.infer",
     "irn.train": "irn.walk",
     "seg.train": "seg.predict",
 }
 METHODS = {  # by a command that only they have: name and paper
     "pseudo.nsrm": ("NSROM", "https://arxiv.org/abs/2103.14581"),
-    "cls.train_fbr": ("FBR", "https://arxiv.org/abs/2406.15755"),
+    "fbr.train": ("FBR", "https://arxiv.org/abs/2406.15755"),
     "irn.train": ("IRN", "https://arxiv.org/abs/1904.05044"),
 }
 
@@ -77,7 +77,8 @@ def origins_of(stages: list[Stage], data: Path | None) -> list[Stage]:
 
 def write_weights(run: Path, out: Path, stage: Stage) -> dict[str, Any]:
     """Write a training's weights; returns what the card says of them. Raises InputError if they are unusable."""
-    from common import checkpoint, portable
+    from common.nets import portable
+    from common.training import checkpoint
 
     source, path = run / stage.folder / "weights.pth", f"weights/{stage.folder}.safetensors"
     content = checkpoint.load(source)
@@ -143,7 +144,7 @@ def card(
     stages: of the run; origins: what made its data sets and first weights; weights, labels: what was written of them.
     """
     commands, made = ({stage.command for stage in found} for found in (stages, origins))
-    learning = [stage for stage in stages if not stage.command.startswith("seg.evaluate")]
+    learning = [stage for stage in stages if not stage.command.startswith("evaluate.labels")]
     read = {part for stage in learning for part in stage.record["inputs"].get("data", {}).get("reads", [])}
     classes = next((each["arch"]["class_names"] for each in weights if "class_names" in each["arch"]), [])
     return render(

@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from common.dataset import DataSet
-from common.scores import read_scores
+from common.files.dataset import DataSet
+from evaluate.scores import read_scores
 from report.tables import summary
 from stages.files import InputError, read_json
 
@@ -48,7 +48,7 @@ class Stage(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """A folder of maps, labels or predictions that seg.evaluate has scored."""
+    """A folder of maps, labels or predictions that evaluate.labels has scored."""
 
     folder: str  # below the run, such as "pred2_val"
     title: str  # such as "prediction, round 2"
@@ -86,7 +86,7 @@ def read_stages(run: Path) -> list[Stage]:
 
 
 def read_scored(run: Path) -> list[Scored]:
-    """What seg.evaluate scored in a run: first what the method makes, in its order, then the rest by name.
+    """What evaluate.labels scored in a run: first what the method makes, in its order, then the rest by name.
 
     Raises InputError if scores or a record are unusable.
     """
@@ -95,7 +95,7 @@ def read_scored(run: Path) -> list[Scored]:
     splits = {
         stage.folder.removeprefix("scores/"): str(stage.arguments.get("split"))
         for stage in stages
-        if stage.command == "seg.evaluate"
+        if stage.command == "evaluate.labels"
     }
     titles = titles_of(run, set(splits.values()))
     order = [name for name in titles if name in splits] + [name for name in splits if name not in titles]
@@ -130,7 +130,7 @@ def read_images(path: Path) -> list[dict[str, Any]]:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         pass
-    raise InputError(f"{path}: expected the scores of images, as seg.evaluate writes them")
+    raise InputError(f"{path}: expected the scores of images, as evaluate.labels writes them")
 
 
 def data_of(stages: Iterable[Stage], data: Path | None = None) -> DataSet | None:

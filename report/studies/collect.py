@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import reduce
 from pathlib import Path
 
-from common.scores import REPORTED, read_scores
+from evaluate.scores import REPORTED, read_scores
 from report.studies.study import Study
 from report.studies.tables import STUDIES
 from report.tables import summary

@@ -2,8 +2,8 @@
 
 data/<set>/context says which background is the context of a class. Counted is the context of the image's own classes
 where 60 % of the object pixels are found, and the area under the ROC curve of object against context. A pixel's score
-is its strongest map, as in seg.evaluate --map-thresholds. Writes <out>/scores.json, in percent. Pixels of ground truth
-255 and images without classes are left out.
+is its strongest map, as in evaluate.labels --map-thresholds. Writes <out>/scores.json, in percent. Pixels of ground
+truth 255 and images without classes are left out.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from common.dataset import DataSet, Item, reads
-from common.images import IGNORE_INDEX
-from common.maps import normalise, read_maps, require_maps
-from seg.evaluate import to_percent
+from common.files.dataset import DataSet, Item, reads
+from common.files.images import IGNORE_INDEX
+from common.files.maps import normalise, read_maps, require_maps
+from evaluate.labels import to_percent
 from stages import distributed
 from stages.command import main, stage_parser
 from stages.files import InputError, write_json
@@ -27,7 +27,7 @@ BINS = 1024  # of the histograms of scores
 
 def parser() -> ArgumentParser:
     parser = stage_parser(__doc__)
-    parser.add_argument("--maps", type=Path, required=True, help="folder of class maps (cls.infer, cls.refine)")
+    parser.add_argument("--maps", type=Path, required=True, help="folder of class maps (cls.infer, fbr.refine)")
     add_workers_argument(parser)
     return parser
 

@@ -1,6 +1,6 @@
 """Print the average precision (AP) of a run's folders of instances as a table, in Markdown; write <run>/<name>.md.
 
-A dash stands where nothing was run. There is a column for each IoU of the masks at which seg.evaluate_instances scored.
+A dash stands where nothing was run. There is a column for each IoU of the masks at which evaluate.instances scored.
 """
 
 import argparse
@@ -40,10 +40,10 @@ def main(args: argparse.Namespace) -> None:
             aps = read_json(path)["mean_ap"] if path.exists() else {}
             found[name] = pd.Series({float(threshold): float(ap) for threshold, ap in aps.items()}, dtype=float)
         except (AttributeError, KeyError, TypeError, ValueError):
-            raise InputError(f"{path}: expected the scores of seg.evaluate_instances, mean_ap among them") from None
+            raise InputError(f"{path}: expected the scores of evaluate.instances, mean_ap among them") from None
     table = pd.DataFrame(found).sort_index().T
     if table.empty:
-        raise InputError(f"{args.run}: expected scores of seg.evaluate_instances of one of the rows, found none")
+        raise InputError(f"{args.run}: expected scores of evaluate.instances of one of the rows, found none")
     body = [[name, *("–" if pd.isna(ap) else f"{ap:.1f}" for ap in row)] for name, row in table.iterrows()]
     text = f"**{args.title}** (AP, %)\n\n{markdown_table(['', *(f'IoU {each:g}' for each in table)], body)}"
     with atomic(args.run / f"{args.name}.md") as partial:

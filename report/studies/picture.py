@@ -10,9 +10,9 @@ import argparse
 import numpy as np
 from matplotlib import colormaps
 
-from common.dataset import DataSet, Item
-from common.images import VOC_COLOURS
-from common.maps import require_maps
+from common.files.dataset import DataSet, Item
+from common.files.images import VOC_COLOURS
+from common.files.maps import require_maps
 from report.studies.context import own_context, strongest
 from report.tables.gallery import check_figure, choose, draw, photograph, picture_parser, write_figure
 from stages.command import command_name, exit_on_input_error

@@ -10,8 +10,9 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
-from common.dataset import DataSet
-from common.scores import image_miou
+from common.files.dataset import DataSet
+from evaluate.labels import kind_of
+from evaluate.scores import image_miou
 from report.tables.gallery import (
     Scored,
     check_figure,
@@ -25,7 +26,6 @@ from report.tables.gallery import (
     with_legend,
     write_figure,
 )
-from seg.evaluate import kind_of
 from stages.command import command_name, exit_on_input_error
 from stages.files import InputError
 

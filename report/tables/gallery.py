@@ -15,9 +15,9 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from common.dataset import DataSet, Item
-from common.images import IGNORE_INDEX, VOC_COLOURS, legend
-from common.scores import image_miou
+from common.files.dataset import DataSet, Item
+from common.files.images import IGNORE_INDEX, VOC_COLOURS, legend
+from evaluate.scores import image_miou
 from report.tables.labels import further_labels
 from stages.arguments import checked
 from stages.command import HelpFormatter, command_name, exit_on_input_error

@@ -1,4 +1,4 @@
-"""Print the scores of every stage of a run, as seg.evaluate wrote them, and write <run>/summary.json.
+"""Print the scores of every stage of a run, as evaluate.labels wrote them, and write <run>/summary.json.
 
 Each folder of scores is a row; a run without saliency lacks some rows and has IRN's instead. Labels of further rules,
 <run>/scores/label_*, follow the method's own. Class maps have two rows: at the threshold that is best on the ground
@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from common.scores import REPORTED, cuts, read_scores
+from evaluate.scores import REPORTED, cuts, read_scores
 from report.tables.labels import further_labels
 from stages.arguments import file_name
 from stages.command import HelpFormatter, command_name, exit_on_input_error
@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def said_of(cut: str, scores: dict[str, Any]) -> str:
-    """What follows the title of scores at a `cut`, see common.scores.cuts: of maps their threshold."""
+    """What follows the title of scores at a `cut`, see evaluate.scores.cuts: of maps their threshold."""
     return f", threshold {scores['threshold']:g} ({'best here' if cut == 'best' else cut})" if cut else ""
 
 
@@ -64,7 +64,7 @@ def summarise(run: Path, val: str = "val") -> tuple[dict, str]:
     """
     found = [row for row in rows_of(run, val) if (run / "scores" / row.folder).is_dir()]
     if not found:
-        raise InputError(f"{run / 'scores'}: expected folders with scores.json of seg.evaluate, found none")
+        raise InputError(f"{run / 'scores'}: expected folders with scores.json of evaluate.labels, found none")
     summary, rows = {"train": {}, "val": {}}, []
     for row in found:
         all_scores = read_scores(run / "scores" / row.folder / "scores.json")

@@ -8,7 +8,7 @@ import argparse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from common.scores import read_scores
+from evaluate.scores import read_scores
 from report.tables.published import PUBLISHED, Method, Published
 from stages.arguments import file_name
 from stages.command import HelpFormatter, command_name, exit_on_input_error
@@ -46,7 +46,7 @@ def scores_path(run: Path, folder: Path | str) -> Path:
 
 
 def score_of(run: Path, folder: Path | str) -> float | None:
-    """The mIoU in percent that seg.evaluate wrote for <run>/<folder>, or None if it did not run."""
+    """The mIoU in percent that evaluate.labels wrote for <run>/<folder>, or None if it did not run."""
     path = scores_path(run, folder)
     return read_scores(path, ["mean_iou"])["mean_iou"] if path.exists() else None
 

@@ -17,7 +17,7 @@ prepare --no-saliency vgg16 resnet50
 scripts/cls_train.sh "${CLS[@]}"
 irn
 instances
-(RUN=$RUN/fbr; scripts/cls_train_fbr.sh "${CLS[@]}" "${FBR[@]}"; irn; instances)
+(RUN=$RUN/fbr; scripts/fbr_train.sh "${CLS[@]}" "${FBR[@]}"; irn; instances)
 true_instances
 python -m report.studies.instances --run "$RUN" --name instances \
     --title "Instances on $EVAL_TRAIN, from image-level labels; no published numbers are known" \

@@ -7,7 +7,7 @@ read -r name script arguments <<<"$ROW"
 RUN=$RUN/$name
 "scripts/$script.sh" "${CLS[@]}" $arguments
 $LAUNCH cls.infer --data "$DATA" --split "$TRAIN" --weights "$RUN/cls/weights.pth" --out "$RUN/cam" "${INFER[@]}"
-scripts/cls_refine.sh
+scripts/fbr_refine.sh
 for maps in cam cam_refined; do
     scripts/evaluate.sh "$maps" "$EVAL_TRAIN" --map-thresholds $(LC_ALL=C seq 0.05 0.05 0.95) --threshold 0.5
     $LAUNCH_LABELS report.studies.context --data "$DATA" --split "$EVAL_TRAIN" --maps "$RUN/$maps" \

@@ -11,7 +11,7 @@ case ${ROW:-} in
 esac
 RUN=$RUN/$ROW
 if [ "$ROW" = fbr ]; then
-    scripts/cls_train_fbr.sh "${CLS[@]}" "${FBR[@]}"
+    scripts/fbr_train.sh "${CLS[@]}" "${FBR[@]}"
 else
     scripts/cls_train.sh "${CLS[@]}"
 fi

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from cls.attention import AttentionAccumulator
-from common.dataset import Item
-from common.images import read_grey
+from common.files.dataset import Item
+from common.files.images import read_grey
 
 ITEMS = [Item("a", (1,)), Item("b", (0, 2))]
 

@@ -9,11 +9,12 @@ import torch
 from PIL import Image
 from torchvision import transforms
 
-from cls import squares, train, train_fbr, train_iam
+from cls import squares, train, train_iam
 from cls.dataset import TrainingImages
-from common import checkpoint, loading
-from common.dataset import DataSet
-from common.training import ShuffledBatches, sample_seed
+from common.files.dataset import DataSet
+from common.training import checkpoint, loading
+from common.training.loop import ShuffledBatches, sample_seed
+from fbr import train as train_fbr
 
 SIZE = 32
 

@@ -8,10 +8,10 @@ from torch.nn.functional import interpolate
 
 from cls.infer import input_sizes, load_network, parser, run
 from cls.model import build
-from common import checkpoint
-from common.dataset import DataSet
-from common.images import read_grey
-from common.preprocess import normalise
+from common.files.dataset import DataSet
+from common.files.images import read_grey
+from common.files.preprocess import normalise
+from common.training import checkpoint
 
 ARCH = {"network": "classifier", "classes": 3, "channels": [4] * 5, "depths": [1] * 5, "nodes": 2}
 MAPS = ["a_simple_0", "b_simple_2", "c_complex_0", "c_complex_1", "d_complex_0", "d_complex_1", "d_complex_2"]

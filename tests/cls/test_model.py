@@ -5,11 +5,12 @@ import torch
 from torch.nn import Conv2d
 from torchvision.models import vgg16
 
-from cls import contrast, losses
+from cls import losses
 from cls.model import Classifier, ClassifierArch, FBRClassifier, IntegralAttention, build, build_fbr, parameter_groups
-from cls.nroi import NROIBank, extract_nrois
-from common import checkpoint
-from common.losses import Loss
+from common.training import checkpoint
+from common.training.losses import Loss
+from fbr import contrast
+from fbr.nroi import NROIBank, extract_nrois
 from stages.files import InputError
 from tests.mean_loss import mean_of
 

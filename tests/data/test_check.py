@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.images import read_grey, read_indexed, write_grey, write_indexed
+from common.files.images import read_grey, read_indexed, write_grey, write_indexed
 from data import check
 
 

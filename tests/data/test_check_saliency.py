@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from common.images import write_grey
+from common.files.images import write_grey
 from data import check
 from data.check_saliency import INVERTED, SCALED, Balance, Survey, border_and_centre, measure
 from data.prepare_toy import Recipe, draw_example

@@ -15,9 +15,9 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from common.dataset import DataSet
-from common.images import read_indexed, write_grey
-from common.instances import classes_beneath
+from common.files.dataset import DataSet
+from common.files.images import read_indexed, write_grey
+from common.files.instances import classes_beneath
 from data import coco, prepare_coco14
 from data.coco_masks import decode
 from stages.files import InputError

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.dataset import DataSet
-from common.images import read_grey, read_indexed, write_grey, write_indexed
+from common.files.dataset import DataSet
+from common.files.images import read_grey, read_indexed, write_grey, write_indexed
 from data import check
 from data.prepare_folder import make_plan, parser, reads, run
 from data.tags import Tagged, choose_validation

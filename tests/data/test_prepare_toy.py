@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from common.dataset import DataSet
+from common.files.dataset import DataSet
 from data.prepare_toy import Recipe, draw_example
 from data.toy_drawing import CLASSES, CONTEXTS, number_objects
 

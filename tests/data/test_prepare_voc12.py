@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.dataset import DataSet
-from common.images import write_grey, write_indexed
+from common.files.dataset import DataSet
+from common.files.images import write_grey, write_indexed
 from data import download, prepare_voc12
 from stages.files import InputError
 

@@ -3,7 +3,7 @@
 from functools import partial
 
 from cls import infer
-from common.dataset import reads
+from common.files.dataset import reads
 from stages.command import main
 
 

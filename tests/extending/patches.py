@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from torch import nn
 
-from common.architecture import Architecture, count, count_or_none, names, one_of
+from common.nets.architecture import Architecture, count, count_or_none, names, one_of
 
 
 @dataclass(frozen=True, kw_only=True)

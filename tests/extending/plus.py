@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from common.architecture import one_of
+from common.nets.architecture import one_of
+from common.nets.resnet import ResNet
 from seg.architecture import DeepLabResNetArch
 from seg.deeplab import ASPP, initialise_convolutions, resize
-from seg.resnet import ResNet
 
 
 @dataclass(frozen=True, kw_only=True)

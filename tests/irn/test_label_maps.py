@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from common.dataset import DataSet
-from common.images import read_grey, read_indexed
+from common.files.dataset import DataSet
+from common.files.images import read_grey, read_indexed
 from irn.label_maps import parser, run
 from stages.files import InputError
 

@@ -8,7 +8,7 @@ from torchvision.models.resnet import Bottleneck
 from torchvision.models.resnet import ResNet as TorchvisionResNet
 
 from cls.model import build as build_classifier
-from common import checkpoint
+from common.training import checkpoint
 from irn.model import build, parameter_groups
 from irn.train import load_trunk
 from stages.files import InputError

@@ -13,12 +13,12 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from common import checkpoint
-from common.dataset import DataSet
-from common.images import read_indexed, write_grey
-from common.instances import read_instances
-from common.maps import map_path
-from common.preprocess import normalise
+from common.files.dataset import DataSet
+from common.files.images import read_indexed, write_grey
+from common.files.instances import read_instances
+from common.files.maps import map_path
+from common.files.preprocess import normalise
+from common.training import checkpoint
 from irn.grouping import centroids, detections, groups
 from irn.model import build
 from irn.network import find
@@ -186,8 +186,8 @@ def test_boundary_and_displacement_are_those_of_an_image_alone(data, maps, netwo
 
 def test_a_batch_is_of_8_images_on_a_cpu_and_of_32_on_a_gpu_unless_told(data, maps, network, tmp_path, monkeypatch):
     network(48)
-    monkeypatch.setattr("common.device.to_device", lambda model, device: model)
-    monkeypatch.setattr("common.loading.make_loader", lambda *_: [])
+    monkeypatch.setattr("common.training.device.to_device", lambda model, device: model)
+    monkeypatch.setattr("common.training.loading.make_loader", lambda *_: [])
     found = []
     monkeypatch.setattr("irn.network.batches_of_one_size", lambda sizes, most: found.append(most) or [])
     for device, *more in (("cpu",), ("cuda",), ("cuda", "--batch-size", 5)):
@@ -277,7 +277,7 @@ def test_instances(data, maps, network, command):
 @pytest.mark.parametrize("name", ["irn.walk", "irn.instances"])
 def test_float32_unless_told(network, command, name, monkeypatch):
     """On hardware that is fast at bfloat16, too."""
-    monkeypatch.setattr("common.device.has_fast_bfloat16", lambda device: True)
+    monkeypatch.setattr("common.training.device.has_fast_bfloat16", lambda device: True)
     network(48)
     default, exact, mixed = (files(command(name, *each)) for each in (("a",), ("b", "--no-amp"), ("c", "--amp")))
     assert default == exact != mixed

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from common.crf import dense_crf, memory_of
-from common.dataset import DataSet
-from common.images import read_indexed, write_grey
-from common.maps import read_maps
+from common.crf.dense import dense_crf, memory_of
+from common.files.dataset import DataSet
+from common.files.images import read_indexed, write_grey
+from common.files.maps import read_maps
 from irn.seed import CRF, parser, refine_seed, run
 from stages.files import InputError
 

@@ -8,10 +8,11 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from common import checkpoint, training
-from common.dataset import DataSet
-from common.images import write_indexed
-from common.preprocess import normalise
+from common.files.dataset import DataSet
+from common.files.images import write_indexed
+from common.files.preprocess import normalise
+from common.training import checkpoint
+from common.training import loop as training
 from irn.dataset import SeedCrops
 from irn.model import build
 from stages.files import InputError

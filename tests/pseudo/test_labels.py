@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from common.images import read_indexed, write_grey, write_indexed
-from common.maps import normalise, resize_map
+from common.files.images import read_indexed, write_grey, write_indexed
+from common.files.maps import normalise, resize_map
 from pseudo.background import extract_background, extract_background_plain
 from pseudo.nsrm import mask_non_salient
 from pseudo.pom import class_threshold, mine_potential_objects, mine_potential_objects_plain

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from common.maps import look_up, normalise, resize_map
+from common.files.maps import look_up, normalise, resize_map
 from pseudo.background import extract_background, extract_background_plain
 from pseudo.nsrm import mask_non_salient
 from pseudo.pom import (

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from cls import train_fbr
+from fbr import train as train_fbr
 from tests.wiring.scripts import ROOT, calls_of, parsed
 
 WEIGHTS = ("nroi_weight", "intra_weight", "similarity_weight", "segmentation_weight")
@@ -17,7 +17,7 @@ def of(calls, module):
 
 def rows_of(calls):
     """{(seed, row): arguments of its training}."""
-    found = of(calls, "cls.train") + of(calls, "cls.train_fbr")
+    found = of(calls, "cls.train") + of(calls, "fbr.train")
     return {(told["seed"], told["out"].parent.name): told for told in found}
 
 
@@ -76,7 +76,7 @@ def test_rows_are_what_they_are_called(study):
 
 def test_settings_of_the_toy_data_are_rows(study, tmp_path):
     rows = {row: told for (seed, row), told in rows_of(study[1]).items() if seed == 1}
-    calls = of(calls_of(tmp_path, "paper/fbr", DATA=tmp_path / "toy", RUN=tmp_path / "run"), "cls.train_fbr")
+    calls = of(calls_of(tmp_path, "paper/fbr", DATA=tmp_path / "toy", RUN=tmp_path / "run"), "fbr.train")
     for told, row in zip(calls, ("all", "shared_saliency"), strict=True):
         other = {name for name, value in told.items() if value != rows[row][name]}
         assert other == {"data", "out", "seed", "diagnose"}
@@ -88,7 +88,7 @@ def test_each_row_is_measured_and_three_go_on(study):
     assert len(measured) == 2 * len(rows_of(calls))
     whole = {told["out"].relative_to(out).parts[:2] for told in of(calls, "cls.train_iam")}
     assert whole == {(f"seed{seed}", row) for seed in (1, 2) for row in ("ce", "all", "all_saliency")}
-    scored = {told["pred"].relative_to(out / "seed2" / "all") for told in of(calls, "seg.evaluate")
+    scored = {told["pred"].relative_to(out / "seed2" / "all") for told in of(calls, "evaluate.labels")
               if told["pred"].is_relative_to(out / "seed2" / "all")}  # fmt: skip
     expected = {"cam", "cam_refined", "label_cam", "label_initial", "label_pseudo", "pred1_val", "pred2_val"}
     assert {str(path) for path in scored} == expected
@@ -125,7 +125,7 @@ def voc(tmp_path, **variables):
 
 def test_voc_as_published(tmp_path):
     calls, default = voc(tmp_path, SETTINGS="voc12_code")
-    image_labels, saliency = of(calls, "cls.train_fbr")
+    image_labels, saliency = of(calls, "fbr.train")
     assert {name: image_labels[name] for name in default} == default
     assert {name: saliency[name] for name in default if saliency[name] != default[name]} == {
         "labels": "saliency", "bank_size": 50000, "nroi_weight": 0.01, "hard_quantile": 0.6, "entropy_quantile": 0.1,
@@ -136,7 +136,7 @@ def test_voc_as_published(tmp_path):
 def test_voc(tmp_path):
     """The settings are ours, with the published sizes."""
     calls, default = voc(tmp_path)
-    image_labels, saliency = of(calls, "cls.train_fbr")
+    image_labels, saliency = of(calls, "fbr.train")
     assert {name: image_labels[name] for name in default if image_labels[name] != default[name]} == {
         "heads": "none", "labels": "refined", "background": 0.5, "temperature": 0.1, "intra_weight": 0.05,
         "similarity_weight": 0,
@@ -145,6 +145,6 @@ def test_voc(tmp_path):
     assert different == {"heads", "labels", "intra_weight", "segmentation_weight"}
     assert (saliency["heads"], saliency["labels"]) == ("shared", "saliency")
     run = tmp_path / "run"
-    masks = {str(told["pred"].relative_to(run)) for told in of(calls, "seg.evaluate") if told["split"] == "train"}
+    masks = {str(told["pred"].relative_to(run)) for told in of(calls, "evaluate.labels") if told["split"] == "train"}
     assert masks == {"label_pseudo", "fbr/label_pseudo", "fbr_saliency/label_pseudo"}
     assert image_labels["split"] == "train_aug" and len(of(calls, "cls.train_iam")) == 3

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from common.images import read_indexed, write_indexed
+from common.files.images import read_indexed, write_indexed
 from tests.wiring.scripts import ROOT, calls_of, parsed
 
 SETTINGS = """
@@ -28,8 +28,8 @@ prepare() {
 }
 """
 IRN = ["cls.infer", "irn.seed", "irn.train", "irn.walk"]
-SEGMENT = ["seg.train", "seg.predict", "seg.evaluate"]
-CLASSIFIERS = [("", "cls.train"), ("fbr/", "cls.train_fbr")]  # folder in the run, command
+SEGMENT = ["seg.train", "seg.predict", "evaluate.labels"]
+CLASSIFIERS = [("", "cls.train"), ("fbr/", "fbr.train")]  # folder in the run, command
 OF_SALIENCY = {"pseudo.background", "pseudo.pom", "cls.train_iam"}
 
 
@@ -79,8 +79,8 @@ def test_calls_of_the_image_level_script(place):
         ]
         assert found[: len(expected)] == expected
         scored = found[len(expected) :]
-        scored = scored[: next((i for i, (module, _) in enumerate(scored) if module != "seg.evaluate"), None)]
-        assert ("seg.evaluate", f"{below}/scores/label_irn") in scored
+        scored = scored[: next((i for i, (module, _) in enumerate(scored) if module != "evaluate.labels"), None)]
+        assert ("evaluate.labels", f"{below}/scores/label_irn") in scored
         found = found[len(expected) + len(scored) :]
     assert not found
     assert not [module for module, words in calls if module[:6] != "report" and reads_saliency(module, words)]
@@ -92,8 +92,8 @@ def test_calls_of_the_image_level_script(place):
 
 def test_calls_of_the_instances_script(place):
     calls = recorded(place, "instances")
-    evaluated = [("irn.instances", "instances"), ("seg.evaluate_instances", "scores/instances")]
-    evaluated += [("seg.evaluate_instances", "scores/instances_void")]
+    evaluated = [("irn.instances", "instances"), ("evaluate.instances", "scores/instances")]
+    evaluated += [("evaluate.instances", "scores/instances_void")]
     expected = []
     for folder, classifier in CLASSIFIERS:
         names = ("cam_pyramid", "label_seed", "irn", "label_irn")

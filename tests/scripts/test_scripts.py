@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common.images import read_grey, read_indexed
+from common.files.images import read_grey, read_indexed
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -103,7 +103,7 @@ def test_figures(script):
 def test_a_row_of_fbr(script):
     """What it trains has the classifier's name; the whole scripts of FBR: test_fbr.py, without running them."""
     arguments = "--heads none --labels refined --similarity-weight 0 --bank-size 20 --queries 8 --negatives 4"
-    output = script("scripts/study/fbr_row.sh", ROW=f"row cls_train_fbr {arguments}")
+    output = script("scripts/study/fbr_row.sh", ROW=f"row fbr_train {arguments}")
     assert "-> " in output and "row/label_cam" in output
     scores = [
         script.folder / "row/scores" / name / "scores.json"
@@ -111,7 +111,7 @@ def test_a_row_of_fbr(script):
     ]
     assert all(path.exists() for path in scores)
     record = json.loads((script.folder / "row/cls/stage.json").read_text())
-    assert record["command"] == "cls.train_fbr" and record["arguments"]["heads"] == "none"
+    assert record["command"] == "fbr.train" and record["arguments"]["heads"] == "none"
 
 
 def test_stage_scripts_take_further_arguments(script):
@@ -139,7 +139,20 @@ def test_controls_and_ablation_share_what_is_there(script):
 
 def clone_with_the_rule(clone):
     """A copy of the repository that holds the rule and the script of docs/own_rule.md."""
-    for name in ("cls", "common", "data", "irn", "pseudo", "report", "scripts", "seg", "stages", "weights"):
+    for name in (
+        "cls",
+        "common",
+        "data",
+        "evaluate",
+        "fbr",
+        "irn",
+        "pseudo",
+        "report",
+        "scripts",
+        "seg",
+        "stages",
+        "weights",
+    ):
         shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__", "*.pth"))
     page = (ROOT / "docs" / "own_rule.md").read_text()
     (rule,), (shell,) = (re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL) for kind in ("python", "bash"))

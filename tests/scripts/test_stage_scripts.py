@@ -13,10 +13,10 @@ from tests.wiring.scripts import calls_of
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = {  # script: command
     "cls_train": "cls.train",
-    "cls_train_fbr": "cls.train_fbr",
+    "fbr_train": "fbr.train",
     "cls_train_iam": "cls.train_iam",
     "cls_infer": "cls.infer",
-    "cls_refine": "cls.refine",
+    "fbr_refine": "fbr.refine",
     "irn_cam": "cls.infer",
     "irn_seed": "irn.seed",
     "irn_train": "irn.train",
@@ -65,7 +65,7 @@ def test_summary_scores_the_folders_that_are_there(folders, tmp_path):
     for name in (*folders, "cls", "seg1", "label_masked_all"):
         (tmp_path / "run" / name).mkdir(parents=True)
     *calls, last = calls_of(tmp_path, "summary", DATA=tmp_path / "toy", RUN=tmp_path / "run")
-    scored = [arguments for module, arguments in calls if module == "seg.evaluate"]
+    scored = [arguments for module, arguments in calls if module == "evaluate.labels"]
     assert [Path(each[each.index("--pred") + 1]).name for each in scored] == folders
     splits = {Path(each[each.index("--pred") + 1]).name: each[each.index("--split") + 1] for each in scored}
     assert all(split == ("val" if name.endswith("_val") else "train") for name, split in splits.items())
@@ -81,12 +81,12 @@ def test_what_has_no_ground_truth_is_not_scored(tmp_path):
 
     def scored():
         calls = calls_of(tmp_path, "summary", DATA=data, RUN=run)
-        names = [Path(each[each.index("--pred") + 1]).name for module, each in calls if module == "seg.evaluate"]
+        names = [Path(each[each.index("--pred") + 1]).name for module, each in calls if module == "evaluate.labels"]
         return names, any(module == "report.tables.summary" for module, _ in calls)
 
     assert scored() == ([], False)
     (data / "SegmentationClass").mkdir()
     (data / "SegmentationClass/d.png").touch()
     assert scored() == (["pred2_val"], True)
-    (data / "SegmentationClass/a.png").touch()  # and b has none: seg.evaluate says so
+    (data / "SegmentationClass/a.png").touch()  # and b has none: evaluate.labels says so
     assert scored() == (["cam", "pred2_val"], True)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.dataset import DataSet
-from common.images import write_indexed
+from common.files.dataset import DataSet
+from common.files.images import write_indexed
 from seg.dataset import TrainingCrops, WholeImages
 from stages.files import InputError
 

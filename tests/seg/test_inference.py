@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from common.crf import DEFAULTS, dense_crf
+from common.crf.dense import DEFAULTS, dense_crf
 from seg.inference import ROWS, label_from_logits, resized
 
 CRF = DEFAULTS | {"iterations": 2, "backend": "lattice"}

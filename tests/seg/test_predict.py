@@ -8,12 +8,12 @@ import pytest
 import torch
 from PIL import Image
 
-from common import checkpoint
-from common.crf import DEFAULTS, choose_backend, memory_of
-from common.dataset import DataSet
-from common.images import VOC_PALETTE, read_indexed
-from common.photographs import PhotographFolder
-from common.preprocess import normalise
+from common.crf.dense import DEFAULTS, choose_backend, memory_of
+from common.files.dataset import DataSet
+from common.files.images import VOC_PALETTE, read_indexed
+from common.files.photographs import PhotographFolder
+from common.files.preprocess import normalise
+from common.training import checkpoint
 from seg.dataset import WholeImages
 from seg.deeplab import MultiScale, build
 from seg.inference import load_deeplab

@@ -5,7 +5,7 @@ import torch
 from torchvision.models.resnet import Bottleneck, ResNet
 from torchvision.models.vgg import VGG, make_layers
 
-from common import checkpoint
+from common.training import checkpoint
 from seg.deeplab import MultiScale, build
 from seg.pretrained import arch_of, convention_of, load_init, unused_tensors
 from stages.files import InputError

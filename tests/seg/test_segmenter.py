@@ -5,9 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from common import checkpoint
-from common.images import read_indexed
-from common.photographs import read_photograph
+from common.files.images import read_indexed
+from common.files.photographs import read_photograph
+from common.training import checkpoint
 from seg.deeplab import MultiScale, build
 from seg.predict import parser, run
 from seg.segmenter import Segmenter

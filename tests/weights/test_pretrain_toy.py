@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from cls.model import build as build_classifier
-from common.architecture import Trunk
-from common.checkpoint import load, load_trunk
-from common.vgg import vgg_features
+from common.nets.architecture import Trunk
+from common.nets.vgg import vgg_features
+from common.training.checkpoint import load, load_trunk
 from seg.deeplab import build as build_deeplab
 from seg.pretrained import load_init
 from weights.pretrain_toy import draw_crops

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-METHOD = ("cls.train", "cls.train_fbr", "cls.train_iam", "cls.infer", "cls.refine", "pseudo.background", "pseudo.pom")
+METHOD = ("cls.train", "fbr.train", "cls.train_iam", "cls.infer", "fbr.refine", "pseudo.background", "pseudo.pom")
 METHOD += ("irn.seed", "irn.train", "irn.walk", "irn.instances")
-METHOD += ("pseudo.nsrm", "seg.train", "seg.predict", "seg.evaluate", "seg.evaluate_instances")
+METHOD += ("pseudo.nsrm", "seg.train", "seg.predict", "evaluate.labels", "evaluate.instances")
 OUTSIDE = ("DATA", "RUN", "SETTINGS", "TRAIN", "VAL", "EVAL_TRAIN", "SEED", "AMP", "TOY_ARGS", "ROUND", "SPLIT", "OUT")
 OUTSIDE += ("GPUS", "LAUNCH", "LAUNCH_LABELS", "WEIGHTS", "TABLES", "JOBS", "CORES", "CUDA_VISIBLE_DEVICES")
 SEPARATOR = "\x1f"

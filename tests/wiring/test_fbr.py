@@ -1,4 +1,4 @@
-"""cls.train_fbr from end to end against the plain loops: every loss of every step, and every weight at the end."""
+"""fbr.train from end to end against the plain loops: every loss of every step, and every weight at the end."""
 
 import pytest
 import torch
@@ -43,7 +43,7 @@ def test_every_loss_and_every_weight(stage, data, tmp_path, name):
     given = words(options | {f"{part}_weight": weight for part, weight in parts.items()})
     torch.save(trunk_weights(), tmp_path / "vgg16.pth")
     paths = ("--init", tmp_path / "vgg16.pth", "--out", tmp_path / "fbr")
-    out = stage("cls.train_fbr", *COMMAND, *given, *paths, "--seed", 3)
+    out = stage("fbr.train", *COMMAND, *given, *paths, "--seed", 3)
 
     torch.manual_seed(3)
     model = plain_fbr.Network(TRUNK, 3, options["heads"], options["embedding"], options.get("projection_relu", True))

@@ -30,7 +30,7 @@ def predicted(network, folder, split):
 def scored(folder, split, **options):
     place, _, name = folder.rpartition("/")
     out = f"{place}/scores/{name}" if place else f"scores/{name}"
-    return {out: ("seg.evaluate", split, {"pred": folder} | options)}
+    return {out: ("evaluate.labels", split, {"pred": folder} | options)}
 
 
 def segmented(suffix, labels, folder="", start=COCO):

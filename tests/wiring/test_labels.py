@@ -175,7 +175,7 @@ def test_what_may_be_missing(stage, data, folders, tmp_path):
 
 
 def evaluated(stage, tmp_path, *arguments, split="train"):
-    out = stage("seg.evaluate", *arguments, "--workers", 1, "--out", tmp_path / "scores", split=split)
+    out = stage("evaluate.labels", *arguments, "--workers", 1, "--out", tmp_path / "scores", split=split)
     return json.loads((out / "scores.json").read_text())
 
 

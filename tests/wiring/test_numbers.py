@@ -16,7 +16,7 @@ CLASSIFICATION = TRUNK | TRAINING | {
 WALK = RUNNING | {"amp": False, "batch_size": None, "background": 0.25, "radius": 5, "beta": 10, "exponent": 8}
 PAPER = {
     "cls.train": CLASSIFICATION,
-    "cls.train_fbr": CLASSIFICATION | {
+    "fbr.train": CLASSIFICATION | {
         "heads": "two", "embedding": 128, "projection_relu": True, "labels": "cam", "background": 0.1,
         "band": [0.3, 0.7], "refine_sigma": 0.03, "refine_steps": 10, "nroi_weight": 0.05, "intra_weight": 0.1,
         "similarity_weight": 0.1, "segmentation_weight": 0.1, "centres": 8, "bank_size": 100000, "negatives": 256,
@@ -25,7 +25,7 @@ PAPER = {
     },
     "cls.train_iam": CLASSIFICATION,
     "cls.infer": RUNNING,
-    "cls.refine": {"sigma": 0.03, "steps": 10},
+    "fbr.refine": {"sigma": 0.03, "steps": 10},
     "irn.seed": {
         "strict": 0.3, "loose": 0.05, "confidence": 0.7, "crf_iterations": 10, "crf_gaussian_sxy": 3,
         "crf_gaussian_weight": 3, "crf_bilateral_sxy": 50, "crf_bilateral_srgb": 5, "crf_bilateral_weight": 10,
@@ -56,7 +56,7 @@ PAPER = {
         "crf_gaussian_weight": 3, "crf_bilateral_sxy": 67, "crf_bilateral_srgb": 3, "crf_bilateral_weight": 4,
         "crf_min_probability": 0, "crf_backend": "auto",
     },
-    "seg.evaluate": {"map_thresholds": None},
+    "evaluate.labels": {"map_thresholds": None},
     "data.prepare_toy": {  # ours, as the next
         "train": 600, "val": 200, "height": 96, "width": 128, "complex_share": 0.5, "max_classes": 3,
         "extra_instance": 0.6, "salient_radius": (17, 24), "non_salient_radius": (9, 15),
@@ -70,10 +70,10 @@ PAPER = {
 }  # fmt: skip
 SCRIPTS = {
     "cls_train": ["cls.train"],
-    "cls_train_fbr": ["cls.train_fbr"],
+    "fbr_train": ["fbr.train"],
     "cls_train_iam": ["cls.train_iam"],
     "cls_infer": ["cls.infer", "cls.infer"],
-    "cls_refine": ["cls.refine"],
+    "fbr_refine": ["fbr.refine"],
     "irn_cam": ["cls.infer"],
     "irn_seed": ["irn.seed"],
     "irn_train": ["irn.train"],
@@ -98,7 +98,7 @@ def test_defaults(module):
 
 def test_only_what_draws_numbers_takes_a_seed():
     """So that no result is refused, or made again, for another seed."""
-    drawing = {"cls.train", "cls.train_fbr", "cls.train_iam", "irn.train", "seg.train"}
+    drawing = {"cls.train", "fbr.train", "cls.train_iam", "irn.train", "seg.train"}
     drawing |= {"data.prepare_toy", "weights.pretrain_toy"}
     assert {module for module in PAPER if "seed" in defaults_of(module)} == drawing
 

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.dataset import DataSet
-from common.images import write_grey, write_indexed
+from common.files.dataset import DataSet
+from common.files.images import write_grey, write_indexed
+from evaluate import labels as evaluate
 from report.run import html
 from report.run.reading import read_scored
-from seg import evaluate
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 CHROMEDRIVER = shutil.which("chromedriver")
@@ -73,10 +73,10 @@ def make_run(run, data):
 
 
 def score(run, data, folder, split, *more):
-    """Score <run>/<folder> as seg.evaluate does, with a record."""
+    """Score <run>/<folder> as evaluate.labels does, with a record."""
     out = run / "scores" / folder
     arguments = {"data": str(data), "split": split, "pred": str(run / folder)}
-    for place, command in ((out, "seg.evaluate"), (run / folder, "seg.predict")):
+    for place, command in ((out, "evaluate.labels"), (run / folder, "seg.predict")):
         place.mkdir(parents=True, exist_ok=True)
         record = {"command": command, "arguments": arguments, "inputs": {}, "versions": {}}
         record |= {"started": "2026-01-01 10:00:00", "finished": "2026-01-01 10:00:01", "summary": ""}

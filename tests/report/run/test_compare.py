@@ -43,7 +43,7 @@ def runs(tmp_path):
         fixed = {"mean_iou": 30.0, "threshold": 0.3} | OTHERS
         cam = {"mean_iou": best, "threshold": 0.6, "chosen": "best on this ground truth", "fixed": fixed}
         for name, scores in (("cam", cam | OTHERS), ("label_initial", {"mean_iou": 70.0} | OTHERS)):
-            record(run, f"scores/{name}", "seg.evaluate", split="train")
+            record(run, f"scores/{name}", "evaluate.labels", split="train")
             (run / "scores" / name / "scores.json").write_text(json.dumps(scores))
             (run / "scores" / name / "images.jsonl").touch()
     return found

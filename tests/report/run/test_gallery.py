@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.dataset import DataSet, Item
-from common.images import VOC_COLOURS, read_indexed, write_grey, write_indexed
+from common.files.dataset import DataSet, Item
+from common.files.images import VOC_COLOURS, read_indexed, write_grey, write_indexed
+from evaluate import labels as evaluate
 from report.run.choice import choose, even, take
 from report.run.gallery import write_data, write_gallery
 from report.run.reading import read_scored
-from seg import evaluate
 
 IDS = ["a_simple", "b_simple", "c_complex", "d_complex"]
 HOSTILE = "</script><script>alert(1)</script>"
@@ -27,9 +27,9 @@ def put_record(folder, command, data, split):
 
 
 def score(data, run, folder, *more, split="train"):
-    """Score <run>/<folder> as seg.evaluate does."""
+    """Score <run>/<folder> as evaluate.labels does."""
     out = run / "scores" / folder
-    put_record(out, "seg.evaluate", data, split)
+    put_record(out, "evaluate.labels", data, split)
     places = ["--data", data, "--split", split, "--pred", run / folder, "--out", out, "--workers", 1]
     evaluate.run(evaluate.parser().parse_args([*map(str, places), *more]))
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from markupsafe import escape
 
-from common.images import read_indexed, write_grey, write_indexed
+from common.files.images import read_indexed, write_grey, write_indexed
 from report.run import html
 from stages.files import InputError
 
@@ -61,7 +61,7 @@ def put_stage(folder, command, minute, arguments, finished=True, **more):
 def put_scores(run, name, split, more):
     kinds = {kind: {"images": 2, **SCORES, "mean_iou": value} for kind, value in (("simple", 70.0), ("complex", 30.0))}
     arguments = {"data": str(run.parents[1] / "tiny"), "split": split, "pred": f"runs/small/{name}"}
-    put_stage(run / "scores" / name, "seg.evaluate", 10, arguments)
+    put_stage(run / "scores" / name, "evaluate.labels", 10, arguments)
     content = {"images": 4, "split": split, **SCORES, "class_iou": IOU, **kinds, **more}
     (run / "scores" / name / "scores.json").write_text(json.dumps(content))
     image = {"id": "b_simple", "mean_iou": 50.0, "ignored": 0.0, "class_iou": {"background": 50.0}}

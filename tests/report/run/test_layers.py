@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.images import VOC_COLOURS
+from common.files.images import VOC_COLOURS
 from report.run.layers import IGNORED_ALPHA, MAP_ALPHA, write_label, write_map, write_photograph
 
 

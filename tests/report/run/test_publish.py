@@ -10,8 +10,8 @@ import torch
 
 from cls import infer
 from cls.model import build as build_classifier
-from common import checkpoint
-from common.images import write_indexed
+from common.files.images import write_indexed
+from common.training import checkpoint
 from report.run import publish
 from report.run.shareable import shareable
 from seg import predict
@@ -58,7 +58,7 @@ def run(tmp_path, monkeypatch):
         put(run / name / "stage.json", record(command, minute, data=data, split="train", weights=f"{run}/seg2/w.pth"))
         for id in ("b", "a"):
             write_indexed(run / name / f"{id}.png", torch.full((4, 5), minute, dtype=torch.uint8).numpy())
-    evaluated = record("seg.evaluate", 9, data=data, split="train", pred=f"{run}/cam")
+    evaluated = record("evaluate.labels", 9, data=data, split="train", pred=f"{run}/cam")
     evaluated["versions"] = {"commit": f"{COMMIT}-dirty"}
     cam = SCORES | {"threshold": 0.5, "chosen": "best on this ground truth"}
     cam["fixed"] = {"threshold": 0.3, "from": "/home/alice/other/scores.json", "mean_iou": 41.5, "ignored": 0.0}
@@ -134,7 +134,7 @@ def test_the_card_is_made_of_the_records(published):
         "images",
         "ab" * 32,
     ]
-    assert rows(text, "scores/cam") == [["seg.evaluate", "30 s", f"{COMMIT[:10]}-dirty"]]
+    assert rows(text, "scores/cam") == [["evaluate.labels", "30 s", f"{COMMIT[:10]}-dirty"]]
     assert f"- commit: {COMMIT}, {COMMIT}-dirty\n" in text and "disc, square, bar\n" in text
     for name in ("cls", "seg2"):
         sum = hashlib.sha256((out / f"weights/{name}.safetensors").read_bytes()).hexdigest()

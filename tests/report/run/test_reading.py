@@ -27,12 +27,16 @@ def run(tmp_path, tiny_data):
     put(tmp_path / "cls/stage.json", RECORD | {"finished": "2026-01-01 10:01:30", "arguments": data})
     put(tmp_path / "no_glore/cls/stage.json", RECORD | {"finished": None})
     for name, split in (("label_mine", "train"), ("pred2_half", "half"), ("cam", "train"), ("pred1_half", "half")):
-        record = RECORD | {"command": "seg.evaluate", "arguments": {"split": split}, "finished": "2026-01-01 13:00:00"}
+        record = RECORD | {
+            "command": "evaluate.labels",
+            "arguments": {"split": split},
+            "finished": "2026-01-01 13:00:00",
+        }
         put(tmp_path / "scores" / name / "stage.json", record)
         scores = {"mean_iou": 50.0, "ignored": 0.0, "false_negative": None}
         put(tmp_path / "scores" / name / "scores.json", scores)
         put(tmp_path / "scores" / name / "images.jsonl", json.dumps(LINE) + "\n" if name == "cam" else "")
-    put(tmp_path / "scores/instances/stage.json", RECORD | {"command": "seg.evaluate_instances", "finished": None})
+    put(tmp_path / "scores/instances/stage.json", RECORD | {"command": "evaluate.instances", "finished": None})
     put(tmp_path / "scores/instances/scores.json", {"mean_ap": {}})
     return tmp_path
 
@@ -67,7 +71,7 @@ def test_damaged_runs_are_refused(run):
     for path, content, message in (
         ("cls/stage.json", "[]", "cls/stage.json: expected the record of a stage"),
         ("cls/stage.json", RECORD | {"arguments": 3, "finished": None}, "expected the record of a stage"),
-        ("scores/cam/scores.json", "[]", "expected the scores of seg.evaluate"),
+        ("scores/cam/scores.json", "[]", "expected the scores of evaluate.labels"),
         ("scores/cam/images.jsonl", "[]\n", "images.jsonl: expected the scores of images"),
         ("cls/stage.json", RECORD | {"inputs": {"data": 5}, "finished": None}, "expected the record of a stage"),
         ("scores/cam/images.jsonl", LINE | {"id": 3}, "images.jsonl: expected the scores of images"),

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.dataset import DataSet
-from common.images import VOC_COLOURS, write_grey, write_indexed
+from common.files.dataset import DataSet
+from common.files.images import VOC_COLOURS, write_grey, write_indexed
 from report.studies import instances, picture
 from stages.files import InputError
 
@@ -93,5 +93,5 @@ def test_ap_stands_in_its_place(tmp_path, capsys):
     assert (tmp_path / "instances.md").read_text().splitlines() == ["**Toy** (AP, %)", "", *expected]
     for content in ([], {"mean_iou": 5.0}, {"mean_ap": {"0.5": "high"}}, {"mean_ap": {"mean": 5.0}}):
         (tmp_path / "x/scores/instances/scores.json").write_text(json.dumps(content))
-        with pytest.raises(InputError, match="scores.json: expected the scores of seg.evaluate_instances"):
+        with pytest.raises(InputError, match="scores.json: expected the scores of evaluate.instances"):
             instances.main(instances.parser().parse_args(words))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.images import VOC_PALETTE, read_indexed, write_indexed
+from common.files.images import VOC_PALETTE, read_indexed, write_indexed
 from report.tables.figure4 import main, parser
 from report.tables.gallery import CELL, FONT_SIZE, GAP
 from stages.files import InputError

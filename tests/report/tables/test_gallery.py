@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.dataset import DataSet
-from common.images import VOC_PALETTE, read_indexed, write_indexed
+from common.files.dataset import DataSet
+from common.files.images import VOC_PALETTE, read_indexed, write_indexed
 from report.tables.gallery import CELL, FONT_SIZE, GAP, choose, columns, draw, with_legend
 
 LEGEND = FONT_SIZE + 3 * GAP  # its height where the classes fit into one line

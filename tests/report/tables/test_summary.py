@@ -84,7 +84,7 @@ def test_maps_have_a_row_for_the_best_threshold_and_one_for_the_fixed_one(run_co
     assert "CAM, threshold 0.3 (fixed)" in run_command("report.tables.summary", "--run", run).stdout
     path.write_text(json.dumps(cut | {"threshold": 0.6, "fixed": [3]}))
     result = run_command("report.tables.summary", "--run", run)
-    assert result.returncode == 2 and "cam/scores.json: expected the scores of seg.evaluate" in result.stderr
+    assert result.returncode == 2 and "cam/scores.json: expected the scores of evaluate.labels" in result.stderr
 
 
 def test_a_run_without_scores_is_refused(run_command, run):

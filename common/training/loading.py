@@ -1,0 +1,65 @@
+"""Data loading in worker processes, ahead of the network."""
+
+import multiprocessing
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Dataset, default_collate
+
+from stages import distributed, interruption
+
+
+def make_loader(
+    dataset: Dataset,
+    batches: Iterable[Sequence[Any]],
+    workers: int,
+    device: torch.device,
+    collate: Callable[[list], Any] = default_collate,
+) -> DataLoader:
+    """Make a DataLoader over given `batches` of the data set's indices; an empty batch gives None.
+
+    It has a generator of its own, so that its start does not change the random state that a checkpoint has restored.
+    """
+    return DataLoader(
+        dataset,
+        batch_sampler=batches,
+        num_workers=workers,
+        collate_fn=_UnlessEmpty(collate),
+        pin_memory=device.type == "cuda",
+        generator=torch.Generator(),
+        worker_init_fn=_start_worker,
+        multiprocessing_context=_context() if workers else None,
+    )
+
+
+def in_order(count: int, batch_size: int) -> list[range]:
+    """Batches of the indices 0 to count - 1 in their order; the last one may be smaller."""
+    return [range(start, min(start + batch_size, count)) for start in range(0, count, batch_size)]
+
+
+def _context():
+    """Start method of worker processes: no fork of one of several processes, in which NCCL and gloo may hang."""
+    if distributed.WORLD_SIZE == 1:
+        return None
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["common.training.loading"])  # PyTorch is imported once for all workers
+    return context
+
+
+class _UnlessEmpty:
+    """Collate function that gives None for an empty batch; a class, because workers have to unpickle it."""
+
+    def __init__(self, collate):
+        self.collate = collate
+
+    def __call__(self, samples):
+        return self.collate(samples) if samples else None
+
+
+def _start_worker(*_):
+    """Start a worker with one thread: OpenCV's, like PyTorch's, would compete with the other workers for the cores."""
+    import cv2
+
+    interruption.start_worker()
+    cv2.setNumThreads(1)

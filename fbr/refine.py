@@ -1,0 +1,74 @@
+"""Refine a folder of class maps by the images' colours: each pixel takes the mean of its neighbours of similar colour.
+
+Reads <maps>/<id>_<class>.png of every class that an image has, writes <out>/<id>_<class>.png of the same size, 8-bit
+grey. The rule (fbr/refinement.py) is ours: train_fbr refines its pseudo labels in the same way.
+"""
+
+from argparse import ArgumentParser, Namespace
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from cls.infer import to_uint8
+from common.files.dataset import DataSet, Item, reads
+from common.files.images import is_complete, read_grey, write_grey
+from common.files.maps import map_path, require_maps
+from stages import distributed
+from stages.arguments import positive_float, positive_int
+from stages.command import main, stage_parser
+from stages.parallel import add_workers_argument, for_each
+
+
+def parser() -> ArgumentParser:
+    """Parser of the command's arguments."""
+    parser = stage_parser(__doc__)
+    parser.add_argument("--maps", type=Path, required=True, help="folder of class maps (cls.infer)")
+    parser.add_argument(
+        "--sigma", type=positive_float, default=0.03, help="standard deviation of a difference of colours in 0..1"
+    )
+    parser.add_argument("--steps", type=positive_int, default=10, help="how often the neighbours are averaged")
+    add_workers_argument(parser)
+    return parser
+
+
+def refine_map(map_: np.ndarray, image: np.ndarray, sigma: float, steps: int) -> np.ndarray:
+    """Refine one map uint8 (h, w) by its image uint8 (H, W, 3), RGB, which is resized to the map by averaging areas.
+
+    Returns uint8 (h, w); the maximum is 255, unless the map is 0 everywhere.
+    """
+    import torch
+
+    from fbr.refinement import refine
+
+    colours = cv2.resize(image, map_.shape[::-1], interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    maps = torch.from_numpy(map_.astype(np.float32) / 255)[None, None]  # (1, 1, h, w)
+    return to_uint8(refine(maps, torch.from_numpy(colours)[None], sigma, steps)[0, 0])
+
+
+def refine_item(args: Namespace, dataset: DataSet, item: Item) -> None:
+    """Write the refined maps of one image. Raises InputError if a map of one of its classes is missing."""
+    image = dataset.image(item.id)
+    for cls in item.classes:
+        map_ = read_grey(map_path(args.maps, item.id, cls))
+        write_grey(map_path(args.out, item.id, cls), refine_map(map_, image, args.sigma, args.steps))
+
+
+def run(args: Namespace) -> str:
+    """Write the maps of the images that lack some; returns a summary."""
+    dataset = DataSet(args.data)
+    items = dataset.split(args.split, labelled=True)
+    require_maps(args.maps, items)
+    todo = [
+        item
+        for item in distributed.shard(items)
+        if not all(is_complete(map_path(args.out, item.id, cls)) for cls in item.classes)
+    ]
+    for _ in for_each(partial(refine_item, args, dataset), todo, args.workers, args.out.name):
+        pass
+    return f"{len(items)} images, {sum(len(item.classes) for item in items)} maps"
+
+
+if __name__ == "__main__":
+    main(parser(), run, reads=reads("images"))

@@ -1,0 +1,207 @@
+"""common.files.dataset: what a data set folder may hold, and how each fault in it is named."""
+
+import shutil
+from argparse import Namespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from common.files.dataset import DataSet, reads
+from common.files.images import write_grey, write_indexed
+from stages.files import InputError
+from stages.fingerprints import fingerprint
+
+
+def write_list(root, text, name="train"):
+    (root / "lists" / f"{name}.txt").write_text(text)
+
+
+def test_reads_what_is_there(tiny_data):
+    data = DataSet(tiny_data)
+    assert data.classes == ["disc", "square", "bar"]
+    train = data.split("train", labelled=True)
+    assert [(item.id, item.classes) for item in train] == [
+        ("a_simple", (0,)), ("b_simple", (2,)), ("c_complex", (0, 1)), ("d_complex", (0, 1, 2))]  # fmt: skip
+    image, saliency, label = data.image("b_simple"), data.saliency("b_simple"), data.ground_truth("b_simple")
+    assert image.shape == (64, 48, 3) and saliency.shape == label.shape == data.image_size("b_simple") == (64, 48)
+    assert image.dtype == saliency.dtype == label.dtype == np.uint8
+    assert set(np.unique(label)) == {0, 3, 255}  # the mask counts background as 0, the list does not count it
+
+
+def test_test_split_has_ids_alone(tiny_data):
+    assert DataSet(tiny_data).split("test") == [("c_complex", ())]
+    with pytest.raises(InputError, match="test.txt line 1: expected at least one class of c_complex"):
+        DataSet(tiny_data).split("test", labelled=True)
+
+
+def test_classes_are_sorted_and_order_and_spacing_of_the_list_kept(tiny_data):
+    write_list(tiny_data, "d_complex  2 0\t2\r\n\na_simple 0\n")
+    assert DataSet(tiny_data).split("train") == [("d_complex", (0, 2)), ("a_simple", (0,))]
+
+
+@pytest.mark.parametrize("text, message", [
+    ("a_simple 3\n", "train.txt line 1: expected classes from 0 to 2, found '3'"),
+    ("a_simple 0\nb_simple -1\n", "train.txt line 2: expected classes from 0 to 2, found '-1'"),
+    ("a_simple disc\n", "train.txt line 1: expected classes from 0 to 2, found 'disc'"),
+    ("a_simple ²\n", "train.txt line 1: expected classes"),
+    ("a_simple 0\nb_simple 2\na_simple 0\n", "train.txt line 3: a_simple stands in the list twice"),
+    ("../a_simple 0\n", "train.txt line 1: expected an id.*found '../a_simple'"),
+    ("/etc/passwd 0\n", "train.txt line 1: expected an id"),
+    ("sub/a_simple 0\n", "train.txt line 1: expected an id"),
+    ("a\\simple 0\n", "train.txt line 1: expected an id"),
+    (".hidden 0\n", "train.txt line 1: expected an id"),
+    ("nobody 0\n", "JPEGImages/nobody.jpg: no such file, but .*train.txt line 1 names it"),
+    ("", "train.txt: expected at least one image, the list is empty"),
+    (" \n\n", "train.txt: expected at least one image, the list is empty"),
+])  # fmt: skip
+def test_unusable_list(tiny_data, text, message):
+    write_list(tiny_data, text)
+    with pytest.raises(InputError, match=message):
+        DataSet(tiny_data).split("train")
+
+
+def test_line_numbers_count_blank_lines(tiny_data):
+    write_list(tiny_data, "a_simple 0\n\n\nb_simple 7\n")
+    with pytest.raises(InputError, match="line 4"):
+        DataSet(tiny_data).split("train")
+
+
+def test_missing_and_binary_lists(tiny_data):
+    with pytest.raises(InputError, match="lists/none.txt: cannot be read"):
+        DataSet(tiny_data).split("none")
+    (tiny_data / "lists/train.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="train.txt: expected UTF-8"):
+        DataSet(tiny_data).split("train")
+
+
+@pytest.mark.parametrize("text", ["", "disc\ndisc\n", "\n".join(map(str, range(255)))])
+def test_unusable_classes(tiny_data, text):
+    (tiny_data / "classes.txt").write_text(text)
+    with pytest.raises(InputError, match="classes.txt: expected"):
+        DataSet(tiny_data)
+
+
+def test_folder_that_is_no_data_set(tmp_path):
+    with pytest.raises(InputError, match="classes.txt: cannot be read"):
+        DataSet(tmp_path)
+
+
+def test_saliency_of_another_size(tiny_data):
+    write_grey(tiny_data / "saliency/a_simple.png", np.zeros((64, 48), np.uint8))
+    with pytest.raises(InputError, match="saliency/a_simple.png: expected the image's size 64x48, found 48x64"):
+        DataSet(tiny_data).saliency("a_simple")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "I;16", "LA", "1", "P"])
+def test_saliency_that_is_not_8_bit_grey(tiny_data, mode):
+    Image.new(mode, (64, 48)).save(tiny_data / "saliency/a_simple.png")
+    with pytest.raises(InputError, match="saliency/a_simple.png: expected an 8-bit grey image, found mode"):
+        DataSet(tiny_data).saliency("a_simple")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_ground_truth_that_is_not_indexed(tiny_data, mode):
+    Image.new(mode, (64, 48)).save(tiny_data / "SegmentationClass/a_simple.png")
+    with pytest.raises(InputError, match="SegmentationClass/a_simple.png: expected an indexed .*, found mode"):
+        DataSet(tiny_data).ground_truth("a_simple")
+
+
+def test_label_values(tiny_data, tmp_path):
+    data, label = DataSet(tiny_data), np.zeros((48, 64), np.uint8)
+    label[0, :2] = 3, 255
+    write_indexed(tmp_path / "label.png", label)
+    assert np.array_equal(data.checked_label(tmp_path / "label.png", "a_simple"), label)
+    label[5, 5] = 4
+    write_indexed(tmp_path / "label.png", label)
+    with pytest.raises(InputError, match="label.png: expected values 0 to 3 and 255, found 4"):
+        data.checked_label(tmp_path / "label.png", "a_simple")
+    write_indexed(tmp_path / "label.png", label[:-1])
+    with pytest.raises(InputError, match="label.png: expected the image's size 64x48, found 64x47"):
+        data.checked_label(tmp_path / "label.png", "a_simple")
+
+
+def test_context(tiny_data):
+    data, mask = DataSet(tiny_data), np.zeros((48, 64), np.uint8)
+    with pytest.raises(InputError, match="context/a_simple.png: no such file"):
+        data.context("a_simple")
+    (tiny_data / "context").mkdir()
+    mask[0, :3] = 1, 2, 3
+    write_indexed(data.context_path("a_simple"), mask)
+    assert np.array_equal(data.context("a_simple"), mask)
+    write_indexed(data.context_path("a_simple"), mask[:-1])
+    with pytest.raises(InputError, match="context/a_simple.png: expected the image's size 64x48, found 64x47"):
+        data.context("a_simple")
+    mask[5, 5] = 255
+    write_indexed(data.context_path("a_simple"), mask)
+    with pytest.raises(InputError, match="context/a_simple.png: expected values 0 to 3, found 255"):
+        data.context("a_simple")
+
+
+def test_instances(tiny_data):
+    data, mask = DataSet(tiny_data), np.zeros((48, 64), np.uint8)
+    with pytest.raises(InputError, match="InstanceMasks/a_simple.png: no such file"):
+        data.instances("a_simple")
+    (tiny_data / "InstanceMasks").mkdir()
+    mask[0, :3] = 1, 254, 255
+    write_indexed(data.instances_path("a_simple"), mask)
+    assert np.array_equal(data.instances("a_simple"), mask)
+    write_indexed(data.instances_path("a_simple"), mask[:-1])
+    with pytest.raises(InputError, match="InstanceMasks/a_simple.png: expected the image's size 64x48, found 64x47"):
+        data.instances("a_simple")
+    write_grey(data.instances_path("a_simple"), mask)
+    with pytest.raises(InputError, match="InstanceMasks/a_simple.png: expected an indexed .*, found mode L"):
+        data.instances("a_simple")
+
+
+def test_truncated_jpeg(tiny_data):
+    path = tiny_data / "JPEGImages/a_simple.jpg"
+    path.write_bytes(path.read_bytes()[:-400])
+    with pytest.raises(InputError, match="JPEGImages/a_simple.jpg: expected a complete image"):
+        DataSet(tiny_data).image("a_simple")
+
+
+def selection(root, *parts):
+    return reads(*parts)(Namespace(data=root, split="val"))["data"]
+
+
+def test_a_stage_reads_the_list_the_classes_and_what_it_declares(tiny_data):
+    always = ["classes.txt", "lists/val.txt"]
+    images = [f"JPEGImages/{id}.jpg" for id in ("b_simple", "d_complex")]
+    assert selection(tiny_data, "images").files == always + images
+    both = selection(tiny_data, "images", "ground_truth")
+    assert both.names == ["images", "ground_truth"]
+    assert both.files == always + images + [f"SegmentationClass/{id}.png" for id in ("b_simple", "d_complex")]
+    (tiny_data / "saliency/b_simple.png").unlink()
+    assert selection(tiny_data, "saliency").files == [*always, "saliency/d_complex.png"]
+    shutil.rmtree(tiny_data / "saliency")
+    assert selection(tiny_data, "saliency").files == always
+
+
+@pytest.mark.parametrize(("part", "folder"), [("context", "context"), ("instances", "InstanceMasks")])
+def test_a_part_is_read_by_those_that_declare_it(tiny_data, part, folder):
+    assert selection(tiny_data, part).files == ["classes.txt", "lists/val.txt"]
+    (tiny_data / folder).mkdir()
+    write_indexed(tiny_data / folder / "b_simple.png", np.zeros((64, 48), np.uint8))
+    assert selection(tiny_data, part).files == ["classes.txt", "lists/val.txt", f"{folder}/b_simple.png"]
+    assert f"{folder}/b_simple.png" not in selection(tiny_data, "images").files
+
+
+def test_links_count_by_where_they_lead(tiny_data):
+    image = tiny_data / "JPEGImages/b_simple.jpg"
+    image.rename(tiny_data / "elsewhere.jpg")
+    image.symlink_to("../elsewhere.jpg")
+    assert DataSet(tiny_data).split("val")[0].id == "b_simple"
+    image.unlink()
+    image.symlink_to("nowhere.jpg")
+    with pytest.raises(InputError, match="b_simple.jpg: no such file, but .*val.txt line 1"):
+        DataSet(tiny_data).split("val")
+    with pytest.raises(InputError, match="b_simple.jpg: no such file, but .*val.txt line 1"):
+        selection(tiny_data, "ground_truth")  # nothing else would ask for the image
+
+
+def test_a_stage_that_reads_images_notices_each_that_its_link_does_not_lead_to(tiny_data):
+    (tiny_data / "JPEGImages/b_simple.jpg").unlink()
+    (tiny_data / "JPEGImages/b_simple.jpg").symlink_to("nowhere.jpg")
+    with pytest.raises(InputError, match="--data .*: no such file or folder .*JPEGImages/b_simple.jpg"):
+        fingerprint("--data", tiny_data, selection=selection(tiny_data, "images"))

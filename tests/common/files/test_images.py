@@ -1,0 +1,126 @@
+"""Images and files: what is written can be read, damaged files are named, nothing is left half-written."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from common.files import images
+from stages import files
+from stages.files import InputError
+
+ALL_VALUES = np.arange(256, dtype=np.uint8).reshape(8, 32)
+
+
+@pytest.mark.parametrize("index, colour", [
+    (0, (0, 0, 0)), (1, (128, 0, 0)), (2, (0, 128, 0)), (8, (64, 0, 0)), (15, (192, 128, 128)), (20, (0, 64, 128)),
+    (255, (224, 224, 192)),
+])  # fmt: skip
+def test_palette_is_vocs(tmp_path, index, colour):
+    images.write_indexed(tmp_path / "a.png", np.full((2, 2), index, np.uint8))
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.convert("RGB").getpixel((0, 0)) == colour
+
+
+PAIRS = [(images.write_grey, images.read_grey), (images.write_indexed, images.read_indexed)]
+ARRAYS = [ALL_VALUES, ALL_VALUES[:1, :1], np.full((3, 5), 255, np.uint8), np.eye(7, dtype=np.uint8)]
+
+
+@pytest.mark.parametrize("write, read", PAIRS)
+@pytest.mark.parametrize("array", ARRAYS)
+def test_round_trip(tmp_path, write, read, array):
+    write(tmp_path / "a.png", array)
+    found = read(tmp_path / "a.png")
+    assert np.array_equal(found, array) and found.dtype == np.uint8
+    assert images.image_size(tmp_path / "a.png") == array.shape
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_json_round_trip(tmp_path):
+    content = {"mIoU": 1.5, "name": "naïve", "list": [1, None]}
+    files.write_json(tmp_path / "a.json", content)
+    assert files.read_json(tmp_path / "a.json") == content
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK", "RGB"])
+def test_photographs_become_rgb(tmp_path, mode):
+    Image.new(mode, (6, 4)).save(tmp_path / "a.jpg")
+    image = images.read_rgb(tmp_path / "a.jpg")
+    assert image.shape == (4, 6, 3) and image.dtype == np.uint8
+
+
+@pytest.mark.parametrize("read, mode", [(images.read_grey, "RGB"), (images.read_grey, "P"), (images.read_indexed, "L")])
+def test_wrong_mode(tmp_path, read, mode):
+    Image.new(mode, (6, 4)).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match=f"a.png: expected .*, found mode {mode}"):
+        read(tmp_path / "a.png")
+
+
+READERS = [images.read_rgb, images.read_grey, images.read_indexed, images.image_size, files.read_json]
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize("content", [None, b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"neither {"])
+def test_missing_and_damaged_files_are_named(tmp_path, read, content):
+    if content is not None:
+        (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.png: ") as error:
+        read(tmp_path / "a.png")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("format, read", [("PNG", images.read_grey), ("JPEG", images.read_rgb)])
+def test_damaged_images_raise_input_errors_alone(tmp_path, format, read):
+    random = np.random.default_rng(0)
+    buffer = io.BytesIO()
+    Image.fromarray(random.integers(0, 256, (20, 20), dtype=np.uint8)).save(buffer, format)
+    whole = buffer.getvalue()
+    failed = 0
+    for _ in range(300):
+        damaged = bytearray(whole[: random.integers(1, len(whole))] if random.random() < 0.5 else whole)
+        for position in random.integers(0, len(damaged), 3):
+            damaged[position] = random.integers(256)
+        (tmp_path / "a").write_bytes(damaged)
+        try:
+            read(tmp_path / "a")  # some damage goes unnoticed, as in a pixel's value
+        except InputError:
+            failed += 1
+    assert failed > 100
+
+
+def test_atomic_replaces_at_the_end_alone(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with files.atomic(path) as partial:
+        partial.write_text("new")
+        assert path.read_text() == "old" and partial.parent == tmp_path
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("exception", [ValueError, KeyboardInterrupt])
+def test_atomic_leaves_nothing_behind(tmp_path, exception):
+    path = tmp_path / "a.txt"
+    for before in ([], [path]):
+        with pytest.raises(exception), files.atomic(path) as partial:
+            partial.write_text("half")
+            raise exception
+        assert list(tmp_path.iterdir()) == before
+        path.write_text("old")
+    assert path.read_text() == "old"
+
+
+def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+    images.write_grey(path, ALL_VALUES)
+
+    def fail(self, file, **_):
+        file.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    with pytest.raises(OSError):
+        images.write_grey(path, ALL_VALUES[:2])
+    assert list(tmp_path.iterdir()) == [path]
+    assert images.image_size(path) == ALL_VALUES.shape

@@ -1,0 +1,182 @@
+"""common.nets.portable: weight files as safetensors hold what the .pth holds, and bad ones are refused in one line."""
+
+import json
+import struct
+
+import pytest
+import torch
+from safetensors.torch import save
+
+from common.nets import portable
+from common.training import checkpoint
+from seg.deeplab import MultiScale, build
+from seg.pretrained import arch_of, convention_of, load_init, unused_tensors
+from stages.files import InputError
+
+ARCH = {"backbone": "vgg16", "classes": 3, "class_names": ["disc", "square", "bar"], "channels": [4] * 5}
+ARCH |= {"depths": [1] * 5, "batch_norm": True, "fc_channels": 4, "rates": [1], "convention": "torchvision"}
+
+
+@pytest.fixture
+def content():
+    """The content of a weight file of a tiny DeepLab."""
+    torch.manual_seed(0)
+    return {"arch": ARCH, "pyramid": [0.5, 0.1], "state_dict": MultiScale(build(**ARCH)).state_dict()}
+
+
+def assert_equal(found, expected):
+    assert {name: value for name, value in found.items() if name != "state_dict"} == {
+        name: value for name, value in expected.items() if name != "state_dict"
+    }
+    assert found["state_dict"].keys() == expected["state_dict"].keys()
+    for name, tensor in expected["state_dict"].items():
+        assert found["state_dict"][name].dtype == tensor.dtype and torch.equal(found["state_dict"][name], tensor), name
+
+
+def test_the_file_holds_tensors_and_description_of_the_pth(tmp_path, content):
+    checkpoint.save(tmp_path / "weights.pth", **content)
+    content = checkpoint.load(tmp_path / "weights.pth")
+    portable.write(tmp_path / "a.safetensors", content, {"command": "seg.train"})
+    assert_equal(checkpoint.load(tmp_path / "a.safetensors"), content)
+    assert any(tensor.dtype == torch.int64 for tensor in content["state_dict"].values())  # num_batches_tracked
+    assert any(name.startswith("base.") for name in content["state_dict"])
+
+
+def test_tied_and_strided_tensors_and_single_numbers_are_kept(tmp_path):
+    matrix = torch.arange(12, dtype=torch.float32).reshape(3, 4)
+    tensors = {"a": matrix, "tied": matrix, "t": matrix.T, "part": matrix[1:, ::2], "count": torch.tensor(7)}
+    tensors |= {"empty": torch.zeros(0, 3), "wide": torch.ones(1, 3).expand(2, 3), "module.base.a": matrix}
+    portable.write(tmp_path / "a.safetensors", {"state_dict": tensors}, {})
+    assert_equal(checkpoint.load(tmp_path / "a.safetensors"), {"state_dict": tensors})
+
+
+def test_the_same_weights_give_the_same_bytes(tmp_path, content):
+    found = set()
+    for number in range(8):
+        portable.write(tmp_path / f"{number}.safetensors", content, {"command": "seg.train", "seed": 3})
+        found.add((tmp_path / f"{number}.safetensors").read_bytes())
+    assert len(found) == 1
+
+
+def test_a_network_starts_from_it(tmp_path, content):
+    path = tmp_path / "a.safetensors"
+    portable.write(path, content, {})
+    found = checkpoint.load(path)
+    assert arch_of(found) == ARCH and convention_of(found) == "torchvision" and not unused_tensors(path)
+    model = MultiScale(build(**ARCH))
+    assert load_init(model, path) == []
+    assert_equal({"state_dict": model.state_dict()}, {"state_dict": content["state_dict"]})
+
+
+def test_a_file_from_elsewhere_is_its_tensors_alone(tmp_path, content):
+    tensors = {name.removeprefix("base."): tensor for name, tensor in content["state_dict"].items()}
+    trunk = {name: tensor for name, tensor in tensors.items() if name.startswith("features.")}
+    (tmp_path / "vgg16.safetensors").write_bytes(save(trunk, {"format": "pt"}))
+    found = checkpoint.load(tmp_path / "vgg16.safetensors")
+    assert found.keys() == {"state_dict"} and arch_of(found) is None
+    model = build(**ARCH)
+    checkpoint.load_trunk(model, found, tmp_path / "vgg16.safetensors")
+    assert torch.equal(model.state_dict()["features.0.weight"], trunk["features.0.weight"])
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ({}, "expected tensors as its state_dict"),
+        ({"state_dict": {"a": 1}}, "expected tensors as its state_dict"),
+        ({"state_dict": {"a": torch.ones(2, dtype=torch.bfloat16)}}, "a: expected numbers of float32 or int64"),
+        ({"state_dict": {"a": torch.ones(2)}, "arch": {"a": torch.ones(2)}}, "expected plain values beside"),
+        ({"state_dict": {"a": torch.ones(2)}, "pyramid": [float("nan")]}, "expected plain values beside"),
+    ],
+)
+def test_what_the_form_cannot_hold_is_not_written(tmp_path, content, message):
+    with pytest.raises(InputError, match=message):
+        portable.write(tmp_path / "a.safetensors", content, {})
+    assert not list(tmp_path.iterdir())
+
+
+def raw(header, data=b"", length=None):
+    """A file with this header, JSON or bytes, which says that it has `length` bytes."""
+    header = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(header) if length is None else length) + header + data
+
+
+def one(dtype, shape, end, data):
+    return raw({"a": {"dtype": dtype, "shape": shape, "data_offsets": [0, end]}}, data)
+
+
+def described(text):
+    return save({"a": torch.ones(2)}, {"description": text})
+
+
+BAD = {
+    "empty": (b"", "expected a safetensors file"),
+    "text": (b"<html>moved</html>", "expected a safetensors file"),
+    "a header beyond the file": (raw({}, length=10**6), "expected a safetensors file"),
+    "a huge header": (raw({}, length=2**63), "expected a safetensors file"),
+    "no JSON": (raw(b"{{{"), "expected a safetensors file"),
+    "deep JSON": (raw(b'{"__metadata__":' + b'{"a":' * 10**5), "expected a safetensors file"),
+    "a list": (raw([1]), "expected a safetensors file"),
+    "too little data": (one("F32", [4], 16, bytes(8)), "expected a safetensors file"),
+    "too much data": (one("F32", [4], 16, bytes(24)), "expected a safetensors file"),
+    "another size": (one("F32", [4], 8, bytes(8)), "expected a safetensors file"),
+    "a size that overflows": (one("F32", [2**62, 4], 8, bytes(8)), "expected a safetensors file"),
+    "many dimensions": (one("F32", [1] * 200, 4, bytes(4)), "expected plain tensors, a is none"),
+    "bfloat16": (one("BF16", [2], 4, bytes(4)), "a: expected numbers of float32 or int64, found bfloat16"),
+    "float16": (one("F16", [2], 4, bytes(4)), "a: expected numbers of float32 or int64, found float16"),
+    "float64": (one("F64", [2], 16, bytes(16)), "a: expected numbers of float32 or int64, found float64"),
+    "NaN": (one("F32", [1], 4, struct.pack("<f", float("nan"))), "expected finite numbers, found NaN or infinity in a"),
+    "infinity": (one("F32", [1], 4, struct.pack("<f", float("inf"))), "expected finite numbers"),
+    "metadata that is none": (raw({"__metadata__": {"description": 5}}), "expected a safetensors file"),
+    "a description that is no JSON": (described("arch"), "expected a description of version 1"),
+    "a description that is a list": (described("[]"), "expected a description of version 1"),
+    "a deep description": (described("[" * 10**5), "expected a description of version 1"),
+    "another version": (described('{"version": 2, "content": {}}'), "expected a description of version 1"),
+    "a content that is none": (described('{"version": 1, "content": [1]}'), "expected a description of version 1"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_file_is_refused_in_one_line(tmp_path, kind):
+    data, message = BAD[kind]
+    (tmp_path / "a.safetensors").write_bytes(data)
+    with pytest.raises(InputError, match=message) as error:
+        checkpoint.load(tmp_path / "a.safetensors")
+    assert str(error.value).startswith(str(tmp_path / "a.safetensors")) and len(str(error.value).splitlines()) == 1
+
+
+def test_a_file_that_is_cut_or_missing_is_refused(tmp_path, content):
+    path = tmp_path / "a.safetensors"
+    with pytest.raises(InputError, match="a.safetensors: cannot be read .No such file"):
+        checkpoint.load(path)
+    with pytest.raises(InputError, match="cannot be read .Is a directory"):
+        checkpoint.load(tmp_path.rename(tmp_path.with_suffix(".safetensors")))
+    path = tmp_path.with_suffix(".safetensors") / path.name
+    portable.write(path, content, {})
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(InputError, match="a.safetensors: expected a safetensors file"):
+        checkpoint.load(path)
+
+
+def test_a_description_is_checked_like_an_arch(tmp_path, content):
+    for change, message in (({"classes": 10**9}, "arch.classes"), ({"unheard_of": 3}, "found 'unheard_of'")):
+        portable.write(tmp_path / "a.safetensors", content | {"arch": ARCH | change}, {})
+        with pytest.raises(InputError, match=message):
+            build(**arch_of(checkpoint.load(tmp_path / "a.safetensors")))
+
+
+class Evil:
+    """A pickle of it creates a file when it is read, if it is."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+def test_a_pickle_by_that_name_is_not_executed(tmp_path):
+    torch.save({"state_dict": Evil(tmp_path / "executed")}, tmp_path / "a.safetensors")
+    with pytest.raises(InputError, match="expected a safetensors file"):
+        checkpoint.load(tmp_path / "a.safetensors")
+    assert not (tmp_path / "executed").exists()

@@ -1,0 +1,92 @@
+import pytest
+import torch
+from torch import nn
+from torchvision.models.resnet import Bottleneck
+from torchvision.models.resnet import ResNet as TorchvisionResNet
+
+from common.nets.resnet import ResNet
+from seg.pretrained import from_torchvision_resnet
+
+DEPTHS = (1, 2, 2, 1)
+
+
+def trunk(depths=(3, 4, 23, 3), width=64, convention="torchvision", **arguments):
+    return ResNet(depths, width, convention, **arguments)
+
+
+def torchvision_resnet(depths, **arguments):
+    """A torchvision ResNet in float64 with random weights, whose batch norms do something."""
+    torch.manual_seed(0)
+    with torch.device("meta"):  # saves the time of an initialisation that would be overwritten
+        network = TorchvisionResNet(Bottleneck, depths, num_classes=3, **arguments)
+    network.to_empty(device="cpu").eval()
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.weight.data.normal_(std=(2 / layer.weight[0].numel()) ** 0.5)
+        elif isinstance(layer, nn.BatchNorm2d):
+            for values in (layer.weight.data, layer.running_var):
+                values.uniform_(0.5, 1.5)
+            for values in (layer.bias.data, layer.running_mean):
+                values.uniform_(-0.3, 0.3)
+    return network.double()
+
+
+def torchvision_features(network, x):
+    x = network.maxpool(network.relu(network.bn1(network.conv1(x))))
+    return network.layer4(network.layer3(network.layer2(network.layer1(x))))
+
+
+def assert_same_features(theirs, size=(64, 97), **arguments):
+    with torch.device("meta"):
+        ours = trunk(**arguments).eval()
+    ours.load_state_dict(from_torchvision_resnet(theirs.state_dict()), assign=True)
+    x = torch.randn(1, 3, *size, dtype=torch.float64)
+    with torch.inference_mode():
+        expected, found = torchvision_features(theirs, x), ours(x)
+    assert expected.std() > 0.1
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("depths", [DEPTHS, (3, 4, 23, 3)], ids=["small", "resnet101"])
+def test_at_output_stride_32_the_features_are_torchvisions(depths):
+    theirs = torchvision_resnet(depths)
+    assert_same_features(theirs, (33, 49), depths=depths, strides=(1, 2, 2, 2), dilations=(1, 1, 1, 1))
+
+
+def test_at_output_stride_8_every_block_of_a_stage_is_dilated():
+    theirs = torchvision_resnet(DEPTHS, replace_stride_with_dilation=[False, True, True])
+    for stage, dilation in ((theirs.layer3, 2), (theirs.layer4, 4)):  # torchvision dilates the first block less
+        for block in stage:
+            block.conv2.dilation = block.conv2.padding = (dilation, dilation)
+    assert_same_features(theirs, depths=DEPTHS)
+
+
+def test_caffe_strides_on_the_first_convolution_and_pools_with_ceil():
+    theirs = torchvision_resnet(DEPTHS)
+    theirs.maxpool.ceil_mode = True
+    for stage in (theirs.layer2, theirs.layer3, theirs.layer4):
+        stage[0].conv1.stride, stage[0].conv2.stride = (2, 2), (1, 1)
+    assert_same_features(theirs, depths=DEPTHS, convention="caffe", strides=(1, 2, 2, 2), dilations=(1, 1, 1, 1))
+
+
+@pytest.mark.parametrize("convention, sizes", [("caffe", (41, 21, 31)), ("torchvision", (41, 20, 30))])
+def test_sizes_at_output_stride_8(convention, sizes):
+    network = trunk((1, 1, 1, 1), width=2, convention=convention).eval()
+    with torch.no_grad():
+        assert tuple(network(torch.zeros(1, 3, size, size)).shape[2] for size in (321, 160, 240)) == sizes
+    assert network.out_channels == 64
+
+
+def test_parameters_have_the_published_names():
+    names = set(trunk(width=2).state_dict())
+    assert {
+        "layer1.conv1.conv.weight",
+        "layer1.conv1.bn.running_mean",
+        "layer2.block1.shortcut.conv.weight",
+        "layer2.block1.shortcut.bn.bias",
+        "layer3.block4.reduce.conv.weight",
+        "layer4.block23.conv3x3.conv.weight",
+        "layer5.block3.increase.bn.running_var",
+    } <= names
+    units = 1 + 4 + 3 * (3 + 4 + 23 + 3)  # the stem, four shortcuts, three convolutions a block
+    assert len(names) == units * 6  # a convolution's weight and batch norm's five

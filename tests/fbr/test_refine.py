@@ -1,0 +1,76 @@
+"""fbr.refine as a command: the maps of a folder by the images' colours, and where an interrupted run goes on."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from common.files.dataset import DataSet
+from common.files.images import read_grey, write_grey
+from fbr.refine import parser, run
+from fbr.refinement import refine
+
+
+@pytest.fixture
+def maps(tiny_data, tmp_path):
+    """A folder of random maps for the tiny data, one of them 0 everywhere."""
+    folder = tmp_path / "cam"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for item in DataSet(tiny_data).split("train"):
+        for cls in item.classes:
+            map_ = rng.integers(0, 200, (8, 10), dtype=np.uint8)
+            write_grey(folder / f"{item.id}_{cls}.png", map_ * (item.id != "d_complex" or cls != 1))
+    return folder
+
+
+@pytest.fixture
+def command(run_command, tiny_data, maps, tmp_path):
+    """`command(*more)` runs fbr.refine on the folder of maps, into "refined"."""
+    common = ("--data", tiny_data, "--split", "train", "--maps", maps, "--out", tmp_path / "refined")
+    return lambda *more: run_command("fbr.refine", *common, *more)
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.glob("*.png")}
+
+
+def test_maps_are_those_of_the_function(command, tiny_data, maps, tmp_path):
+    result = command("--sigma", 0.1, "--steps", 3, "--workers", 2)
+    assert result.returncode == 0 and "4 images, 7 maps" in result.stdout, result.stderr
+    assert sorted(contents(tmp_path / "refined")) == sorted(contents(maps))
+    dataset = DataSet(tiny_data)
+    for item in dataset.split("train"):
+        image = cv2.resize(dataset.image(item.id), (10, 8), interpolation=cv2.INTER_AREA)
+        for cls in item.classes:
+            before = read_grey(maps / f"{item.id}_{cls}.png")
+            after = read_grey(tmp_path / "refined" / f"{item.id}_{cls}.png")
+            colours = torch.from_numpy(image / np.float32(255))[None]
+            expected = refine(torch.from_numpy(before / np.float32(255))[None, None], colours, 0.1, 3)[0, 0].numpy()
+            assert after.shape == before.shape and after.max() == (255 if before.any() else 0)
+            np.testing.assert_allclose(after, expected * 255, atol=1.01)
+            assert not before.any() or not np.array_equal(after, before)
+
+
+def test_goes_on_where_it_stopped(tiny_data, maps, tmp_path):
+    out = tmp_path / "refined"
+    out.mkdir()
+    options = ["--data", tiny_data, "--split", "train", "--maps", maps, "--out", out, "--workers", 1]
+    args = parser().parse_args([str(option) for option in options])
+    run(args)
+    before = contents(out)
+    lost, kept = out / "d_complex_2.png", out / "a_simple_0.png"
+    lost.write_bytes(lost.read_bytes()[:40])  # the machine stopped
+    time = kept.stat().st_mtime_ns
+    assert run(args) == "4 images, 7 maps"
+    assert contents(out) == before and kept.stat().st_mtime_ns == time
+
+
+def test_missing_maps_are_named(command, maps, tmp_path):
+    (maps / "c_complex_1.png").unlink()
+    result = command("--workers", 1)
+    assert result.returncode == 2 and "c_complex_1.png: no such file" in result.stderr
+    for path in maps.glob("*.png"):
+        path.unlink()
+    result = command("--workers", 1, "--force")
+    assert result.returncode == 2 and "expected maps named <id>_<class>.png" in result.stderr

@@ -1,0 +1,69 @@
+"""The refinement of class maps by colours, against a plain version of it, pixel by pixel."""
+
+from math import exp
+
+import pytest
+import torch
+
+from fbr.refinement import refine
+
+
+def plain(map_, image, sigma, steps):
+    """The refined map, for nested lists (h, w) and (h, w, 3)."""
+    height, width = len(map_), len(map_[0])
+    offsets = [(a * d, b * d) for d in (1, 2, 4) for a in (-1, 0, 1) for b in (-1, 0, 1)]
+    for _ in range(steps):
+        before = map_
+        map_ = [[0.0] * width for _ in range(height)]
+        for row in range(height):
+            for column in range(width):
+                total, norm = before[row][column], 1.0
+                for down, right in offsets:
+                    y, x = row + down, column + right
+                    if (down or right) and 0 <= y < height and 0 <= x < width:
+                        distance = sum((a - b) ** 2 for a, b in zip(image[row][column], image[y][x]))
+                        weight = exp(-distance / (2 * sigma**2))
+                        total, norm = total + weight * before[y][x], norm + weight
+                map_[row][column] = total / norm
+    highest = max(map(max, map_))
+    return [[value / (highest + 1e-5) for value in line] for line in map_]
+
+
+@pytest.mark.parametrize("size, sigma, steps", [((7, 9), 0.2, 3), ((9, 6), 0.5, 2), ((2, 3), 0.3, 4), ((5, 1), 1, 1)])
+def test_equals_the_plain_version(size, sigma, steps):
+    generator = torch.Generator().manual_seed(0)
+    maps = torch.rand(2, 3, *size, generator=generator)
+    images = torch.rand(2, *size, 3, generator=generator)
+    maps[1, 2] = 0
+    refined = refine(maps, images, sigma, steps)
+    assert refined.shape == maps.shape and refined.dtype == torch.float32
+    for index in range(2):
+        for cls in range(3):
+            expected = plain(maps[index, cls].double().tolist(), images[index].double().tolist(), sigma, steps)
+            torch.testing.assert_close(refined[index, cls], torch.tensor(expected), atol=2e-6, rtol=2e-5)
+
+
+def test_colours_bound_what_spreads():
+    images = torch.zeros(1, 12, 12, 3)
+    images[:, :, :6] = torch.tensor([0.9, 0.3, 0.1])
+    maps = torch.zeros(1, 1, 12, 12)
+    maps[0, 0, 3:6, 2:5] = 1
+    refined = refine(maps, images)[0, 0]
+    assert refined.max() == pytest.approx(1, abs=1e-4)
+    assert refined[:, :6].min() > 0.1, "the map fills the region of its colour"
+    assert refined[:, 6:].max() < 1e-6, "and ends where another colour begins"
+    even = refine(maps, torch.zeros_like(images))[0, 0]
+    assert even[:, 6:].min() > 0.05, "without the edge it would have gone on"
+
+
+def test_absent_maps_stay_zero_and_nothing_has_a_gradient():
+    maps = torch.rand(1, 2, 6, 6, requires_grad=True)
+    masked = maps * torch.tensor([1.0, 0.0])[None, :, None, None]
+    refined = refine(masked, torch.rand(1, 6, 6, 3))
+    assert refined[0, 0].max() > 0.99 and not refined[0, 1].any() and not refined.requires_grad
+    assert torch.equal(refine(masked.half(), torch.zeros(1, 6, 6, 3)).isfinite(), torch.ones(1, 2, 6, 6).bool())
+
+
+def test_images_are_of_the_maps_size():
+    with pytest.raises(ValueError, match=r"expected \(1, 4, 5, 3\)"):
+        refine(torch.zeros(1, 2, 4, 5), torch.zeros(1, 5, 4, 3))

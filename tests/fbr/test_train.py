@@ -1,0 +1,298 @@
+"""fbr.train as a command: what it shares with cls.train, what each part does, and where a stopped run goes on."""
+
+import importlib
+
+import numpy as np
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from cls import engine
+from common.files.dataset import DataSet
+from common.files.images import write_indexed
+from common.training import checkpoint
+from common.training import loop as training
+
+SIZES = ("--channels", 4, 4, 8, 8, 8, "--depths", 1, 1, 1, 1, 1, "--output-stride", 4, "--input-size", 32, "--nodes", 2)
+HERE = ("--device", "cpu", "--workers", 0, "--no-amp")
+# four images in batches of three, so the second batch of an epoch is one image; a bank that is soon full
+CLS = (*SIZES, *HERE, "--epochs", 3, "--batch-size", 3)
+PARTS = ("--centres", 3, "--bank-size", 13, "--negatives", 5, "--queries", 20, "--embedding", 6)
+PARTS = (*PARTS, "--prototype-pixels", 4)
+WEIGHTS = ("nroi", "intra", "similarity", "segmentation")
+
+
+def only(*names, weight=0.5):
+    """Arguments that leave out all parts but these."""
+    return [word for name in WEIGHTS for word in (f"--{name}-weight", weight if name in names else 0)]
+
+
+@pytest.fixture
+def train(tiny_data, tmp_path):
+    """`train(folder, *more)` runs fbr.train in this process and returns <folder>; `name`: another training."""
+
+    def run(folder, *more, name="fbr.train"):
+        module, parts = importlib.import_module(name), PARTS if name == "fbr.train" else ()
+        words = ("--data", tiny_data, "--split", "train", *CLS, *parts, *more, "--out", tmp_path / folder)
+        args = module.parser().parse_args([str(word) for word in words])
+        args.out.mkdir(exist_ok=True)
+        torch.manual_seed(len(folder))  # nothing may depend on what came before
+        module.run(args)
+        return args.out
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the network is too small to share
+    yield run
+    torch.set_num_threads(threads)
+
+
+def results(folder):
+    """{name: bytes} of weights and attention maps."""
+    return {path.name: path.read_bytes() for path in (folder / "weights.pth", *folder.glob("attention/*.png"))}
+
+
+def logged(folder):
+    """{name: {iteration: number}} of TensorBoard's scalars."""
+    log = EventAccumulator(str(folder / "tensorboard"))
+    log.Reload()
+    return {name: {each.step: each.value for each in log.Scalars(name)} for name in log.Tags()["scalars"]}
+
+
+def weights(folder):
+    return torch.load(folder / "weights.pth", weights_only=True)["state_dict"]
+
+
+# What it has in common with cls.train
+
+NOTHING = {
+    "all weights 0": only(),
+    "the contrasts' gradient cut": (*only("nroi", "intra"), "--cut-gradient"),
+    "never begun": ("--contrast-from", 3),
+}
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_without_a_part_it_is_cls_train(train, name):
+    """Heads move no random number, and what has no gradient changes no bit."""
+    plain = results(train("cls", name="cls.train"))
+    assert results(train("fbr", *NOTHING[name])) == plain and len(plain) == 8
+
+
+def test_a_weight_near_0_changes_little(train):
+    one, other = weights(train("cls", name="cls.train")), weights(train("fbr", *only("nroi", "intra", weight=1e-6)))
+    assert any(not torch.equal(one[name], other[name]) for name in one)
+    for name, tensor in one.items():
+        torch.testing.assert_close(other[name], tensor, rtol=1e-4, atol=1e-6, msg=name)
+
+
+def test_the_file_is_a_plain_classifier(train, tiny_data, tmp_path):
+    fbr, plain = (
+        torch.load(train(each, name=each) / "weights.pth", weights_only=True) for each in ("fbr.train", "cls.train")
+    )
+    assert fbr["arch"] == plain["arch"] and fbr["state_dict"].keys() == plain["state_dict"].keys()
+    checkpoint.save(tmp_path / "same.pth", arch=plain["arch"], state_dict=fbr["state_dict"])
+    infer, maps = importlib.import_module("cls.infer"), []
+    for number, path in enumerate((tmp_path / "fbr.train" / "weights.pth", tmp_path / "same.pth")):
+        out = tmp_path / f"cam{number}"
+        out.mkdir()
+        words = ("--data", tiny_data, "--split", "train", "--weights", path, *HERE, "--out", out)
+        infer.run(infer.parser().parse_args([str(word) for word in words]))
+        maps.append({path.name: path.read_bytes() for path in out.glob("*.png")})
+    assert maps[0] == maps[1] and len(maps[0]) == 7
+
+
+# What the parts do
+
+
+def test_parts_count_from_their_epoch_on(train):
+    """Their losses are there from its first iteration; the bank, empty until then, is filled before it is used."""
+    for epoch in (0, 1, 2):
+        numbers = logged(train(f"from{epoch}", "--contrast-from", epoch, "--save-every", 1))
+        for name in WEIGHTS:
+            assert list(numbers[f"loss/{name}"]) == list(range(2 * epoch, 6)), name
+        assert numbers["loss/nroi"][2 * epoch] > 0.02
+        assert list(numbers["loss/classification"]) == list(range(6))
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_each_part_trains_the_trunk(train, name, monkeypatch):
+    """From its epoch on, and not before."""
+    plain, seen = [], []
+    step = training.Run.step
+
+    def look(run, *losses):
+        seen.append([parameter.clone() for parameter in run.bare_model.features.parameters()])
+        step(run, *losses)
+
+    monkeypatch.setattr(training.Run, "step", look)
+    train("cls", name="cls.train")
+    plain, seen[:] = list(seen), []
+    folder = train("fbr", *only(name), "--save-every", 1)
+    assert {key for key in logged(folder) if "loss" in key} == {"loss/classification", f"loss/{name}"}
+    same = [all(torch.equal(*pair) for pair in zip(one, other)) for one, other in zip(plain, seen, strict=True)]
+    assert same == [True] * 3 + [False] * 3  # the weights before each of the steps; the third is the first with it
+    differ = [not torch.equal(*pair) for pair in zip(plain[3], seen[3])]
+    assert all(differ), "a layer of the trunk has no gradient of this part"
+
+
+@pytest.mark.parametrize("heads", ["two", "shared", "none"])
+def test_a_part_of_weight_0_is_left_out_with_its_head(train, heads, monkeypatch):
+    built, start = [], engine.start
+
+    def look(*args):
+        built.append(start(*args))
+        return built[-1]
+
+    monkeypatch.setattr(engine, "start", look)
+    projections = {"two": {"foreground", "background"}, "shared": {"both"}, "none": set()}[heads]
+    need = {"nroi": projections, "intra": projections - {"background"}, "segmentation": {"segmentation"} | projections}
+    need["segmentation"] -= {"foreground"}
+    for name, heads_of_it in need.items():
+        train(name, "--heads", heads, *only(name))
+        assert set(built.pop()[0].heads) == heads_of_it, name
+
+
+OPTIONS = ["--random-nrois", "--no-projection-relu", "--centres 1", "--temperature 0.1", "--background 0.5"]
+OPTIONS += ["--queries 5", "--negatives 2", "--hard-quantile 0.9", "--entropy-quantile 0.9", "--prototype-pixels 1"]
+OPTIONS += ["--bank-size 3", "--heads shared", "--heads none", "--seed 1"]
+OPTIONS += [f"--labels {rule}" for rule in ("refined", "saliency", "truth")]
+
+
+@pytest.mark.parametrize("rule, options", [
+    ("--labels cam", OPTIONS),
+    ("--labels refined", ["--band 0.1 0.2", "--refine-sigma 0.3", "--refine-steps 1"]),
+])  # fmt: skip
+def test_each_option_is_heard(train, rule, options):
+    rule = (*only("nroi"), *rule.split())
+    found = {option: weights(train(option, *rule, *option.split())) for option in options}
+    ends = [b"".join(tensor.numpy().tobytes() for tensor in each.values()) for each in found.values()]
+    ends.append(b"".join(tensor.numpy().tobytes() for tensor in weights(train("plain", *rule)).values()))
+    assert len(set(ends)) == len(options) + 1
+
+
+# Stopped and started again
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("step", range(1, 6))
+def test_stopped_anywhere_it_ends_the_same(train, step, monkeypatch):
+    """Byte for byte: weights, attention, and all that the last checkpoint holds, the bank among it."""
+    whole = train("whole")
+    monkeypatch.setattr(training, "Report", dies_in_step(step))
+    with pytest.raises(Killed):
+        train("parts", "--save-every", 1)
+    assert torch.load(whole.parent / "parts/training.pth", weights_only=False)["iteration"] == step
+    monkeypatch.undo()
+    torch.set_num_threads(1)
+    parts = train("parts")
+    assert results(parts) == results(whole)
+    ends = [list(leaves(torch.load(folder / "training.pth", weights_only=False))) for folder in (parts, whole)]
+    assert ends[0] == ends[1]
+    bank = torch.load(parts / "training.pth", weights_only=False)["states"]["bank"]
+    assert bank["filled"] == 13 and 0 < bank["position"] < 13 and bank["rows"].any(1).all()
+
+
+def leaves(content, name=""):
+    """(name, value) of all that a checkpoint holds, of tensors their bytes."""
+    if isinstance(content, dict | list | tuple):
+        pairs = content.items() if isinstance(content, dict) else enumerate(content)
+        for key, each in pairs:
+            yield from leaves(each, f"{name}/{key}")
+    else:
+        yield name, content.numpy().tobytes() if isinstance(content, torch.Tensor) else content
+
+
+def dies_in_step(number):
+    original, calls = training.Report, []
+
+    def report(*args):
+        calls.append(args)
+        if len(calls) == number + 1:
+            raise Killed
+        return original(*args)
+
+    return report
+
+
+# What cannot be trained, and what there may be little of
+
+
+@pytest.mark.parametrize("value", [255, 1, 0], ids=["all ignored", "no background", "no object"])
+def test_images_without_background_or_objects(train, tiny_data, value):
+    """Nothing to contrast: the losses are 0, and all stays finite."""
+    dataset = DataSet(tiny_data)
+    for item in dataset.split("train"):
+        write_indexed(dataset.ground_truth_path(item.id), np.full(dataset.image_size(item.id), value, np.uint8))
+    folder = train("fbr", "--labels", "truth", "--contrast-from", 0, "--save-every", 1)
+    assert all(tensor.isfinite().all() for tensor in weights(folder).values())
+    numbers = logged(folder)
+    assert set(numbers["loss/nroi"].values()) == set(numbers["loss/intra"].values()) == {0.0}
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_one_class(train, tiny_data, batch_size):
+    """There is no other class to contrast with."""
+    (tiny_data / "classes.txt").write_text("disc\n")
+    (tiny_data / "lists/train.txt").write_text("a_simple 0\nc_complex 0\nd_complex 0\n")
+    folder = train("fbr", "--batch-size", batch_size, "--contrast-from", 0, "--save-every", 1)
+    assert all(tensor.isfinite().all() for tensor in weights(folder).values())
+    numbers = logged(folder)
+    assert set(numbers["loss/intra"].values()) == {0.0} and min(numbers["loss/nroi"].values()) > 0
+
+
+def test_one_class_in_each_image(train):
+    """A batch of one image of one class among those of several."""
+    numbers = logged(train("fbr", "--batch-size", 1, "--contrast-from", 0, "--save-every", 1))["loss/intra"]
+    assert 0.0 in numbers.values() and max(numbers.values()) > 0
+
+
+# What it logs
+
+SHARES = ["hard pixels on objects", "hard pixels on context", "prototypes on objects", "prototypes on context"]
+SHARES += ["context as background"]
+
+
+@pytest.fixture
+def with_context(tiny_data):
+    """Writes masks of context for the tiny data: all its background."""
+    dataset = DataSet(tiny_data)
+    (tiny_data / "context").mkdir()
+    for item in dataset.split("train"):
+        write_indexed(dataset.context_path(item.id), (dataset.ground_truth(item.id) == 0).astype(np.uint8))
+
+
+def shares(folder):
+    numbers = logged(folder)
+    assert "gradient ratio" in numbers and numbers["gradient ratio"][0] > 0
+    return [numbers[f"share/{name}"][0] for name in SHARES]
+
+
+def test_diagnosis_is_logged_and_changes_nothing(train, with_context):
+    quiet, told = train("quiet"), train("told", "--diagnose")
+    assert results(told) == results(quiet) and not any("share" in name for name in logged(quiet))
+    found = shares(train("from_start", "--diagnose", "--contrast-from", 0))
+    hard_object, hard_context, object, context, background = found
+    assert all(0 < share < 1 for share in found)
+    assert hard_object + hard_context <= 1 and object + context <= 1  # the rest is ground truth that is ignored
+
+
+def test_diagnosis_of_the_truth(train, with_context):
+    found = shares(train("fbr", "--diagnose", "--contrast-from", 0, "--labels", "truth"))
+    assert found == [1, 0, 1, 0, 1]
+
+
+def test_diagnosis_without_context(train):
+    found = shares(train("fbr", "--diagnose", "--contrast-from", 0))
+    assert found[0] > 0 and found[2] > 0 and found[1] == found[3] == found[4] == 0
+
+
+def test_the_gradient_ratio_is_that_of_the_weights(train):
+    options = ("--contrast-from", 0, "--epochs", 1)
+    one, ten = (logged(train(f"w{w}", *only("nroi", weight=w), *options))["gradient ratio"][0] for w in (0.1, 1))
+    assert ten == pytest.approx(10 * one, rel=1e-4)
+    cut = logged(train("cut", *only("nroi"), *options, "--cut-gradient"))["gradient ratio"][0]
+    assert cut == 0
+    assert "gradient ratio" not in logged(train("without", *only("similarity"), *options))
