@@ -143,7 +143,7 @@ What FBR's two numbers
         "README.md",
         "ablation",
         """
-The mIoU of a label set
+A label's mIoU counts
     table3: + GR + POM + NSRM | table3: + GR + POM + retrain; mean_iou
 """,
     ),
