@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import weakref
 from collections.abc import Callable
 from multiprocessing.reduction import DupFd
 
@@ -21,14 +22,15 @@ class Squares:
 
     def __init__(self, count: int, size: int, descriptor: int | None = None):
         self.count, self.size = count, size
-        self.file = os.fdopen(os.memfd_create("squares") if descriptor is None else descriptor, "r+b")
-        self.file.truncate(count * (1 + 3 * size * size))
-        content = np.frombuffer(mmap.mmap(self.file.fileno(), 0), np.uint8)
+        self.descriptor = os.memfd_create("squares") if descriptor is None else descriptor
+        weakref.finalize(self, os.close, self.descriptor)
+        os.truncate(self.descriptor, count * (1 + 3 * size * size))
+        content = np.frombuffer(mmap.mmap(self.descriptor, 0), np.uint8)
         self.stored, squares = content[:count], content[count:]  # 0 or 1, and then the pixels
         self.squares = squares.reshape(count, size, size, 3)
 
     def __reduce__(self):
-        return _received, (self.count, self.size, DupFd(self.file.fileno()))
+        return _received, (self.count, self.size, DupFd(self.descriptor))
 
     def get(self, index: int, make: Callable[[], np.ndarray]) -> np.ndarray:
         """The square uint8 (size, size, 3) at `index`, not to be written to; `make()` makes it if it is not there."""

@@ -251,7 +251,7 @@ def test_irn_on_a_gpu_equals_the_cpu(device):
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_gpu)])
 @pytest.mark.parametrize("command", [irn_walk, instances], ids=lambda command: command.__name__)
 def test_labels_of_irn_on_a_gpu_equal_those_of_the_cpu(command, device, drawn, tmp_path):
-    arch = {"network": "irn", "backbone": "resnet50", "depths": [1, 1, 1, 1], "width": 4, "branch_width": 4}
+    arch = {"network": "irn", "backbone": "resnet50", "blocks": [1, 1, 1, 1], "width": 4, "branch_width": 4}
     arch["crop_size"] = 64
     torch.manual_seed(0)
     checkpoint.save(tmp_path / "irn.pth", arch=arch, state_dict=build_irn(**arch).state_dict())

@@ -32,10 +32,10 @@ SCRIPT = ("scripts/gpu_check.sh",)
 
 
 def environment(tmp_path):
-    """Variables for the script: the lines go to out, and whatever else is written to temporary."""
-    (tmp_path / "temporary").mkdir()
+    """Variables for the script: the lines go to out, whatever else is written to t: a socket's path has 107 letters."""
+    (tmp_path / "t").mkdir()
     own = {"THIN": "1", "OMP_NUM_THREADS": "1", "PYTHON": sys.executable, "VENV": ""}
-    return os.environ | own | {"OUT": str(tmp_path / "out"), "TMPDIR": str(tmp_path / "temporary")}
+    return os.environ | own | {"OUT": str(tmp_path / "out"), "TMPDIR": str(tmp_path / "t")}
 
 
 def lines_of(path):
@@ -52,7 +52,7 @@ def test_what_a_cpu_can_show(tmp_path):
     assert result.returncode == 0, result.stdout + result.stderr
     assert files_of(tmp_path / "out") == ["measure.jsonl", "measure.log"]
     assert (tmp_path / "out/measure.log").read_text() == result.stdout
-    assert not files_of(tmp_path / "temporary")
+    assert not files_of(tmp_path / "t")
     lines = lines_of(tmp_path / "out/measure.jsonl")
     assert all(line["machine"] and line["command"].startswith("python benchmarks/gpu_check.py") for line in lines)
     whats = {line["what"] for line in lines if line["section"] == "Step times"}
@@ -126,7 +126,7 @@ def test_what_has_been_found_survives_an_end(tmp_path):
     kept = [gpu_check.text(line) for line in lines_of(out)]
     shown = [line.decode().rstrip("\n") for line in seen]
     assert list(dict.fromkeys(kept)) == shown and len(shown) < 1 + 4 + 12 + 1
-    assert not files_of(tmp_path / "temporary")
+    assert not files_of(tmp_path / "t")
 
 
 class Told(list):

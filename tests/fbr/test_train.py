@@ -17,7 +17,7 @@ SIZES = ("--channels", 4, 4, 8, 8, 8, "--depths", 1, 1, 1, 1, 1, "--output-strid
 HERE = ("--device", "cpu", "--workers", 0, "--no-amp")
 # four images in batches of three, so the second batch of an epoch is one image; a bank that is soon full
 CLS = (*SIZES, *HERE, "--epochs", 3, "--batch-size", 3)
-PARTS = ("--centres", 3, "--bank-size", 13, "--negatives", 5, "--queries", 20, "--embedding", 6)
+PARTS = ("--centres", 3, "--bank-size", 11, "--negatives", 5, "--queries", 20, "--embedding", 6)
 PARTS = (*PARTS, "--prototype-pixels", 4)
 WEIGHTS = ("nroi", "intra", "similarity", "segmentation")
 
@@ -79,7 +79,9 @@ def test_without_a_part_it_is_cls_train(train, name):
 
 
 def test_a_weight_near_0_changes_little(train):
-    one, other = weights(train("cls", name="cls.train")), weights(train("fbr", *only("nroi", "intra", weight=1e-6)))
+    slow = ("--lr", 1e-4)  # GloRe magnifies rounding
+    one = weights(train("cls", *slow, name="cls.train"))
+    other = weights(train("fbr", *slow, *only("nroi", "intra", weight=1e-6)))
     assert any(not torch.equal(one[name], other[name]) for name in one)
     for name, tensor in one.items():
         torch.testing.assert_close(other[name], tensor, rtol=1e-4, atol=1e-6, msg=name)
@@ -192,7 +194,7 @@ def test_stopped_anywhere_it_ends_the_same(train, step, monkeypatch):
     ends = [list(leaves(torch.load(folder / "training.pth", weights_only=False))) for folder in (parts, whole)]
     assert ends[0] == ends[1]
     bank = torch.load(parts / "training.pth", weights_only=False)["states"]["bank"]
-    assert bank["filled"] == 13 and 0 < bank["position"] < 13 and bank["rows"].any(1).all()
+    assert bank["filled"] == 11 and 0 < bank["position"] < 11 and bank["rows"].any(1).all()
 
 
 def leaves(content, name=""):
