@@ -27,6 +27,7 @@ def parser() -> argparse.ArgumentParser:
         metavar=("NAME", "FOLDER"),
         help="a row: its name, and the folder of instances below <run>",
     )
+    parser.add_argument("--note", help="a line below the table")
     return parser
 
 
@@ -46,6 +47,8 @@ def main(args: argparse.Namespace) -> None:
         raise InputError(f"{args.run}: expected scores of evaluate.instances of one of the rows, found none")
     body = [[name, *("–" if pd.isna(ap) else f"{ap:.1f}" for ap in row)] for name, row in table.iterrows()]
     text = f"**{args.title}** (AP, %)\n\n{markdown_table(['', *(f'IoU {each:g}' for each in table)], body)}"
+    if args.note:
+        text += f"\n{args.note}\n"
     with atomic(args.run / f"{args.name}.md") as partial:
         partial.write_text(text)
     print(text)
