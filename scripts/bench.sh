@@ -7,7 +7,7 @@ lines=docs/bench/lines.jsonl
 {
     python benchmarks/labels.py
     python benchmarks/training.py --compile --profile
-    python benchmarks/fbr.py
+    python benchmarks/fbr_cost.py
     python benchmarks/loading.py
     python benchmarks/inference.py --images 16
     python benchmarks/crf.py

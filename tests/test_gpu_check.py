@@ -16,6 +16,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
+import fbr_cost  # noqa: E402
 import gpu_check  # noqa: E402
 import page  # noqa: E402
 import scaling  # noqa: E402
@@ -24,7 +25,6 @@ from draw import cut_photographs, draw_data  # noqa: E402
 from gpu_checks import MAIN, SECOND, Check, Place, steps, waits, whole_run  # noqa: E402
 from measurement import measured  # noqa: E402
 
-import fbr  # noqa: E402
 from common.crf.lattice import elevate, enclosing_simplex, vertex_keys  # noqa: E402
 from common.files.images import read_rgb  # noqa: E402
 
@@ -258,7 +258,7 @@ def test_photographs_have_even_areas(tmp_path):
 def test_what_fbr_costs(tmp_path):
     """A step in which a part of FBR had nothing to do would be no measurement, and would raise an error."""
     draw_data(tmp_path, 12, (96, 128))
-    lines = list(fbr.cost(tmp_path, torch.device("cpu"), 1, 1, thin=True))
+    lines = list(fbr_cost.cost(tmp_path, torch.device("cpu"), 1, 1, thin=True))
     sides = {line["what"]: line["sides"] for line in lines}
     for name in fbr.VARIANTS:
         plain, own = sides[name].values()

@@ -332,7 +332,11 @@ OTHERS = {  # command: [(more arguments, what is done first, message)], what onl
         ("@compared/a", [], "unrecognized arguments: "),
         ("", [("remove", "compared/a")], "compared/a: expected the folder of a run"),
         ("", [("write", f"{PREDICTED}/scores/pred2/stage.json", "{}")], "stage.json: expected the record of a stage"),
-        ("", [("replace", f"{PREDICTED}/scores/pred2/scores.json", "50.0, ", "[], ")], "expected the scores of seg."),
+        (
+            "",
+            [("replace", f"{PREDICTED}/scores/pred2/scores.json", "50.0, ", "[], ")],
+            "expected the scores of evaluate.",
+        ),
         ("", [("replace", f"{PREDICTED}/scores/pred2/images.jsonl", "60.0", "[]")], "expected the scores of images"),
     ],
     "report.run.html": [

@@ -29,4 +29,4 @@ def grad_cam(network, inputs):
 run = partial(infer.run, cam=grad_cam)
 
 if __name__ == "__main__":
-    main(parser(), run, reads=reads("images"), settle=infer.settle)
+    main(parser(), run, reads=reads("images"))

@@ -121,7 +121,7 @@ def test_a_data_set_without_objects_is_refused_at_once(place, damage):
     result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     lost = "a_simple" if damage == "folder" else "c_complex"
     assert result.returncode == 2 and f"InstanceMasks/{lost}.png: no such file" in result.stderr
-    assert "data.prepare_toy" in result.stderr and not (place / "run").exists()
+    assert "no such file (docs/data.md)" in result.stderr and not (place / "run").exists()
 
 
 @pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")

@@ -21,7 +21,7 @@ from common.files.photographs import (
 )
 from stages.files import InputError
 
-bomb = runpy.run_path(str(Path(__file__).parents[1] / "damage.py"))["bomb"]
+bomb = runpy.run_path(str(Path(__file__).parents[2] / "damage.py"))["bomb"]
 
 QUARTERS = np.zeros((8, 12, 3), np.uint8)  # upright: red, green above blue, grey
 QUARTERS[:4, :6, 0] = QUARTERS[:4, 6:, 1] = QUARTERS[4:, :6, 2] = 255

@@ -1,4 +1,4 @@
-"""What FBR costs: steps of fbr.train beside those of cls.train, at the paper's size: python benchmarks/fbr.py
+"""What FBR costs: steps of fbr.train beside those of cls.train, at the paper's size: python benchmarks/fbr_cost.py
 
 Each training runs in a process of its own, with its command's own loop, on drawn images of 1 to 3 classes, from the
 second epoch on and with a full bank. They take turns, a step each, so that whatever else slows the machine slows all;
