@@ -260,7 +260,7 @@ def test_what_fbr_costs(tmp_path):
     draw_data(tmp_path, 12, (96, 128))
     lines = list(fbr_cost.cost(tmp_path, torch.device("cpu"), 1, 1, thin=True))
     sides = {line["what"]: line["sides"] for line in lines}
-    for name in fbr.VARIANTS:
+    for name in fbr_cost.VARIANTS:
         plain, own = sides[name].values()
         assert sides[f"{name}, a step"] == {"fbr.train": pytest.approx(own / plain, rel=0.01)}
         assert all(memory > 0 for memory in sides[f"{name}, peak memory"].values())
