@@ -238,7 +238,8 @@ def test_one_process_that_fails_ends_all(tiny_data, tmp_path):
 
 
 def test_processes_drop_other_units(tmp_path):
-    script = "import torch; from common.training import checkpoint; checkpoint.seed_everything(3); before = torch.rand(1).item();"
+    script = "import torch; from common.training import checkpoint; checkpoint.seed_everything(3); "
+    script += "before = torch.rand(1).item(); "
     script += "checkpoint.seed_by_rank(3); print(before, torch.rand(1).item())"
     numbers = []
     for rank in range(3):
