@@ -208,7 +208,7 @@ def loaders(place, name):
     module, arguments = place.training(name)
     length = ("--iterations" if module == "seg.train" else "--epochs", 10_000)
     sides = {}
-    for workers in (1,) if place.thin else sorted({4, cores(), default_workers(module)}):
+    for workers in (1,) if place.thin else sorted({4, default_workers(module)}):
         command = module, (*arguments, *length, "--workers", workers)
         sides[f"{workers} processes"] = trainings.run(command, place.device, partial(reading, place.thin))
     yield measured("Reading images", name, "images/s", sides)
