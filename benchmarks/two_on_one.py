@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 def main():
     os.environ.update(LOCAL_RANK="0", LOCAL_WORLD_SIZE="1")  # each as if it were alone on its machine, so on cuda:0
+    os.environ["GLOO_SOCKET_IFNAME"] = "lo"  # the machine's name may lead nowhere, where there is no network
     start = torch.distributed.init_process_group
     torch.distributed.init_process_group = functools.partial(_over_gloo, start)
     sys.argv = sys.argv[1:]
