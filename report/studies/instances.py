@@ -41,7 +41,7 @@ def main(args: argparse.Namespace) -> None:
             found[name] = pd.Series({float(threshold): float(ap) for threshold, ap in aps.items()}, dtype=float)
         except (AttributeError, KeyError, TypeError, ValueError):
             raise InputError(f"{path}: expected the scores of seg.evaluate_instances, mean_ap among them") from None
-    table = pd.DataFrame(found).sort_index().T
+    table = pd.DataFrame(found).T
     if table.empty:
         raise InputError(f"{args.run}: expected scores of seg.evaluate_instances of one of the rows, found none")
     body = [[name, *("–" if pd.isna(ap) else f"{ap:.1f}" for ap in row)] for name, row in table.iterrows()]
