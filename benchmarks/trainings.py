@@ -79,7 +79,7 @@ def run(command, device, measure):
     loader. Returns what it returns.
     """
     module, arguments = command
-    module, enter = importlib.import_module(module), training.Run.__enter__
+    module, enter = importlib.import_module(module), training.Training.__enter__
     found, stack = [], ExitStack()
 
     def batches(measuring):
@@ -93,7 +93,7 @@ def run(command, device, measure):
     if torch.cuda.is_available():  # what an earlier training has left would count as this one's
         gc.collect()
         torch.cuda.empty_cache()
-    with stack, mock.patch.object(training.Run, "__enter__", entered), suppress(Measured):
+    with stack, mock.patch.object(training.Training, "__enter__", entered), suppress(Measured):
         stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
         out = stack.enter_context(tempfile.TemporaryDirectory())
         options = [str(option) for option in (*arguments, "--out", out, "--device", device)]

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 
 def parser() -> ArgumentParser:
-    """Parser of the command's arguments."""
     parser = stage_parser(__doc__)
     parser.add_argument(
         "--weights", type=Path, required=True, help="weights.pth of cls.train (CAM) or cls.train_iam (OA-CAM)"

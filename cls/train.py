@@ -11,7 +11,6 @@ from stages.command import main
 
 
 def parser() -> ArgumentParser:
-    """Parser of the command's arguments."""
     parser = training_parser(__doc__)
     add_network_argument(parser, "classifier")
     return parser
@@ -24,7 +23,7 @@ def run(args: Namespace) -> str:
     from cls.dataset import TrainingImages
     from cls.losses import classification_loss
     from common.files.preprocess import normalise
-    from common.training.loop import Run
+    from common.training.loop import Training
 
     dataset = DataSet(args.data)
     items = dataset.split(args.split, labelled=True)
@@ -34,16 +33,16 @@ def run(args: Namespace) -> str:
     attention = AttentionAccumulator(items, len(dataset.classes), side).to(device)
     state = {"attention": attention}
 
-    with Run(args, model, optimizer, images, device, epochs=args.epochs, state=state) as run:
-        for iteration, batch in run:
-            epoch = iteration // run.epoch_length
+    with Training(args, model, optimizer, images, device, epochs=args.epochs, state=state) as training:
+        for iteration, batch in training:
+            epoch = iteration // training.epoch_length
             engine.set_learning_rates(optimizer, args, epoch)
-            with run.autocast():
-                maps = run.model(normalise(batch["image"], "torchvision"))  # (B, C, h, w)
+            with training.autocast():
+                maps = training.model(normalise(batch["image"], "torchvision"))  # (B, C, h, w)
             maps = maps.float()
             if epoch > 0:  # the first epoch only warms up
                 attention.accumulate(maps, batch["label"], batch["index"], last_epoch=epoch == args.epochs - 1)
-            run.step({"classification": classification_loss(maps, batch["label"])})
+            training.step({"classification": classification_loss(maps, batch["label"])})
 
     engine.save(args, model)
     written = attention.write(args.out / "attention")

@@ -13,7 +13,6 @@ from stages.command import main
 
 
 def parser() -> ArgumentParser:
-    """Parser of the command's arguments."""
     parser = training_parser(__doc__)
     add_network_argument(parser, "iam")
     parser.add_argument("--attention", type=Path, required=True, help="accumulated maps, <cls.train's out>/attention")
@@ -26,7 +25,7 @@ def run(args: Namespace) -> str:
     from cls.dataset import AttentionTargets
     from cls.losses import integral_attention_loss
     from common.files.preprocess import normalise
-    from common.training.loop import Run
+    from common.training.loop import Training
 
     dataset = DataSet(args.data)
     items = dataset.split(args.split, labelled=True)
@@ -35,12 +34,12 @@ def run(args: Namespace) -> str:
     side = args.input_size // model.arch.output_stride
     images = AttentionTargets(dataset, items, args.input_size, args.seed, args.attention, side)
 
-    with Run(args, model, optimizer, images, device, epochs=args.epochs) as run:
-        for iteration, batch in run:
-            engine.set_learning_rates(optimizer, args, iteration // run.epoch_length)
-            with run.autocast():
-                maps = run.model(normalise(batch["image"], "torchvision"))  # (B, C, h, w)
-            run.step({"attention": integral_attention_loss(maps.float(), batch["target"] / 255)})
+    with Training(args, model, optimizer, images, device, epochs=args.epochs) as training:
+        for iteration, batch in training:
+            engine.set_learning_rates(optimizer, args, iteration // training.epoch_length)
+            with training.autocast():
+                maps = training.model(normalise(batch["image"], "torchvision"))  # (B, C, h, w)
+            training.step({"attention": integral_attention_loss(maps.float(), batch["target"] / 255)})
 
     engine.save(args, model)
     return f"{len(items)} images, {args.epochs} epochs"

@@ -39,7 +39,6 @@ PUBLISHED = {True: {"train": 82783, "val": 40504}, False: {"train": 82081, "val"
 
 
 def parser() -> ArgumentParser:
-    """Parser of the command's arguments."""
     parser = stage_parser(__doc__, data=False)
     add = parser.add_argument
     add("--images", type=Path, required=True, help="folder with train2014 and val2014")

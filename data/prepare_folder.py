@@ -50,7 +50,6 @@ class Plan(NamedTuple):
 
 
 def parser() -> ArgumentParser:
-    """Parser of the command's arguments."""
     parser = stage_parser(__doc__, data=False)
     add = parser.add_argument
     add("--images", type=Path, required=True, help="folder of photographs; its sub-folders are passed over")

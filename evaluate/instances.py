@@ -41,7 +41,6 @@ iou_threshold = checked(float, lambda value: 0 < value <= 1, "a number above 0, 
 
 
 def parser() -> ArgumentParser:
-    """Parser of the command's arguments."""
     parser = stage_parser(__doc__)
     parser.add_argument("--pred", type=Path, required=True, help="folder of <id>.png and <id>.json (irn.instances)")
     parser.add_argument(

@@ -35,7 +35,6 @@ METHOD_THRESHOLD = (
 
 
 def parser() -> ArgumentParser:
-    """Parser of the command's arguments."""
     parser = stage_parser(__doc__)
     parser.add_argument(
         "--pred", type=Path, required=True, help="folder of <id>.png, or of maps <id>_<class>.png with --map-thresholds"

@@ -89,7 +89,6 @@ def run(args: Namespace) -> str:
 
 
 def parser() -> ArgumentParser:
-    """Parser of the command's arguments."""
     parser = stage_parser(__doc__)
     parser.add_argument("--pred", type=Path, required=True, help="folder of predictions <id>.png, from seg.predict")
     return parser

@@ -22,7 +22,6 @@ from stages.parallel import add_workers_argument, for_each
 
 
 def parser() -> ArgumentParser:
-    """Parser of the command's arguments."""
     parser = stage_parser(__doc__)
     parser.add_argument("--maps", type=Path, required=True, help="folder of class maps (cls.infer)")
     parser.add_argument(

@@ -24,7 +24,6 @@ WEIGHTS = {  # of the losses
 
 
 def parser() -> ArgumentParser:
-    """Parser of the command's arguments."""
     parser = training_parser(__doc__)
     parser.set_defaults(network="classifier")  # the one that has these heads
     for name, (weight, meaning) in WEIGHTS.items():
@@ -123,7 +122,7 @@ def run(args: Namespace) -> str:
     from cls.losses import classification_loss
     from cls.model import build_fbr
     from common.files.preprocess import normalise
-    from common.training.loop import LOG_EVERY, Run
+    from common.training.loop import LOG_EVERY, Training
     from fbr import step as fbr
     from fbr.nroi import NROIBank
     from stages import distributed
@@ -138,15 +137,15 @@ def run(args: Namespace) -> str:
     bank = NROIBank(model.width, args.bank_size).to(device)
     state = {"attention": attention, "bank": bank}
 
-    with Run(args, model, optimizer, images, device, epochs=args.epochs, state=state) as run:
-        for iteration, batch in run:
-            epoch = iteration // run.epoch_length
+    with Training(args, model, optimizer, images, device, epochs=args.epochs, state=state) as training:
+        for iteration, batch in training:
+            epoch = iteration // training.epoch_length
             engine.set_learning_rates(optimizer, args, epoch)
             count = int(distributed.total(torch.tensor(len(batch["label"]))))  # images of all processes; on the CPU
             draws = fbr.Draws(args.seed, iteration, count, device)
             kept = draws.dropout_factors((count, model.width, side, side)) if args.segmentation_weight else None
-            with run.autocast():
-                output = run.model(normalise(batch["image"], "torchvision"), kept)
+            with training.autocast():
+                output = training.model(normalise(batch["image"], "torchvision"), kept)
             maps = output.maps.float()
             if epoch > 0:  # the first epoch only warms up
                 attention.accumulate(maps, batch["label"], batch["index"], last_epoch=epoch == args.epochs - 1)
@@ -159,7 +158,7 @@ def run(args: Namespace) -> str:
                     watched = fbr.gradient_ratio(output, losses)
                     if args.diagnose:
                         watched |= fbr.shares_of_truth(args, regions, batch)
-            run.step(losses, watched)
+            training.step(losses, watched)
 
     engine.save(args, model)
     written = attention.write(args.out / "attention")

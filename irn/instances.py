@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 
 def parser() -> ArgumentParser:
-    """Parser of the command's arguments."""
     parser = walk_parser(__doc__)
     parser.add_argument(
         "--centre", type=positive_float, default=2.5, help="pixels with a shorter displacement are the centres"

@@ -19,7 +19,6 @@ from stages.parallel import add_workers_argument, for_each
 
 
 def parser() -> ArgumentParser:
-    """Parser of the command's arguments."""
     parser = stage_parser(__doc__)
     parser.add_argument("--labels", type=Path, required=True, help="folder of labels, such as SegmentationClass")
     add_workers_argument(parser)

@@ -100,7 +100,6 @@ def label_probabilities(labels: Array, count: int, confidence: float) -> Array:
 
 
 def parser() -> ArgumentParser:
-    """Parser of the command's arguments."""
     parser = label_parser(__doc__, maps="folder of class maps (cls.infer)")
     for name, default, meaning in [
         ("strict", 0.3, "score of the background that leaves only sure objects"),

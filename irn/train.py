@@ -164,7 +164,7 @@ def run(args: Namespace) -> str:
 
     from common.files.preprocess import normalise
     from common.training import checkpoint
-    from common.training.loop import Run
+    from common.training.loop import Training
     from irn.dataset import SeedCrops
     from irn.losses import affinity_loss, displacement_loss, pairs_of
     from seg.deeplab import poly_lr
@@ -176,14 +176,14 @@ def run(args: Namespace) -> str:
     crops = SeedCrops(dataset, items, args.seeds, args.crop_size, np.linspace(*args.scales, 1001), args.seed)
     model, optimizer, device = start(args)
 
-    with Run(args, model, optimizer, crops, device, epochs=args.epochs) as run:
-        for iteration, batch in run:
+    with Training(args, model, optimizer, crops, device, epochs=args.epochs) as training:
+        for iteration, batch in training:
             for group in optimizer.param_groups:
-                group["lr"] = poly_lr(args.lr, iteration, run.total, step=1) * group["scale"]
-            with run.autocast():
-                output = run.model(normalise(batch["image"], "torchvision", batch["rectangle"]))
+                group["lr"] = poly_lr(args.lr, iteration, training.total, step=1) * group["scale"]
+            with training.autocast():
+                output = training.model(normalise(batch["image"], "torchvision", batch["rectangle"]))
             pairs = pairs_of(batch["label"], args.radius)
-            run.step(
+            training.step(
                 {
                     "affinity": affinity_loss(output.boundary.float().sigmoid(), pairs, args.radius),
                     "displacement": displacement_loss(output.displacement.float(), pairs, args.radius),

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 
 def parser() -> ArgumentParser:
-    """Parser of the command's arguments."""
     parser = walk_parser(__doc__)
     parser.add_argument(
         "--power", type=positive_float, default=1.3, help="of the maps, before the walk: AMN's addition; IRN has 1"

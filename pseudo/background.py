@@ -81,7 +81,6 @@ def _scores(map_, table, threshold):
 
 
 def parser() -> ArgumentParser:
-    """Parser of the command's arguments."""
     parser = label_parser(__doc__, oa_cam="folder of OA-CAMs (cls.infer)")
     for name, kind, default, meaning in [
         ("score", fraction, 0.3, "T_bg: lower scores, of background too, count as 0"),

@@ -47,7 +47,6 @@ def mask_non_salient(
 
 
 def parser() -> ArgumentParser:
-    """Parser of the command's arguments."""
     parser = label_parser(
         __doc__, pred="folder of first-round predictions (seg.predict)", label="folder of pseudo labels (pseudo.pom)"
     )

@@ -85,7 +85,6 @@ def mine_potential_objects(
 
 
 def parser() -> ArgumentParser:
-    """Parser of the command's arguments."""
     parser = label_parser(
         __doc__, label="folder of initial labels (pseudo.background)", cam="folder of CAMs (cls.infer)"
     )

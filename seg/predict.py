@@ -52,7 +52,6 @@ OVERLAY = "_overlay.jpg"
 
 
 def parser() -> ArgumentParser:
-    """Parser of the command's arguments."""
     parser = stage_parser(__doc__, data=False)
     parser.add_argument("--data", type=Path, help="data set folder (layout: docs/data.md)")
     parser.add_argument("--split", help="which list of the data set: lists/<split>.txt")

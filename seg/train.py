@@ -134,7 +134,7 @@ def run(args: Namespace) -> str:
     """Train and write the weights; returns a summary. Raises InputError if the crops are too small for the network."""
     from common.files.preprocess import normalise
     from common.training import checkpoint
-    from common.training.loop import Run
+    from common.training.loop import Training
     from seg.dataset import TrainingCrops
     from seg.deeplab import multi_scale_loss, poly_lr, smallest_side
 
@@ -145,14 +145,14 @@ def run(args: Namespace) -> str:
     crops = TrainingCrops(dataset, items, args.labels, args.crop_size, args.scales, args.seed)
     model, optimizer, device = start(args, dataset.classes)
 
-    with Run(args, model, optimizer, crops, device, iterations=args.iterations) as run:
-        for iteration, batch in run:
+    with Training(args, model, optimizer, crops, device, iterations=args.iterations) as training:
+        for iteration, batch in training:
             for group in optimizer.param_groups:
                 group["lr"] = poly_lr(args.lr, iteration, args.iterations) * group["scale"]
-            with run.autocast():
+            with training.autocast():
                 images = normalise(batch["image"], args.convention, batch["rectangle"])
-                outputs = run.model(images)  # logits (B, C + 1, h, w) at each scale, and their maximum
-            run.step({"segmentation": multi_scale_loss(outputs, batch["label"])})
+                outputs = training.model(images)  # logits (B, C + 1, h, w) at each scale, and their maximum
+            training.step({"segmentation": multi_scale_loss(outputs, batch["label"])})
 
     if distributed.IS_FIRST:
         arch, pyramid = model.base.arch.to_file(), list(args.pyramid)

@@ -98,14 +98,14 @@ def test_no_step_waits_for_the_gpu(name, mode, drawn):
 
 @needs_gpu
 def test_a_step_that_waits_for_the_gpu_is_found(drawn, monkeypatch):
-    step, one = training.Run.step, torch.ones((), device="cuda")
-    monkeypatch.setattr(training.Run, "step", lambda run, losses: one.item() and step(run, losses))
+    step, one = training.Training.step, torch.ones((), device="cuda")
+    monkeypatch.setattr(training.Training, "step", lambda run, losses: one.item() and step(run, losses))
     assert len(run_training(drawn, "cls.train", "cuda", trainings.waiting, warm=1, steps=3)) == 3
 
 
 def test_calls_that_wait_are_counted_after_the_warm_up(drawn, monkeypatch):
     """With PyTorch's debug mode mocked, as this is for machines without a GPU, too."""
-    modes, step = ["default"], training.Run.step
+    modes, step = ["default"], training.Training.step
     monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", modes.append)
 
     def waiting_step(run, losses):
@@ -113,7 +113,7 @@ def test_calls_that_wait_are_counted_after_the_warm_up(drawn, monkeypatch):
             warnings.warn(f"{trainings.SYNCHRONISING} (somewhere)", stacklevel=1)
         step(run, losses)
 
-    monkeypatch.setattr(training.Run, "step", waiting_step)
+    monkeypatch.setattr(training.Training, "step", waiting_step)
     found = run_training(drawn, "cls.train", "cpu", trainings.waiting, warm=2, steps=3)
     assert len(found) == 3 and found[0].startswith("test_cuda.py:")
     assert modes[-1] == "default"
@@ -122,7 +122,7 @@ def test_calls_that_wait_are_counted_after_the_warm_up(drawn, monkeypatch):
 def test_a_step_that_fails_ends_the_debug_mode(drawn, monkeypatch):
     modes = []
     monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", modes.append)
-    monkeypatch.setattr(training.Run, "step", lambda run, losses: 1 / 0 if modes else None)
+    monkeypatch.setattr(training.Training, "step", lambda run, losses: 1 / 0 if modes else None)
     with pytest.raises(ZeroDivisionError):
         run_training(drawn, "cls.train", "cpu", trainings.waiting, warm=1, steps=2, mode="error")
     assert modes == ["error", "default"]

@@ -28,9 +28,10 @@ LOSS = {
         ),
         ("    from cls import engine\n", "    from torch.nn import functional as F\n\n    from cls import engine\n"),
         (
-            "            run.step({",
+            "            training.step({",
             '            own = F.multilabel_soft_margin_loss(maps.mean((2, 3)), batch["label"], reduction="none")\n'
-            '            run.step({"own": args.own_weight * own} | {',
+            "            own = args.own_weight * own\n"
+            '            training.step({"own": own} | {',
         ),
     ]
 }

@@ -67,14 +67,14 @@ class ShuffledBatches(Sampler):
         return position, int(orders[epoch][place])
 
 
-class Run:
+class Training:
     """Everything around the loop of a training, which contains the method alone:
 
-        with Run(args, model, optimizer, images, device, epochs=14, state={"attention": attention}) as run:
-            for iteration, batch in run:
-                with run.autocast():
-                    maps = run.model(normalise(batch["image"], "torchvision"))
-                run.step({"classification": classification_loss(maps.float(), batch["label"])})
+        with Training(args, model, optimizer, images, device, epochs=14, state={"attention": attention}) as training:
+            for iteration, batch in training:
+                with training.autocast():
+                    maps = training.model(normalise(batch["image"], "torchvision"))
+                training.step({"classification": classification_loss(maps.float(), batch["label"])})
 
     It resumes from <out>/training.pth if that exists; yields the batches of `images` on the device, for `epochs` whole
     epochs or `iterations` full batches; shows each loss, the learning rate, the share of the time spent waiting for
@@ -117,7 +117,7 @@ class Run:
         """Context of mixed precision as `args` ask for it; losses are computed outside of it, in float32."""
         return devices.autocast(self.device, self.args.amp)
 
-    def __enter__(self) -> Run:
+    def __enter__(self) -> Training:
         self.stack = ExitStack()
         self.stack.enter_context(interruption.deferred())
         self.log = self.stack.enter_context(_log(self.args.out, self.done))

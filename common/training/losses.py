@@ -51,7 +51,7 @@ def _terms(name, loss):
         if values.dim() == 0:
             raise ValueError(
                 f'the {name} loss is a scalar: expected its elements, as reduction="none" gives them, such as (B,) or '
-                "(B, C, h, w); their mean over the batch of all processes is taken by Run.step"
+                "(B, C, h, w); their mean over the batch of all processes is taken by Training.step"
             )
         if mask is not None and (mask.dtype != torch.bool or mask.shape != values.shape):
             found = f"{mask.dtype} {tuple(mask.shape)}"

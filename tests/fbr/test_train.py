@@ -120,13 +120,13 @@ def test_parts_count_from_their_epoch_on(train):
 def test_each_part_trains_the_trunk(train, name, monkeypatch):
     """From its epoch on, and not before."""
     plain, seen = [], []
-    step = training.Run.step
+    step = training.Training.step
 
     def look(run, *losses):
         seen.append([parameter.clone() for parameter in run.bare_model.features.parameters()])
         step(run, *losses)
 
-    monkeypatch.setattr(training.Run, "step", look)
+    monkeypatch.setattr(training.Training, "step", look)
     train("cls", name="cls.train")
     plain, seen[:] = list(seen), []
     folder = train("fbr", *only(name), "--save-every", 1)

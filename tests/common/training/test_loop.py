@@ -10,7 +10,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from common.training.loop import Run, ShuffledBatches
+from common.training.loop import ShuffledBatches, Training
 from stages import interruption
 from stages.files import InputError
 
@@ -54,11 +54,11 @@ def train(out, images, losses=None, state=None, watched=None, **more):
     optimizer = torch.optim.SGD(model.parameters(), 1.0)
     losses = losses or (lambda iteration, output: {"first": output[:, 0]})
     state = state or State()
-    with Run(args, model, optimizer, images, torch.device("cpu"), epochs=1, state={"state": state}) as run:
-        for iteration, batch in run:
+    with Training(args, model, optimizer, images, torch.device("cpu"), epochs=1, state={"state": state}) as training:
+        for iteration, batch in training:
             state.steps += 1
-            output = run.model(batch["image"])
-            run.step(losses(iteration, output), watched and watched(iteration, output))
+            output = training.model(batch["image"])
+            training.step(losses(iteration, output), watched and watched(iteration, output))
     return model
 
 
