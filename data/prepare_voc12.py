@@ -28,7 +28,7 @@ import numpy as np
 from common.files.dataset import SAFE_ID
 from common.files.images import IGNORE_INDEX, image_size, read_indexed
 from common.files.voc import CLASSES
-from data.download import sha256_digits, voc12_folders
+from data.download import ARCHIVES, fetch, folder_of_maps, sha256_digits
 from data.linked import check_header, check_saliency, each, link, write_lines
 from stages.command import main, stage_parser
 from stages.files import InputError
@@ -84,24 +84,26 @@ def run(args):
 
 
 def folders(args):
-    """(devkit, sbd, saliency) as given, or fetched; sbd may be None, and saliency with --no-saliency is.
+    """(devkit, sbd, saliency), downloaded where --download asks for it; sbd and saliency may be None.
 
-    Raises InputError if one is lacking, or if two arguments contradict.
+    Raises InputError if a folder is missing or two arguments contradict each other.
     """
-    if args.no_saliency and (args.saliency or args.saliency_sha256):
+    devkit, sbd, saliency = args.devkit, args.sbd, args.saliency
+    if args.no_saliency and (saliency or args.saliency_sha256):
         raise InputError("--no-saliency: expected neither --saliency nor --saliency-sha256 beside it")
+    if args.saliency_sha256 and (saliency or not args.download):
+        raise InputError("--saliency-sha256: expected --download and no --saliency beside it")
     if args.download:
-        if args.saliency_sha256 and args.saliency:
-            raise InputError("--saliency-sha256: expected no --saliency beside it, which is not downloaded")
-        given = args.devkit, args.sbd, args.saliency
-        return voc12_folders(Path(args.download), *given, args.saliency_sha256, not args.no_saliency)
-    if args.saliency_sha256:
-        raise InputError("--saliency-sha256: the archive is only fetched with --download")
-    if not args.devkit:
+        downloads = Path(args.download)
+        if not (saliency or args.no_saliency):  # first, because its address is the least certain
+            saliency = folder_of_maps(fetch(ARCHIVES["saliency"], downloads, args.saliency_sha256))
+        devkit = devkit or fetch(ARCHIVES["devkit"], downloads) / "VOCdevkit" / "VOC2012"
+        sbd = sbd or fetch(ARCHIVES["sbd"], downloads)
+    if not devkit:
         raise InputError("--devkit is required, or --download to fetch it")
-    if not (args.saliency or args.no_saliency):
+    if not (saliency or args.no_saliency):
         raise InputError("--saliency is required, or --download to fetch it, or --no-saliency to do without")
-    return args.devkit, args.sbd, args.saliency
+    return devkit, sbd, saliency
 
 
 def read_splits(devkit, sbd=None):

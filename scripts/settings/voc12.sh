@@ -33,7 +33,7 @@ prepare() { # --no-saliency if a script reads none; names of the weights that it
     for name; do
         [ -e "weights/$name.pth" ] || missing+=("$name")
     done
-    [ ${#missing[@]} = 0 ] || python -m weights.fetch "${missing[@]}" # asks all addresses before it fetches
+    [ ${#missing[@]} = 0 ] || python -m weights.fetch "${missing[@]}"
 }
 
 require_saliency() { # of each training image, hours before pseudo.background reads it

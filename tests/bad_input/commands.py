@@ -370,7 +370,7 @@ OTHERS = {  # command: [(more arguments, what is done first, message)], what onl
     ],
     "weights.fetch": [
         ("--out @weights", [], "weights: expected a name that ends in .pth"),
-        ("", [("write", "vgg16.pth", "mine")], "vgg16.pth: expected SHA-256 397923af"),
+        ("", [("write", "vgg16.pth", "mine")], "vgg16.pth: expected the hash 397923af"),
     ],
     "weights.pretrain_toy": [("--steps 8 --lr 1e30", [], "the loss is")],
 }

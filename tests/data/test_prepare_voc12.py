@@ -10,7 +10,7 @@ from PIL import Image
 
 from common.files.dataset import DataSet
 from common.files.images import write_grey, write_indexed
-from data import download, prepare_voc12
+from data import prepare_voc12
 from stages.files import InputError
 
 XML = "<annotation><object><name>dog</name></object></annotation>"
@@ -271,17 +271,6 @@ def test_without_saliency_there_is_no_folder_of_it(tiny_devkit, tmp_path):
     for path in (tmp_path / "with/lists").iterdir():
         assert path.read_text() == (tmp_path / "without/lists" / path.name).read_text()
     assert DataSet(tmp_path / "without").ground_truth("2007_000003").shape == (30, 40)
-
-
-def test_download_fetches_the_saliency_maps_if_they_are_wanted(tiny_devkit, tmp_path, monkeypatch):
-    asked, probed = [], []
-    monkeypatch.setattr(download, "fetch", lambda archive, *_: asked.append(archive) or tmp_path / "saliency_aug")
-    monkeypatch.setattr(download, "require_answers", lambda archives, _: probed.extend(archives))
-    words = ["--devkit", tiny_devkit, "--sbd", tmp_path / "sbd", "--download", "--out", tmp_path / "out"]
-    for more, expected in (([], tmp_path / "saliency_aug"), (["--no-saliency"], None)):
-        folders = prepare_voc12.folders(prepare_voc12.build_parser().parse_args(list(map(str, words + more))))
-        assert folders[2] == expected
-    assert asked == probed == [download.ARCHIVES["saliency"]]
 
 
 @pytest.mark.parametrize("more", [["--saliency", "maps"], ["--download", "--saliency-sha256", "0" * 64]])
