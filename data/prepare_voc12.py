@@ -19,7 +19,6 @@ The devkit: https://thor.robots.ox.ac.uk/pascal/VOC/voc2012/. SBD: B. Hariharan 
 Detectors, ICCV 2011. The saliency maps must cover the training images (train, train_aug).
 """
 
-from itertools import zip_longest
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -29,7 +28,7 @@ from common.files.dataset import SAFE_ID
 from common.files.images import IGNORE_INDEX, image_size, read_indexed
 from common.files.voc import CLASSES
 from data.download import ARCHIVES, fetch, folder_of_maps, sha256_digits
-from data.linked import check_header, check_saliency, each, link, write_lines
+from data.linked import check_header, check_saliency, counts, for_all, link, table, write_lines
 from stages.command import main, stage_parser
 from stages.files import InputError
 
@@ -164,7 +163,7 @@ def read_ids(path):
 
 def image_sizes(devkit, ids):
     """{id: (height, width)}. Raises InputError if images are missing or are no images."""
-    return dict(zip(ids, each(lambda id: image_size(jpeg(devkit, id)), ids, "images")))
+    return dict(zip(ids, for_all(lambda id: image_size(jpeg(devkit, id)), ids, "images")))
 
 
 def mask_folders(devkit):
@@ -177,15 +176,15 @@ def mask_folders(devkit):
 
 def check_masks(folder, ids, sizes):
     """Raises InputError unless each image has an indexed mask of its size."""
-    each(lambda id: check_header(folder / f"{id}.png", "P", sizes[id]), ids, "ground truth")
+    for_all(lambda id: check_header(folder / f"{id}.png", "P", sizes[id]), ids, "ground truth")
 
 
 def image_labels(devkit, ids, source):
     """{id: 0-based classes, ascending}, from the annotations ("xml") or the masks ("masks"). Raises InputError."""
     if source == "xml":
-        found = each(lambda id: objects_in_xml(devkit / "Annotations" / f"{id}.xml"), ids, "annotations")
+        found = for_all(lambda id: objects_in_xml(devkit / "Annotations" / f"{id}.xml"), ids, "annotations")
     else:
-        found = each(lambda id: classes_in_mask(devkit / "SegmentationClass" / f"{id}.png"), ids, "masks")
+        found = for_all(lambda id: classes_in_mask(devkit / "SegmentationClass" / f"{id}.png"), ids, "masks")
     return dict(zip(ids, found))
 
 
@@ -232,21 +231,14 @@ def jpeg(devkit, id):
 
 
 def counts_table(splits, labels):
-    """What was found in each split, a line a quantity, with the published numbers beside it where there are some."""
-    columns = [["", "images", "simple", "complex", *CLASSES]]
+    """The counts of each split, with the published numbers beside them where there are some."""
+    columns = []
     for split, ids in splits.items():
-        found = [len(ids)]
-        if split != "test":
-            classes = [labels[id] for id in ids]
-            simple = sum(len(own) == 1 for own in classes)
-            found += [simple, len(ids) - simple]
-            found += [sum(index in own for own in classes) for index in range(len(CLASSES))]
-        columns.append([split, *found])
+        numbers = [] if split == "test" else counts([labels[id] for id in ids], len(CLASSES))
+        columns.append([split, len(ids), *numbers])
         if split in PUBLISHED:
             columns.append(["published", *PUBLISHED[split]])
-    width = max(map(len, columns[0]))
-    rows = zip_longest(*columns, fillvalue="-")
-    return "\n".join(f"{name:<{width}}" + "".join(f"{number:>11}" for number in numbers) for name, *numbers in rows)
+    return table(["", "images", "simple", "complex", *CLASSES], columns)
 
 
 if __name__ == "__main__":
