@@ -72,7 +72,7 @@ def read_map(path: Path, photograph: Path, longest: int | None = None) -> np.nda
     if (channels != channels[..., :1]).any():
         raise InputError(f"{path}: expected a grey map, found colours")
     grey = np.ascontiguousarray(channels[..., 0])
-    is_on_its_side = orientation >= 5 and grey.shape[0] != grey.shape[1] and is_wide(grey.shape) == is_wide(stored)
+    is_on_its_side = is_wide(size) != is_wide(stored) == is_wide(grey.shape) and grey.shape[0] != grey.shape[1]
     grey = upright(grey, orientation) if is_on_its_side else grey
     height, width = fitted(size, longest)
     if grey.shape == (height, width):
