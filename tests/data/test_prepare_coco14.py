@@ -289,9 +289,7 @@ REFUSED = [
     (annotation(segmentation={"counts": [48 * 64], "size": [64, 48]}), "run lengths of size [64, 48] in an image"),
     (lambda content: content["annotations"][2].pop("iscrowd"), "(KeyError: 'iscrowd')"),
     (entry(file_name="../x.jpg"), "a file_name such as COCO_train2014_000000000009.jpg is needed, found '../x.jpg'"),
-    (entry(file_name="x.png"), "a file_name such as"),
     (lambda content: content["categories"][0].update(name="yeti"), "expected the categories of the training images"),
-    (lambda content: content.pop("images"), "which is not listed"),
     (lambda content: content.update(annotations=[]), "expected at least one image with an object"),
 ]
 
@@ -326,13 +324,7 @@ def test_images_and_maps_must_fit_the_annotations(root):
     write_grey(root / "saliency" / f"{FIRST}.png", np.zeros(SHAPE, np.uint8))
     with pytest.raises(InputError, match="1 of 2 saliency maps missing or unusable"):
         prepare(root, "--saliency", str(root / "saliency"))
-    (root / "images/val2014").rename(root / "images/val")
-    with pytest.raises(InputError, match="val2014: no such folder; expected --images to hold train2014 and val2014"):
-        prepare(root)
-    assert not list((root / "out").iterdir())
-
-
-def test_an_image_of_both_splits_is_refused(root):
     change(root, lambda content: content["images"][0].update(file_name=f"{FIRST}.jpg"), "val")
     with pytest.raises(InputError, match=f"instances_val2014.json: {FIRST} is an image of train, too"):
         prepare(root)
+    assert not list((root / "out").iterdir())

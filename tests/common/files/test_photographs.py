@@ -63,12 +63,12 @@ def test_photographs_are_upright(tmp_path, orientation, ending, options):
         np.testing.assert_array_equal(found, QUARTERS)
 
 
-@pytest.mark.parametrize("orientation", [0, 9, 65535])
+@pytest.mark.parametrize("orientation", [0, 9])
 def test_orientations_that_are_none_turn_nothing(tmp_path, orientation):
     np.testing.assert_array_equal(read_photograph(save(tmp_path / "a.png", exif=exif(orientation))), QUARTERS)
 
 
-@pytest.mark.parametrize("ending", ["jpg", "png", "webp"])
+@pytest.mark.parametrize("ending", ["jpg", "png"])
 def test_a_damaged_exif_block_turns_nothing(tmp_path, ending):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -94,13 +94,6 @@ def test_what_is_transparent_becomes_white(tmp_path, mode, ending):
     image.convert(mode).save(tmp_path / f"a.{ending}", **({"lossless": True} if ending == "webp" else {}))
     found = read_photograph(tmp_path / f"a.{ending}")
     assert (found[:, :6] == 255).all() and (found[:, 6:] < 255).any(2).all()
-
-
-def test_more_than_8_bits_are_refused(tmp_path):
-    Image.new("I;16", (6, 4)).save(tmp_path / "a.png")
-    for read in (read_photograph, photograph_size):
-        with pytest.raises(InputError, match="a.png: expected 8 bits a channel, found 16 or more"):
-            read(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("ending", ["png", "webp"])
@@ -138,6 +131,9 @@ def test_what_is_no_photograph_is_named(tmp_path, read):
         read(tmp_path / "none.png")
     Image.new("RGB", (6, 4)).save(tmp_path / "a.png", format="GIF")
     with pytest.raises(InputError, match="a.png: expected a complete image, PNG, JPEG or WebP"):
+        read(tmp_path / "a.png")
+    Image.new("I;16", (6, 4)).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match="a.png: expected 8 bits a channel, found 16 or more"):
         read(tmp_path / "a.png")
     bomb(tmp_path / "b.png", 8193)
     with pytest.raises(InputError, match="b.png: expected at most 67108864 pixels"):
