@@ -103,7 +103,7 @@ def test_figures(script):
 def test_a_row_of_fbr(script):
     """What it trains has the classifier's name; the whole scripts of FBR: test_fbr.py, without running them."""
     arguments = "--heads none --labels refined --similarity-weight 0 --bank-size 20 --queries 8 --negatives 4"
-    output = script("scripts/study/fbr_row.sh", ROW=f"row fbr_train {arguments}")
+    output = script("scripts/study/fbr_row.sh", ROW=f"row fbr.train {arguments}")
     assert "-> " in output and "row/label_cam" in output
     scores = [
         script.folder / "row/scores" / name / "scores.json"
