@@ -7,7 +7,6 @@ commands say to such input (tests/test_bad_files.py, tests/test_bad_input.py).
 """
 
 import io
-import runpy
 import ssl
 import tarfile
 import urllib.request
@@ -26,10 +25,10 @@ from data import check, prepare_voc12
 from data import download as downloads
 from data.download import Archive, download, extract, fetch
 from stages.files import InputError
+from tests.damage import bomb
 from weights import fetch as weights
 
 ROOT = Path(__file__).resolve().parents[1]
-bomb = runpy.run_path(ROOT / "tests/damage.py")["bomb"]
 
 # Downloads
 
