@@ -118,8 +118,7 @@ def main(
             with _usable_paths(args.out):
                 settled = settle(args, read_arguments(args.out)) if settle else {}
                 vars(args).update(settled)
-                defaults = {name: parser.get_default(name) for name in vars(args)} | settled
-                stage = Stage(command, args, reads(args) if reads else None, defaults)
+                stage = Stage(command, args, reads(args) if reads else None)
                 return stage.begin(), settled
 
         try:

@@ -17,10 +17,10 @@ from pathlib import Path
 PATIENCE = 3600  # seconds after which a stage and its processes that have not ended after a signal hang
 
 
-def start(arguments, run=("-m",), **options):
+def start(arguments):
     """The stage as the leader of a session of its own, by which its processes can be found."""
-    command = [sys.executable, *run, *arguments]
-    return subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True, **options)
+    command = [sys.executable, "-m", *arguments]
+    return subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True)
 
 
 def members(session):

@@ -64,7 +64,6 @@ def test_stages_scripts_one_by_one(called):
 def test_reports_of_a_run_within_a_run(called):
     """The report of image_level is written before that of the run, which links to it."""
     calls = called("run_all", "coco14")
-    assert calls[0] == ("weights.fetch", ["vgg16", "resnet101", "resnet50"])
     reports = [words[1] for module, words in calls if module == "report.run.html"]
     assert reports == [str(called.run / "image_level"), str(called.run)]
 
