@@ -82,7 +82,7 @@ def test_a_signal_ends_a_training_with_a_checkpoint_and_a_line(stage, tmp_path, 
     send(process.pid, number)
     _, errors = process.communicate(timeout=launch.PATIENCE)
     assert process.returncode == 128 + number and not launch.members(process.pid), errors
-    told = r"cls.train: interrupted after (\d+) of 8000 iterations; the same command goes on where it stopped\n"
+    told = r"cls.train: interrupted after (\d+) of 8000 iterations; the same command resumes it\n"
     found = re.fullmatch(told, errors)
     assert found, errors
     assert torch.load(tmp_path / "run" / "training.pth", weights_only=True)["iteration"] == int(found[1])

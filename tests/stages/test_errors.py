@@ -13,7 +13,7 @@ from stages.errors import one_line
 from stages.files import InputError
 from stages.parallel import for_each
 
-RESUMES = "the same command goes on where it stopped"
+RESUMES = "the same command resumes it"
 HUGE = 10**15  # bytes, more than any address space has
 
 

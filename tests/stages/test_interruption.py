@@ -18,7 +18,7 @@ def listening():
 
 @pytest.mark.parametrize("at_once, steps", [(3600, 2), (0, 1)], ids=["a copy", "a second one"])
 def test_a_signal_waits_for_the_end_of_a_deferred_block_and_another_does_not(monkeypatch, at_once, steps):
-    """Torchrun and a batch system may both send one signal: soon after the first, another is a copy, which waits too."""
+    """Torchrun and a batch system may both send one signal: soon after the first, another is a copy of it."""
     monkeypatch.setattr(interruption, "AT_ONCE", at_once)
     done = []
     with pytest.raises(interruption.Interrupted), interruption.deferred():

@@ -305,7 +305,7 @@ def test_no_room_is_one_line_and_what_is_there_stays(stage, source, out):
     error = OSError(errno.ENOSPC, "No space left on device", "a.png")
     refused(
         stage("copy", "--source", source, "--out", out, after=error),
-        "copy: error: a.png: No space left on device; the same command goes on where it stopped",
+        "copy: error: a.png: No space left on device; the same command resumes it",
     )
     assert (out / "word.txt").exists() and not record(out)["finished"]
     assert stage("copy", "--source", source, "--out", out)[0] == 0
@@ -313,7 +313,7 @@ def test_no_room_is_one_line_and_what_is_there_stays(stage, source, out):
 
 def test_sigterm_ends_with_its_own_status(stage, source, out):
     status, _, stderr = stage("copy", "--source", source, "--out", out, before=interruption.Interrupted(signal.SIGTERM))
-    assert status == 143 and stderr == "words.copy: interrupted; the same command goes on where it stopped\n"
+    assert status == 143 and stderr == "words.copy: interrupted; the same command resumes it\n"
 
 
 def test_help_is_the_docstring_with_defaults(stage):

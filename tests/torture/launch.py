@@ -56,7 +56,7 @@ def kill_once(arguments, number, delay):
     if process.returncode not in (-number, 128 + number, 0):
         fail(arguments, f"status {process.returncode} after {signal.Signals(number).name}: {errors}")
     told = errors.strip().splitlines()
-    if process.returncode == 128 + number and (len(told) != 1 or "goes on where it stopped" not in told[0]):
+    if process.returncode == 128 + number and (len(told) != 1 or "resumes it" not in told[0]):
         fail(arguments, f"expected one line on how to go on, found {errors}")
     gone = time.monotonic() - begun
     return {
