@@ -36,7 +36,7 @@ def shown(what, root=ROOT, **variables):
         ("DATA=data/voc12", "data/voc12 runs/voc12 train_aug", "weights/coco_resnet101.pth --convention caffe"),
         ("DATA=data/voc12 SETTINGS=imagenet", "data/voc12 runs/voc12_imagenet train_aug", "weights/resnet101.pth"),
         ("DATA=data/mine", "data/mine runs/mine train", "weights/coco_resnet101.pth"),
-        ("DATA=data/mine SETTINGS=voc12_code", "data/mine runs/mine_voc12_code train", "--iterations 20000"),
+        ("DATA=data/mine SETTINGS=voc12_code", "data/mine runs/mine_voc12_code train", "coco_resnet101.pth"),
         ("DATA=data/coco14", "data/coco14 runs/coco14 train", "weights/resnet101.pth"),  # not COCO's masks
         ("DATA=data/coco14 TRAIN=small", "data/coco14 runs/coco14 small", "weights/resnet101.pth"),
     ],
