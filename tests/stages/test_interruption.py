@@ -12,6 +12,7 @@ def listening():
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     interruption.listen()
     yield
+    interruption.listen()  # forgets the signal
     for number, handler in handlers.items():
         signal.signal(number, handler)
 

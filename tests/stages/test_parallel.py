@@ -3,7 +3,6 @@
 import time
 from functools import partial
 
-import numpy as np
 import pytest
 
 from stages import interruption
