@@ -110,9 +110,8 @@ def show_made(folder, fill, module, **arguments):
     parser = stage.parser()
     flags = [text for name, value in arguments.items() for text in (f"--{name.replace('_', '-')}", str(value))]
     args = parser.parse_args(flags)
-    defaults = {name: parser.get_default(name) for name in vars(args)}
     start = time.perf_counter()
-    record = Stage(module, args, selections_of(module, args), defaults)
+    record = Stage(module, args, selections_of(module, args))
     seconds = time.perf_counter() - start
     record.begin()
     fill(args.out)

@@ -4,9 +4,7 @@ A reader is the public function that a command reads a kind of file with; each m
 """
 
 import json
-import runpy
 from argparse import Namespace
-from pathlib import Path
 
 import pytest
 import torch
@@ -24,8 +22,8 @@ from seg.deeplab import build as build_deeplab
 from seg.predict import load_network as load_deeplab
 from seg.pretrained import load_init
 from stages.files import InputError
+from tests import damage
 
-ACTIONS = runpy.run_path(Path(__file__).with_name("damage.py"))
 GONE = [(("remove",), "no such file"), (("link",), "no such file")]
 UNREADABLE = [(("remove",), "cannot be read"), (("folder",), "cannot be read"), (("link",), "cannot be read")]
 BINARY = [(("write", b"\xff\xfe\x00\x81"), "expected UTF-8 text")]
@@ -91,7 +89,7 @@ LABELS = [
 SALIENCIES = [*GREY, (("image", "L", (63, 48)), "expected the image's size 64x48, found 63x48")]
 ANNOTATIONS = [
     *GONE,
-    *((damage, "expected a VOC annotation") for damage in [("truncate",), ("folder",), ("write", b"\xff\xd8\x00")]),
+    *((fault, "expected a VOC annotation") for fault in [("truncate",), ("folder",), ("write", b"\xff\xd8\x00")]),
     line("<annotation></annotation>", "expected at least one <object>"),
     (("replace", "dog", "yeti"), "expected the classes of VOC 2012, found 'yeti'"),
 ]
@@ -160,8 +158,8 @@ def with_first(value):
 NOT_WEIGHTS = [
     *UNREADABLE,
     *(
-        (damage, "expected a PyTorch weight file")
-        for damage in [
+        (fault, "expected a PyTorch weight file")
+        for fault in [
             ("truncate",),
             ("write", "<html>moved</html>"),
             ("write", ""),
@@ -299,7 +297,7 @@ def test_a_file_that_cannot_be_used_is_named_in_one_line(tiny_data, tiny_devkit,
     read(path)
     whole, faults = path.read_bytes(), []
     for (action, *rest), message in cases:
-        ACTIONS[action](path, *rest)
+        getattr(damage, action)(path, *rest)
         try:
             read(path)
             faults.append(f"{action} {rest}: nothing said, expected {message}")
@@ -312,6 +310,6 @@ def test_a_file_that_cannot_be_used_is_named_in_one_line(tiny_data, tiny_devkit,
         if path.is_symlink():
             path.unlink()
         elif path.exists():
-            ACTIONS["remove"](path)
+            damage.remove(path)
         path.write_bytes(whole)
     assert not faults, "\n".join(faults)
