@@ -47,7 +47,7 @@ def commands(root, split="half", thin=False):
     return {
         "cls.train": ("cls.train", cls),
         "fbr.train": ("fbr.train", cls),
-        "cls.train_iam": ("cls.train_iam", (*cls, "--attention", root / "oa_cam_32x32")),
+        "cls.train_iam": ("cls.train_iam", (*cls, "--attention", root / "oa_cam")),
         "seg.train ResNet-101": (
             "seg.train",
             (*crops, *resnet, "--init", root / "resnet.pth", "--convention", "caffe"),
