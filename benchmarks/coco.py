@@ -1,12 +1,11 @@
 """Label stages and scores at MS COCO 2014's size, and starting them again: python benchmarks/coco.py [--images N]
 
 On made images of 16 to 24 pixels a side, hard links of a few hundred different ones: so the times are those of many
-files, not of pixels. The memory is that of all processes of a command together, sampled fifty times a second.
+files, not of pixels. The memory is that of a command's largest process.
 """
 
 import argparse
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from measurement import ROOT, show
+from measurement import ROOT, run, show
 
 from common.files.images import write_grey, write_indexed
 from common.files.maps import map_path
@@ -77,38 +76,11 @@ def make_data(folder, share):
     return found
 
 
-def memory_of(session):
-    """MiB that the processes of a session hold now."""
-    pages = 0
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rsplit(")", 1)[1].split()
-        except OSError:  # it has just ended
-            continue
-        pages += int(fields[21]) if int(fields[3]) == session else 0
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
 def call(folder, module, **arguments):
-    """Run a command in `folder`. Returns (seconds, peak MiB of all its processes, its output)."""
-    command = [sys.executable, "-m", module, "--data", "data"]
-    for name, value in arguments.items():
-        command += [f"--{name.replace('_', '-')}", value]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    start, peak = time.perf_counter(), 0
-    with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        )
-        while process.poll() is None:
-            peak = max(peak, memory_of(process.pid))
-            time.sleep(0.02)
-        seconds = time.perf_counter() - start
-        output.seek(0)
-        text = output.read()
-    if process.returncode:
-        sys.exit(f"{' '.join(command)}:\n{text}")
-    return seconds, peak, text
+    """Run a command in `folder`; see measurement.run."""
+    options = [text for name, value in arguments.items() for text in (f"--{name.replace('_', '-')}", value)]
+    environment = ["env", f"PYTHONPATH={ROOT}", "OMP_NUM_THREADS=1"]
+    return run([*environment, sys.executable, "-m", module, "--data", "data", *options], folder)
 
 
 def measure(folder, what, module, pause=0, **arguments):

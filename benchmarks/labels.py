@@ -1,8 +1,7 @@
 """Speed of the label stages on drawn data in VOC's format: python benchmarks/labels.py [--images 300]
 
 Every command runs on N and on 2N images: the second time minus the first is what N images cost without starting Python
-and its processes. This process imports little, because Linux counts its memory, at the start of a command, as the
-command's.
+and its processes.
 """
 
 import argparse
@@ -10,10 +9,9 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from measurement import ROOT, show
+from measurement import ROOT, run, show
 
 CORES = len(os.sched_getaffinity(0))
 
@@ -27,14 +25,7 @@ def run_stage(root, stage, split, workers):
     }[stage]
     options = ("--data", root / "data", "--split", split, *inputs, "--workers", workers)
     options += ("--out", root / f"{stage}_{split}{workers}")
-    start = time.perf_counter()
-    command = [sys.executable, "-m", f"pseudo.{stage}", *map(str, options)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"pseudo.{stage}: exit status {process.returncode}")
-    return time.perf_counter() - start, usage.ru_maxrss / 1024
+    return run([sys.executable, "-m", f"pseudo.{stage}", *map(str, options)], ROOT)[:2]
 
 
 def main():

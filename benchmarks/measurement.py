@@ -1,9 +1,13 @@
 """A measurement as one JSON object on a line, with the command and the machine that it comes from."""
 
 import json
+import os
 import re
 import shlex
+import subprocess
 import sys
+import tempfile
+import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -47,6 +51,24 @@ def with_origin(line):
 def status(field):
     """MiB of this process from /proc/self/status, such as VmHWM. Not ru_maxrss: that counts the parent process too."""
     return int(re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
+
+
+def run(command, folder):
+    """(wall seconds, peak MiB of the largest process, output) of a command that runs in `folder`.
+
+    Linux counts the memory of this process, at the start of the command, as the command's.
+    """
+    with tempfile.TemporaryFile("w+") as output:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        text = output.read()
+    if process.returncode:
+        sys.exit(f"{' '.join(command)}:\n{text}")
+    return seconds, usage.ru_maxrss / 1024, text
 
 
 def seconds(function, count):

@@ -1,6 +1,6 @@
 """Step times of the trainings at the paper's sizes, on drawn images and random weights: python benchmarks/training.py
 
-float32 against bfloat16, eager against compiled, and where the time of a step goes, each by the command's own loop. For
+float32 against bfloat16, and where the time of a step goes, each by the command's own loop. For
 CPUs, on which segmentation gets 2 images instead of the paper's 10; scripts/gpu_check.sh is for GPUs.
 """
 
@@ -36,11 +36,7 @@ def measure(title, command, steps, at_least):
     """Show the ratios of one training, and the operators that take most of a step's time themselves."""
     sides = {mode: timed(command, mode, steps=steps)[0] for mode in ("float32", "bfloat16")}
     show("Mixed precision", title, "s/step", sides, at_least=at_least)
-    compiled = timed(command, "bfloat16", steps=steps, backend="inductor")[0]
-    show("torch.compile", title, "s/step", {"eager": sides["bfloat16"], "compiled": compiled})
-    torch._dynamo.reset()
-    operators = timed(command, "bfloat16", steps=1, profile=True)[-1]
-    sums = {operator: sum(calls) for operator, calls in operators.items()}
+    sums = timed(command, "bfloat16", steps=1, profile=True)[-1]
     for operator in sorted(sums, key=sums.get, reverse=True)[:5]:
         show("Profile", f"{title}: {operator}", "%", {"of the step": 100 * sums[operator] / sum(sums.values())})
     return sides["bfloat16"]
