@@ -65,11 +65,11 @@ def test_arguments_inputs_and_versions_that_differ(runs):
     change(b, "cls", arguments={"seed": 3, "channels": [8, 32], "lr": None}, versions={"python": "3.12.1"})
     change(b, "cam", inputs={"weights": {"sha256": "e" * 64}}, versions={"python": "3.12.1"})
     assert differing(a, b) == [
-        ("cam", "--weights", "c" * 12, "e" * 12),
-        ("cam, cls", "version of python", "3.11.7", "3.12.1"),
-        ("cls", "--seed", "0", "3"),
-        ("cls", "--lr", "0.1", "(not recorded)"),
-        ("cls", "--channels", "8 16", "8 32"),
+        ["cam", "--weights", "c" * 12, "e" * 12],
+        ["cam, cls", "version of python", "3.11.7", "3.12.1"],
+        ["cls", "--seed", "0", "3"],
+        ["cls", "--lr", "0.1", "(not recorded)"],
+        ["cls", "--channels", "8 16", "8 32"],
     ]
 
 
@@ -79,12 +79,12 @@ def test_scores_are_subtracted_if_they_are_of_the_same_images(runs, capsys):
     shutil.rmtree(runs[1] / "cam")
     main(parser().parse_args([*map(str, runs)]))
     text = capsys.readouterr().out
-    assert "| CAM, best threshold | train | 40.00 | 37.50 | −2.50 |" in text
-    assert "| CAM, fixed threshold | train | 30.00 | 30.00 | +0.00 |" in text
-    assert "| initial label (BE) | train | 70.00 | 70.00 | other images |" in text
-    assert "Only A has: cam." in text and "| cls | --init | (not recorded) | a\\|b # c |" in text
+    assert "| CAM, best threshold | mIoU on train, % | 40.00 | 37.50 | −2.50 |" in text
+    assert "| CAM, fixed threshold | mIoU on train, % | 30.00 | 30.00 | +0.00 |" in text
+    assert "| initial label (BE) | mIoU on train, % | 70.00 | 70.00 | other images |" in text
+    assert "| cam | stage | yes | no |" in text and "| cls | --init | (not recorded) | a\\|b # c |" in text
 
 
 def test_a_folder_without_scores_has_no_difference(runs):
     shutil.rmtree(runs[1] / "scores/cam")
-    assert "| CAM, best threshold | train | 40.00 | – | – |" in text_of(*runs)
+    assert "| CAM, best threshold | mIoU on train, % | 40.00 | – | – |" in text_of(*runs)
