@@ -1,7 +1,6 @@
 """Compare two runs in one Markdown table: arguments, inputs and versions that differ, then the scores of both.
 
-Paths inside a run are compared as if both runs were in one place, and inputs by their content. Scores are subtracted
-only if both are of the same images.
+Inputs are compared by their content. Scores are subtracted only if both are of the same images.
 """
 
 import argparse
@@ -9,12 +8,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from evaluate.scores import cuts
-from report.run.reading import Scored, Stage, argument_text, read_scored, read_stages, recorded_run
+from report.run.reading import Scored, Stage, argument_text, read_scored, read_stages
 from report.run.templating import cell, number, signed
 from report.tables.table import markdown_table
 from stages.command import HelpFormatter, command_name, exit_on_input_error
 
-RUN = "$RUN"  # stands for the run's own folder, as in scripts/
 UNKNOWN = "(not recorded)"
 CUTS = {"": "", "best": ", best threshold", "fixed": ", fixed threshold"}  # of scored maps
 
@@ -26,28 +24,20 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def values_of(run: Path, stage: Stage) -> dict[str, str]:
+def values_of(stage: Stage) -> dict[str, str]:
     """Command, arguments, hashes of inputs, versions and machine of a stage, as text by name."""
-    record, places = stage.record, {str(run), str(run.resolve()), *recorded_run(stage)} - {".", "/"}
-
-    def text(value: object) -> str:
-        if isinstance(value, list):
-            return " ".join(map(text, value)) or "none"
-        shown = argument_text(value)
-        inside = [place for place in places if shown == place or shown.startswith(f"{place}/")]
-        return RUN + shown[len(max(inside, key=len)) :] if inside else shown
-
+    record = stage.record
     found = {"command": stage.command, "finished": argument_text(bool(record["finished"]))}
-    found |= {f"--{name.replace('_', '-')}": text(value) for name, value in stage.arguments.items()}
+    found |= {f"--{name.replace('_', '-')}": argument_text(value) for name, value in stage.arguments.items()}
     for name, content in record["inputs"].items():  # by content: the same data may be elsewhere
         found[f"--{name.replace('_', '-')}"] = str(content["sha256"])[:12]
     found |= {f"version of {name}": argument_text(value) for name, value in record["versions"].items()}
     return found | {name: argument_text(record[name]) for name in ("machine", "processes") if name in record}
 
 
-def differences(a: tuple[Path, list[Stage]], b: tuple[Path, list[Stage]]) -> list[list[str]]:
+def differences(a: list[Stage], b: list[Stage]) -> list[list[str]]:
     """Rows (stages, name, value in A, value in B) of what differs between two runs, stages that one lacks first."""
-    one, other = ({stage.folder: values_of(run, stage) for stage in stages} for run, stages in (a, b))
+    one, other = ({stage.folder: values_of(stage) for stage in stages} for stages in (a, b))
     found = {("stage", "yes", "no"): [*(one.keys() - other)], ("stage", "no", "yes"): [*(other.keys() - one)]}
     for folder in [folder for folder in one if folder in other]:
         for name in dict.fromkeys([*one[folder], *other[folder]]):
@@ -82,7 +72,7 @@ def score_rows(a: tuple[Path, list[Stage]], b: tuple[Path, list[Stage]]) -> Iter
 def text_of(a: Path, b: Path) -> str:
     """The comparison as Markdown. Raises InputError if a folder is no run, or its records or scores are unusable."""
     runs = [(run, read_stages(run)) for run in (a, b)]
-    rows = [[*row, ""] for row in differences(*runs)] + list(score_rows(*runs))
+    rows = [[*row, ""] for row in differences(*(stages for _, stages in runs))] + list(score_rows(*runs))
     body = [[cell(value) for value in row] for row in rows]
     return f"# A {cell(a)}, B {cell(b)}\n\n" + markdown_table(["stage", "what", "A", "B", "B - A"], body)
 
