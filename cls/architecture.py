@@ -15,7 +15,7 @@ class ClassifierArch(VGGArch):
     """Classifier or integral attention model of C `classes`; the defaults are the paper's (3.1, 4.1).
 
     `glore=False` is the paper's baseline, `local_unit` a control. `input_size` is the side of the training images.
-    Weight files of earlier versions lack `class_names` and `input_size`.
+    Published weight files lack `class_names` and `input_size`.
     """
 
     network: str = one_of("classifier", "iam")
