@@ -18,10 +18,10 @@ from stages.command import main
 
 def parser() -> ArgumentParser:
     parser = training_parser(__doc__)
-    parser.set_defaults(network="classifier")
     for setting in fields(Settings):
         name = setting.name.replace("_", "-")
         parser.add_argument(f"--{name}", default=setting.default, **setting.metadata)
+    parser.set_defaults(network="classifier", band=list(Settings.band))
     parser.add_argument(
         "--contrast-from", type=natural, default=1, help="0-based epoch in which these losses start; published: 0"
     )

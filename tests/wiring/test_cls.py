@@ -151,14 +151,8 @@ def test_inference(classifier, stage, data, tmp_path, batch_size):
     assert not is_same(read_maps(out), plain.class_maps(model, data, 40, np.rint))
 
 
-ARCH = BACKBONE | {
-    "classes": 3,
-    "batch_norm": False,
-    "output_stride": 8,
-    "nodes": 3,
-    "glore": True,
-    "local_unit": False,
-}
+ARCH = BACKBONE | {"classes": 3, "batch_norm": False, "output_stride": 8}
+ARCH |= {"nodes": 3, "glore": True, "local_unit": False}
 
 
 @pytest.mark.parametrize("network, amp", [("iam", False), ("classifier", False), ("classifier", True)])
