@@ -9,7 +9,7 @@ from stages.arguments import fraction, non_negative_float, positive_float, posit
 from stages.files import InputError
 
 
-def setting(default: Any, kind: Callable[[str], Any], help: str, **more: Any) -> Any:
+def setting(default: Any, kind: Callable[[str], Any] | None, help: str, **more: Any) -> Any:
     """Field of a dataclass, with what argparse takes for the argument of its name; `kind` is its type or action."""
     role = "action" if kind is BooleanOptionalAction else "type"
     return field(default=default, metadata={role: kind, "help": help, **more})
@@ -33,7 +33,7 @@ class Settings:
     segmentation_weight: float = setting(0.1, non_negative_float, "loss weight: background segmentation (Eq. 6)")
     heads: str = setting(
         "two",
-        str,
+        None,
         "projections of the features: one for objects and one for background (published), one for both, or none",
         choices=("two", "shared", "none"),
     )
@@ -41,7 +41,7 @@ class Settings:
     projection_relu: bool = setting(True, BooleanOptionalAction, "apply ReLU to the projections")
     labels: str = setting(
         "cam",
-        str,
+        None,
         "pseudo labels of pixels: the class maps (published), the same refined by the image's colours (setting I) or "
         "cleaned by saliency (setting I+S), or the ground truth (an upper bound, for analysis only)",
         choices=("cam", "refined", "saliency", "truth"),
