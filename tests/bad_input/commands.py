@@ -108,8 +108,8 @@ FAULTS = {  # command: [(more arguments, damages to make first, message)]
     ],
     "irn.train": [
         ("--radius 4", [], "--radius: expected less than an eighth of --crop-size, found 4"),
-        ("--init @irn.pth --depths 2 1 1 1 1", [], "irn.pth: expected a trunk of this size: features."),
-        ("--backbone resnet50", [], "cls.pth: expected a trunk of this size: features.layer1.conv1.conv.weight"),
+        ("--init @irn.pth --depths 2 1 1 1 1", [], "irn.pth: expected a backbone of this size: features."),
+        ("--backbone resnet50", [], "cls.pth: expected a backbone of this size: features.layer1.conv1.conv.weight"),
         ("--branch-width 5", [], "argument --branch-width: "),
     ],
     "irn.walk": [
