@@ -16,8 +16,8 @@ from measurement import ROOT, show
 from cls.dataset import TrainingImages
 from common.files.dataset import DataSet
 from common.training import loop as training
+from common.training.crops import TrainingCrops
 from common.training.loading import make_loader
-from seg.dataset import TrainingCrops
 from stages.parallel import cores
 
 SECTION = "Reading images"

@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from common.files.dataset import DataSet, Item
+from common.training.crops import TrainingCrops
 from irn.architecture import STRIDE
-from seg.dataset import TrainingCrops
 
 
 class SeedCrops(TrainingCrops):

@@ -12,7 +12,6 @@ from common.files.dataset import DataSet, Item
 from common.files.images import is_complete
 from common.training.arguments import add_device_arguments
 from irn.architecture import STRIDE
-from seg.inference import batches_of_one_size
 from stages import distributed
 from stages.arguments import fraction, positive_float, positive_int, whole_number
 from stages.command import stage_parser
@@ -93,7 +92,7 @@ def find(
 
     from common.files.preprocess import normalise
     from common.training import device as devices
-    from common.training.loading import make_loader
+    from common.training.loading import batches_of_one_size, make_loader
     from irn.dataset import PaddedImages
 
     network = devices.to_device(load_network(args.weights), device)

@@ -16,9 +16,9 @@ import numpy as np
 from common.crf.dense import add_crf_arguments, dense_crf, memory_of, settle_backend, stays_on_device
 from common.files.dataset import DataSet, Item, reads
 from common.files.images import IGNORE_INDEX, write_indexed
+from common.files.label_rules import label_parser, runner, work_of
 from common.files.maps import read_maps
 from common.training.arguments import add_device_argument
-from pseudo.labels import label_parser, runner, work_of
 from stages.arguments import fraction
 from stages.command import main
 from stages.files import InputError

@@ -97,8 +97,8 @@ def load_trunk(model: IRN, path: Path) -> None:
 
     Raises InputError naming the file and what it lacks.
     """
+    from common.nets.resnet import from_torchvision_resnet
     from common.training import checkpoint
-    from seg.pretrained import from_torchvision_resnet
 
     content = checkpoint.load(path)
     state = checkpoint.state_dict(content)
@@ -164,10 +164,10 @@ def run(args: Namespace) -> str:
 
     from common.files.preprocess import normalise
     from common.training import checkpoint
+    from common.training.learning_rate import poly_lr
     from common.training.loop import Training
     from irn.dataset import SeedCrops
     from irn.losses import affinity_loss, displacement_loss, pairs_of
-    from seg.deeplab import poly_lr
 
     if args.radius >= args.crop_size // 8:
         raise InputError(f"--radius: expected less than an eighth of --crop-size, found {args.radius}")

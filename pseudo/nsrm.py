@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 
 from common.files.dataset import DataSet, Item
-from pseudo.labels import ignore_if_almost_empty, label_parser, main, runner
+from common.files.label_rules import label_parser, main, runner
+from pseudo.background import ignore_if_almost_empty
 from stages.arguments import whole_number
 
 

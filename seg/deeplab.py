@@ -201,8 +201,3 @@ def parameter_groups(model: nn.Module, lr: float, weight_decay: float, missing_k
         {"params": weights, "lr": 10 * lr, "scale": 10, "weight_decay": weight_decay},
         {"params": biases, "lr": 20 * lr, "scale": 20, "weight_decay": 0},
     ]
-
-
-def poly_lr(base_lr: float, iteration: int, max_iterations: int, power: float = 0.9, step: int = 10) -> float:
-    """Learning rate at `iteration` (from 0): DeepLab-v2's poly policy (section 4.1.2), set every `step` iterations."""
-    return base_lr * (1 - iteration // step * step / max_iterations) ** power

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,20 +72,6 @@ def enlarged(label: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     import cv2
 
     return label if label.shape == size else cv2.resize(label, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
-
-
-def batches_of_one_size(sizes: Iterable[tuple[int, int]], batch_size: int) -> Iterator[list[int]]:
-    """Yield lists of at most `batch_size` indices into `sizes`, an iterable of (H, W); the sizes in a list are equal.
-
-    Each index comes once. A list is yielded as soon as it is full, so `sizes` may be a generator that reads files; the
-    incomplete lists, at most one a size, come last.
-    """
-    buckets = defaultdict(list)
-    for index, size in enumerate(sizes):
-        buckets[size].append(index)
-        if len(buckets[size]) == batch_size:
-            yield buckets.pop(size)
-    yield from buckets.values()
 
 
 def logits_of(

@@ -25,7 +25,6 @@ from common.files.photographs import Photograph, PhotographFolder, describe, rea
 from common.training.arguments import add_device_arguments
 from seg.architecture import NETWORKS
 from seg.inference import (
-    batches_of_one_size,
     enlarged,
     label_from_logits,
     labels_on_device,
@@ -207,6 +206,7 @@ def predict(
     names: list[str] | None = None,
 ) -> None:
     """Write the labels of `items` that are missing; overlays with the class `names` too, if there are any."""
+    from common.training.loading import batches_of_one_size
     from seg.dataset import WholeImages
     from seg.deeplab import smallest_side
 

@@ -12,30 +12,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from common.nets.resnet import from_torchvision_resnet
 from common.training import checkpoint
 from seg.deeplab import DeepLabVGG16
 from stages.files import InputError
 
-RESNET_UNITS = {"1": "reduce", "2": "conv3x3", "3": "increase"}
 # The classifiers of ImageNet (torchvision) and COCO (the published DeepLab-v1's `fc`), which DeepLab-v2 does not have.
 HEAD = re.compile(r"fc|classifier\.6\.")
-
-
-def from_torchvision_resnet(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Rename the tensors of torchvision's ResNet of bottlenecks to our names, without `fc`."""
-    return {_resnet_name(name): tensor for name, tensor in state.items() if not name.startswith("fc.")}
-
-
-def _resnet_name(name):
-    """layer1.0.conv2.weight -> layer2.block1.conv3x3.conv.weight, conv1.weight -> layer1.conv1.conv.weight, …"""
-    if stem := re.fullmatch(r"(conv|bn)1\.(\w+)", name):
-        return f"layer1.conv1.{stem[1]}.{stem[2]}"
-    if unit := re.fullmatch(r"layer(\d)\.(\d+)\.(conv|bn)([123])\.(\w+)", name):
-        return f"layer{int(unit[1]) + 1}.block{int(unit[2]) + 1}.{RESNET_UNITS[unit[4]]}.{unit[3]}.{unit[5]}"
-    if shortcut := re.fullmatch(r"layer(\d)\.(\d+)\.downsample\.([01])\.(\w+)", name):
-        kind = "conv" if shortcut[3] == "0" else "bn"
-        return f"layer{int(shortcut[1]) + 1}.block{int(shortcut[2]) + 1}.shortcut.{kind}.{shortcut[4]}"
-    return name
 
 
 def from_torchvision_vgg16(state: dict[str, torch.Tensor], fc_channels: int, branches: int) -> dict[str, torch.Tensor]:

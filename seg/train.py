@@ -134,9 +134,10 @@ def run(args: Namespace) -> str:
     """Train and write the weights; returns a summary. Raises InputError if the crops are too small for the network."""
     from common.files.preprocess import normalise
     from common.training import checkpoint
+    from common.training.crops import TrainingCrops
+    from common.training.learning_rate import poly_lr
     from common.training.loop import Training
-    from seg.dataset import TrainingCrops
-    from seg.deeplab import multi_scale_loss, poly_lr, smallest_side
+    from seg.deeplab import multi_scale_loss, smallest_side
 
     if args.crop_size < smallest_side(args.pyramid):
         raise InputError(f"--crop-size: expected at least {smallest_side(args.pyramid)}, found {args.crop_size}")

@@ -6,7 +6,8 @@ from PIL import Image
 
 from common.files.dataset import DataSet
 from common.files.images import write_indexed
-from seg.dataset import TrainingCrops, WholeImages
+from common.training.crops import TrainingCrops
+from seg.dataset import WholeImages
 from stages.files import InputError
 
 

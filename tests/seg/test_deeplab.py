@@ -9,7 +9,8 @@ from PIL import Image
 from torch import nn
 from torchvision.models.vgg import cfgs, make_layers
 
-from seg.deeplab import ASPP, MultiScale, build, freeze_batch_norm, multi_scale_loss, parameter_groups, poly_lr
+from common.training.learning_rate import poly_lr
+from seg.deeplab import ASPP, MultiScale, build, freeze_batch_norm, multi_scale_loss, parameter_groups
 from stages.files import InputError
 from tests.mean_loss import mean_of
 

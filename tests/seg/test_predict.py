@@ -14,12 +14,12 @@ from common.files.images import VOC_PALETTE, read_indexed
 from common.files.photographs import PhotographFolder
 from common.files.preprocess import normalise
 from common.training import checkpoint
+from common.training.loading import batches_of_one_size
 from seg.dataset import WholeImages
 from seg.deeplab import MultiScale, build
 from seg.inference import load_deeplab
 from seg.overlay import overlay
 from seg.predict import (
-    batches_of_one_size,
     labels_on_device,
     load_network,
     logits_on_cpu,

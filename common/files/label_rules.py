@@ -1,6 +1,6 @@
 """Run a label rule: its parser, its checks, and its output folder, filled in parallel, image by image.
 
-A rule is one file of this package: a pure function on arrays, a parser with its few arguments, and
+A rule is one file, such as those of pseudo/: a pure function on arrays, a parser with its few arguments, and
 `make_label(args, dataset, item)`. docs/own_rule.md shows a new one.
 """
 
@@ -19,12 +19,6 @@ from stages import command, distributed
 from stages.parallel import MemoryLimit, add_workers_argument, for_each
 
 MakeLabel = Callable[[Namespace, DataSet, Item], np.ndarray]
-
-
-def ignore_if_almost_empty(label: np.ndarray, share: float = 0.01) -> np.ndarray:
-    """The 1 % rule: a label (H, W) with objects on less than `share` of all its pixels is 255 everywhere."""
-    objects = np.count_nonzero((label > 0) & (label < 255))
-    return np.full_like(label, 255) if objects / label.size < share else label
 
 
 def label_parser(doc: str, **folders: str) -> ArgumentParser:
