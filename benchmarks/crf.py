@@ -88,21 +88,18 @@ def drawn_cases(photos, kind, images):
 
 def predicted_cases(args):
     """Yields (name, image, probabilities) of the split's first images, from the network of `args.weights`."""
+    import torch
+
     from common.files.dataset import DataSet
     from common.training import device as devices
-    from seg import predict
-    from seg.dataset import WholeImages
+    from seg.inference import load_deeplab, logits_of
 
-    options = ["--data", args.data, "--split", args.split, "--weights", args.weights, "--out", "unused"]
-    options = predict.parser().parse_args([str(option) for option in options])
-    dataset = DataSet(args.data)
-    items = dataset.split(args.split)[: args.images]
-    network = predict.load_network(options, len(dataset.classes))
-    batches = [[index] for index in range(len(items))]
-    device = devices.select_device(options.device)
-    outputs = predict.network_outputs(options, network, WholeImages(dataset, items), batches, device)
-    for id, image, logits in predict.logits_on_cpu(outputs):
-        yield id, image, resized_softmax(logits, image.shape[:2])
+    dataset, device = DataSet(args.data), devices.select_device("auto")
+    network = devices.to_device(load_deeplab(args.weights, classes=len(dataset.classes))[0], device)
+    for item in dataset.split(args.split)[: args.images]:
+        image = dataset.image(item.id)
+        _, logits = logits_of(network, torch.from_numpy(image.copy())[None], device)
+        yield item.id, image, resized_softmax(logits[0].permute(1, 2, 0).cpu().numpy(), image.shape[:2])
 
 
 def seconds_in_turns(functions, rounds):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.crf.dense import add_crf_arguments, dense_crf, memory_of, settle_backend, stays_on_device
+from common.crf.dense import add_crf_arguments, dense_crf, memory_of, resolve_backend, stays_on_device
 from common.files.dataset import DataSet, Item, reads
 from common.files.images import IGNORE_INDEX, write_indexed
 from common.files.label_rules import label_parser, runner, work_of
@@ -193,4 +193,4 @@ def run(args: Namespace) -> str:
 
 
 if __name__ == "__main__":
-    main(parser(), run, reads=reads("images"), settle=settle_backend)
+    main(parser(), run, reads=reads("images"), settle=resolve_backend)

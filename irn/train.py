@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from common.files.dataset import DataSet, Item, reads
+from common.nets.architecture import arguments_of
 from common.training.arguments import (
     add_device_arguments,
     add_output_stride_argument,
@@ -18,7 +19,7 @@ from common.training.arguments import (
     add_seed_argument,
     add_trunk_arguments,
 )
-from irn.architecture import IRNArch, IRNResNetArch
+from irn.architecture import NETWORKS, IRNArch, IRNResNetArch
 from stages import distributed
 from stages.arguments import checked, non_negative_float, positive_float, positive_int, scale, whole_number
 from stages.command import main, stage_parser
@@ -36,7 +37,7 @@ def parser() -> ArgumentParser:
     """Parser of the command's arguments, with the published code's values as defaults."""
     parser = stage_parser(__doc__)
     parser.add_argument("--seeds", type=Path, required=True, help="folder of seeds <id>.png (irn.seed)")
-    parser.add_argument("--backbone", choices=["resnet50", "vgg16"], default="resnet50", help="resnet50 is published")
+    parser.add_argument("--backbone", choices=list(NETWORKS), default="resnet50", help="resnet50 is published")
     parser.add_argument(
         "--init",
         type=Path,
@@ -83,15 +84,6 @@ def parser() -> ArgumentParser:
     return parser
 
 
-def architecture(args: Namespace) -> dict[str, Any]:
-    """Arguments of irn.model.build, by name."""
-    arch = {"backbone": args.backbone, "branch_width": args.branch_width, "crop_size": args.crop_size}
-    if args.backbone == "resnet50":
-        return {**arch, "blocks": args.blocks, "width": args.width}
-    sizes = {"channels": args.channels, "depths": args.depths, "batch_norm": args.batch_norm}
-    return {**arch, **sizes, "output_stride": args.output_stride}
-
-
 def load_trunk(model: IRN, path: Path) -> None:
     """Initialise the trunk from torchvision's ResNet or VGG, the toy data's weights or a classifier's.
 
@@ -117,16 +109,16 @@ def start(args: Namespace) -> tuple[IRN, torch.optim.SGD, torch.device]:
 
     from common.training import checkpoint
     from common.training import device as devices
-    from irn.model import build, parameter_groups
+    from irn.model import build
 
     checkpoint.seed_everything(args.seed)
     device = devices.select_device(args.device, args.deterministic, args.tf32)
-    model = build(**architecture(args))
+    model = build(**arguments_of(args, NETWORKS[args.backbone]))
     if args.init:
         load_trunk(model, args.init)
     model = devices.to_device(model, device)
-    settings = {"momentum": args.momentum, "weight_decay": args.weight_decay, "fused": device.type == "cuda"}
-    return model, torch.optim.SGD(parameter_groups(model, args.lr), args.lr, **settings), device
+    groups = model.parameter_groups(args.lr, args.weight_decay)
+    return model, torch.optim.SGD(groups, args.lr, momentum=args.momentum, fused=device.type == "cuda"), device
 
 
 def find_mean_displacement(

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from common.nets.resnet import from_torchvision_resnet
 from common.training import checkpoint
-from seg.deeplab import DeepLabVGG16
+from seg.deeplab import DeepLab, DeepLabVGG16, MultiScale
 from stages.files import InputError
 
 # The classifiers of ImageNet (torchvision) and COCO (the published DeepLab-v1's `fc`), which DeepLab-v2 does not have.
@@ -95,13 +94,13 @@ def unused_tensors(path: Path) -> list[str]:
     return [name for name in checkpoint.state_dict(checkpoint.load(path)) if HEAD.match(name)]
 
 
-def load_init(model: nn.Module, path: Path) -> list[str]:
+def load_init(model: DeepLab | MultiScale, path: Path) -> list[str]:
     """Initialise a DeepLab (or MultiScale of one) from torchvision's ResNet or VGG16, a published DeepLab, or ours.
 
-    Returns the missing keys (without `base.`), the network's tensors that the file does not give, all of them in the
-    ASPP: layers for another number of classes, and those that weights of ImageNet or COCO lack. Raises InputError if
-    the file is of another convention or architecture: a tensor of the trunk is missing or has another shape, or a
-    tensor is unexpected and none of unused_tensors.
+    Returns the missing keys (without `base.`), the network's tensors that the file does not give, all of them in its
+    `head_modules`: layers for another number of classes, and those that weights of ImageNet or COCO lack. Raises
+    InputError if the file is of another convention or architecture: a tensor of the backbone is missing or has another
+    shape, or a tensor is unexpected and none of unused_tensors.
     """
     network = getattr(model, "base", model)
     content = checkpoint.load(path)
@@ -111,10 +110,10 @@ def load_init(model: nn.Module, path: Path) -> list[str]:
     if convention != network.arch.convention:
         raise InputError(f"{path}: expected weights of the {network.arch.convention} convention, found {convention}")
     wanted = network.state_dict()
-    given = _matching(_converted(checkpoint.state_dict(content), network), wanted, path)
+    given = _matching(_converted(checkpoint.state_dict(content), network), wanted, network.head_names(), path)
     missing_keys = [name for name in wanted if name not in given and not name.endswith("num_batches_tracked")]
     for name in missing_keys:
-        if not name.startswith("aspp."):
+        if not name.startswith(network.head_names()):
             raise InputError(f"{path}: expected weights of another architecture: {name} is missing")
     network.load_state_dict(given, strict=False)
     return missing_keys
@@ -129,14 +128,14 @@ def _converted(state, network):
     return {name: tensor for name, tensor in state.items() if not HEAD.match(name)}
 
 
-def _matching(state, wanted, path):
-    """Tensors of `state` that can be loaded: all but layers of the ASPP that have another shape. Raises InputError."""
+def _matching(state, wanted, heads, path):
+    """Tensors of `state` that can be loaded: all but the layers of `heads` of another shape. Raises InputError."""
     unfit = set()
     for name, tensor in state.items():
         if name not in wanted:
             raise InputError(f"{path}: expected weights of another architecture: {name} has no place in this network")
         if tensor.shape != wanted[name].shape:
-            if not name.startswith("aspp."):
+            if not name.startswith(heads):
                 shapes = f"{tuple(wanted[name].shape)}, found {tuple(tensor.shape)}"
                 raise InputError(f"{path}: expected weights of another architecture: {name} should be {shapes}")
             unfit.add(name.rpartition(".")[0])

@@ -119,13 +119,12 @@ def start(args: Namespace, classes: Sequence[str]) -> tuple[MultiScale, torch.op
 
     from common.training import checkpoint
     from common.training import device as devices
-    from seg.deeplab import parameter_groups
 
     checkpoint.seed_everything(args.seed)
     device = devices.select_device(args.device, args.deterministic, args.tf32)
     model, missing_keys = build_model(args, classes)
     model = devices.to_device(model, device)
-    groups = parameter_groups(model, args.lr, args.weight_decay, missing_keys)
+    groups = model.base.parameter_groups(args.lr, args.weight_decay, missing_keys)
     optimizer = torch.optim.SGD(groups, args.lr, momentum=0.9, fused=device.type == "cuda")
     return model, optimizer, device
 

@@ -86,7 +86,7 @@ def add_crf_arguments(parser: ArgumentParser, parameters: dict[str, Any]) -> Non
     )
 
 
-def settle_backend(args: Namespace, recorded: dict[str, Any] | None) -> dict[str, str]:
+def resolve_backend(args: Namespace, recorded: dict[str, Any] | None) -> dict[str, str]:
     """Choose the backend for --crf-backend auto, for `stages.command.main`: the recorded one, else that of --device.
 
     Raises InputError if there is no such device.

@@ -9,7 +9,7 @@ from torchvision.models.resnet import ResNet as TorchvisionResNet
 
 from cls.model import build as build_classifier
 from common.training import checkpoint
-from irn.model import build, parameter_groups
+from irn.model import build
 from irn.train import load_trunk
 from stages.files import InputError
 
@@ -75,7 +75,7 @@ def test_heads_are_float32_in_mixed_precision(name, training):
 def test_training_leaves_the_trunk_as_it_is(name):
     model = made(name)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    optimizer = torch.optim.SGD(parameter_groups(model, 0.1), 0.1, weight_decay=0.1)
+    optimizer = torch.optim.SGD(model.parameter_groups(0.1, 0.1), 0.1)
     model.train()
     boundary, displacement = model(images(2, 3, 32, 48))
     (boundary.square().mean() + displacement.square().mean()).backward()
@@ -90,7 +90,7 @@ def test_training_leaves_the_trunk_as_it_is(name):
 @pytest.mark.parametrize("name", ARCHS)
 def test_all_that_learns_is_in_one_group_the_displacement_branch_ten_times_as_fast(name):
     model = made(name)
-    slow, fast = parameter_groups(model, 0.3)
+    slow, fast = model.parameter_groups(0.3, 0)
     assert (slow["lr"], fast["lr"]) == (0.3, 3) and (slow["scale"], fast["scale"]) == (1, 10)
     names = {parameter: name for name, parameter in model.named_parameters()}
     groups = [{names[parameter].split("_")[0] for parameter in group["params"]} for group in (slow, fast)]

@@ -10,7 +10,7 @@ from torch import nn
 from torchvision.models.vgg import cfgs, make_layers
 
 from common.training.learning_rate import poly_lr
-from seg.deeplab import ASPP, MultiScale, build, freeze_batch_norm, multi_scale_loss, parameter_groups
+from seg.deeplab import ASPP, MultiScale, build, freeze_batch_norm, multi_scale_loss
 from stages.files import InputError
 from tests.mean_loss import mean_of
 
@@ -190,7 +190,7 @@ def names_of(group, model):
 @pytest.mark.parametrize("arch, last", [(RESNET, ""), (VGG, ".fc8")], ids=["resnet", "vgg16"])
 def test_layers_of_logits_learn_faster(arch, last):
     model = MultiScale(build(**arch))
-    groups = parameter_groups(model, lr=0.1, weight_decay=5e-4)
+    groups = model.base.parameter_groups(lr=0.1, weight_decay=5e-4)
     assert [group["scale"] for group in groups] == [1, 10, 20]
     assert [group["lr"] for group in groups] == pytest.approx([0.1, 1, 2])
     assert [group["weight_decay"] for group in groups] == [5e-4, 5e-4, 0]
@@ -204,10 +204,10 @@ def test_batch_norm_trains_with_the_trunk_unless_it_is_frozen():
     for arch in (RESNET, {**VGG, "batch_norm": True}):
         model = build(**arch)
         everything = sorted(id(parameter) for parameter in model.parameters())
-        trained = parameter_groups(model, lr=0.1, weight_decay=0)
+        trained = model.parameter_groups(lr=0.1, weight_decay=0)
         assert sorted(id(parameter) for group in trained for parameter in group["params"]) == everything
         freeze_batch_norm(model)
-        trained = {id(p) for group in parameter_groups(model, lr=0.1, weight_decay=0) for p in group["params"]}
+        trained = {id(p) for group in model.parameter_groups(lr=0.1, weight_decay=0) for p in group["params"]}
         norms = [layer for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)]
         assert norms and set(everything) - trained == {id(p) for layer in norms for p in layer.parameters()}
 
@@ -220,7 +220,7 @@ def test_batch_norm_that_the_pretrained_file_lacks_is_not_frozen():
     model.train()
     training = {name for name, layer in model.named_modules() if isinstance(layer, nn.BatchNorm2d) and layer.training}
     assert training == {"aspp.norm"} and model.aspp.norm.weight.requires_grad
-    groups = parameter_groups(model, 0.1, 0, ["aspp.norm.weight", "aspp.norm.bias"])
+    groups = model.parameter_groups(0.1, 0, ["aspp.norm.weight", "aspp.norm.bias"])
     assert {"aspp.norm.weight", "aspp.norm.bias"} <= names_of(groups[2], model)  # of one dimension, as biases
 
 
@@ -231,7 +231,7 @@ def test_frozen_batch_norm_survives_train():
     assert list(model.state_dict()) == list(before)
     assert not any(parameter.requires_grad for name, parameter in model.named_parameters() if ".bn." in name)
     model.eval().train()
-    optimizer = torch.optim.SGD(parameter_groups(model, lr=0.01, weight_decay=5e-4), lr=0.01)
+    optimizer = torch.optim.SGD(model.base.parameter_groups(lr=0.01, weight_decay=5e-4), lr=0.01)
     mean_of(multi_scale_loss(model(images(33, 33)), torch.ones(2, 33, 33, dtype=torch.uint8))).backward()
     optimizer.step()
     for name, tensor in model.state_dict().items():

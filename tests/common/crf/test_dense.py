@@ -20,7 +20,7 @@ from common.crf.dense import (
     likely_classes,
     mean_field,
     memory_of,
-    settle_backend,
+    resolve_backend,
     stays_on_device,
 )
 from common.crf.lattice import LONGEST_ROW
@@ -286,9 +286,9 @@ def test_auto_is_what_the_folder_was_begun_with(monkeypatch):
     monkeypatch.setattr("common.crf.dense.choose_backend", lambda backend, device: f"chosen on {device}")
     args = Namespace(crf_backend="auto", device="cpu")
     for recorded in (None, {}, {"crf_backend": "auto"}):  # of a stage without a CRF
-        assert settle_backend(args, recorded) == {"crf_backend": "chosen on cpu"}
-    assert settle_backend(args, {"crf_backend": "lattice"}) == {"crf_backend": "lattice"}
-    assert settle_backend(Namespace(crf_backend="lattice"), {"crf_backend": "pydensecrf"}) == {}
+        assert resolve_backend(args, recorded) == {"crf_backend": "chosen on cpu"}
+    assert resolve_backend(args, {"crf_backend": "lattice"}) == {"crf_backend": "lattice"}
+    assert resolve_backend(Namespace(crf_backend="lattice"), {"crf_backend": "pydensecrf"}) == {}
 
 
 def test_labels_stay_on_a_gpu_unless_the_crf_is_on_the_cpu():
