@@ -30,7 +30,7 @@ import numpy as np
 from common.files.dataset import DataSet, Item, reads
 from common.files.images import IGNORE_INDEX
 from common.files.instances import classes_beneath, read_instances
-from evaluate.labels import to_percent
+from evaluate.scores import to_percent
 from stages import distributed
 from stages.arguments import checked
 from stages.command import main, stage_parser

@@ -21,7 +21,7 @@ import numpy as np
 
 from common.files.dataset import DataSet, Item, reads
 from common.files.maps import normalise, read_maps, require_maps
-from evaluate.scores import confusion_matrix, image_iou, read_scores, scores
+from evaluate.scores import confusion_matrix, image_iou, percentages, read_scores, scores, to_percent
 from stages import distributed
 from stages.arguments import fraction
 from stages.command import main, stage_parser
@@ -103,11 +103,6 @@ def compare(args: Namespace, dataset: DataSet, thresholds: Sequence[float], item
     return Counts(matrices, present, iou.astype(np.float32), ignored.astype(np.float32))
 
 
-def to_percent(value: float) -> float | None:
-    """Percent to two places; None, JSON's null, for NaN."""
-    return None if np.isnan(value) else round(100 * float(value), 2)
-
-
 def count_pixels(
     args: Namespace, dataset: DataSet, items: Sequence[Item], thresholds: Sequence[float]
 ) -> tuple[dict[str | None, np.ndarray], dict[str, Counts]]:
@@ -126,13 +121,6 @@ def count_pixels(
     kinds = set().union(*(share for share, _ in shares))
     sums = {kind: sum(share.get(kind, 0) for share, _ in shares) for kind in kinds}
     return sums, {id: counts for _, share in shares for id, counts in share.items()}
-
-
-def percentages(matrix: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
-    """Scores of a confusion matrix (C + 1, C + 2) in percent, as in scores.json."""
-    result = scores(matrix)
-    per_class = {name: to_percent(value) for name, value in zip(["background", *classes], result.pop("class_iou"))}
-    return {name: to_percent(value) for name, value in result.items()} | {"class_iou": per_class}
 
 
 def kind_of(item: Item) -> str | None:

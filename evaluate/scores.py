@@ -1,7 +1,7 @@
 """Confusion matrix and the scores computed from it (paper 4.2)."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,18 @@ def scores(matrix: np.ndarray) -> dict[str, Any]:
             "false_negative": matrix[1:, 0].sum() / matrix[1:].sum(),
             "class_iou": iou,
         }
+
+
+def to_percent(value: float) -> float | None:
+    """Percent to two places; None, JSON's null, for NaN."""
+    return None if np.isnan(value) else round(100 * float(value), 2)
+
+
+def percentages(matrix: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
+    """Scores of a confusion matrix (C + 1, C + 2) in percent, as in scores.json."""
+    result = scores(matrix)
+    per_class = {name: to_percent(value) for name, value in zip(["background", *classes], result.pop("class_iou"))}
+    return {name: to_percent(value) for name, value in result.items()} | {"class_iou": per_class}
 
 
 def image_iou(matrix: np.ndarray) -> np.ndarray:

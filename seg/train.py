@@ -70,6 +70,13 @@ def parser() -> ArgumentParser:
         help="keep batch norm as --init has it; a batch norm that --init does not give is trained",
     )
     add_save_arguments(parser)
+    parser.add_argument(
+        "--val-every",
+        type=positive_int,
+        metavar="N",
+        help="score the network on --val-split every N iterations; shown and logged only: no weights are chosen by it",
+    )
+    parser.add_argument("--val-split", default="val", help="list of the data set that --val-every scores")
     resnet = parser.add_argument_group("size of a resnet101")
     resnet.add_argument(
         "--blocks",
@@ -137,12 +144,15 @@ def run(args: Namespace) -> str:
     from common.training.learning_rate import poly_lr
     from common.training.loop import Training
     from seg.deeplab import multi_scale_loss, smallest_side
+    from seg.validation import check_truth, evaluate
 
     if args.crop_size < smallest_side(args.pyramid):
         raise InputError(f"--crop-size: expected at least {smallest_side(args.pyramid)}, found {args.crop_size}")
     dataset = DataSet(args.data)
     items = dataset.split(args.split)
     crops = TrainingCrops(dataset, items, args.labels, args.crop_size, args.scales, args.seed)
+    if args.val_every:
+        check_truth(dataset, args.val_split)
     model, optimizer, device = start(args, dataset.classes)
 
     with Training(args, model, optimizer, crops, device, iterations=args.iterations) as training:
@@ -153,6 +163,9 @@ def run(args: Namespace) -> str:
                 images = normalise(batch["image"], args.convention, batch["rectangle"])
                 outputs = training.model(images)  # logits (B, C + 1, h, w) at each scale, and their maximum
             training.step({"segmentation": multi_scale_loss(outputs, batch["label"])})
+            if args.val_every and training.done % args.val_every == 0:
+                found = evaluate(model, dataset, args.val_split, device, workers=args.workers, amp=args.amp)
+                training.show("val mIoU", found["mean_iou"])
 
     if distributed.IS_FIRST:
         arch, pyramid = model.base.arch.to_file(), list(args.pyramid)

@@ -25,6 +25,7 @@ from stages.fingerprints import Memory, Selection, content_of, fingerprint
 
 # Arguments that change how a stage runs, not what it writes.
 UNRECORDED = {"out", "force", "workers", "device", "save_every", "save_minutes", "inference_batch_size", "crf_memory"}
+UNRECORDED |= {"val_every", "val_split"}
 TRAINING_STATE = "training.pth"  # what an unfinished training goes on from
 LOCK = ".lock"
 SYNCED = 64  # files that a thread waits for, one after the other

@@ -254,14 +254,19 @@ def test_processes_drop_other_units(tmp_path):
 
 def test_segmentation(tiny_data, tmp_path):
     train = ("--data", tiny_data, "--split", "train")
-    truth = tiny_data / "SegmentationClass"
+    truth, scores = tiny_data / "SegmentationClass", []
     for processes in (1, 2):
-        run(processes, "seg.train", *train, "--labels", truth, *SEG, "--out", tmp_path / f"seg{processes}")
+        options = ("--labels", truth, *SEG, "--val-every", 4, "--val-split", "train")
+        run(processes, "seg.train", *train, *options, "--out", tmp_path / f"seg{processes}")
+        log = EventAccumulator(str(tmp_path / f"seg{processes}" / "tensorboard"))
+        log.Reload()
+        scores.append(log.Scalars("val mIoU")[0].value)
         predict = ("--weights", tmp_path / "seg1" / "weights.pth", "--crf", "--crf-iterations", 1, *HERE)
         predict = (*predict, "--workers", 1)  # loaders of several processes are not forked
         run(processes, "seg.predict", *train, *predict, "--out", tmp_path / f"pred{processes}")
     assert_same_weights(tmp_path / "seg1" / "weights.pth", tmp_path / "seg2" / "weights.pth")
     assert len(files(tmp_path / "pred1")) == 4 and files(tmp_path / "pred1") == files(tmp_path / "pred2")
+    assert scores[0] == pytest.approx(scores[1], abs=0.1)
 
 
 def test_labels_and_scores(tiny_data, tmp_path):
