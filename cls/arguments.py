@@ -9,7 +9,7 @@ from common.training.arguments import (
     add_output_stride_argument,
     add_save_arguments,
     add_seed_argument,
-    add_trunk_arguments,
+    add_vgg_arguments,
 )
 from stages.arguments import natural, non_negative_float, positive_float, positive_int, whole_number
 from stages.command import stage_parser
@@ -63,7 +63,7 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
         help="in GloRe's place a unit with the same batch norm that relates no regions: a control, not in the paper",
     )
     add_save_arguments(parser)
-    add_trunk_arguments(parser)
+    add_vgg_arguments(parser)
     add_output_stride_argument(parser)
     add_seed_argument(parser)
     add_device_arguments(parser)

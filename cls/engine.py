@@ -25,7 +25,7 @@ def start(
     device = devices.select_device(args.device, args.deterministic, args.tf32)
     model = build(classes=len(classes), class_names=classes, **arguments_of(args, NETWORKS[args.network]))
     if args.init:
-        checkpoint.load_trunk(model, checkpoint.load(args.init), args.init)
+        checkpoint.load_backbone(model, checkpoint.load(args.init), args.init)
     model = devices.to_device(model, device)
     optimizer = torch.optim.SGD(
         parameter_groups(model, args.lr),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from common.nets.architecture import Architecture, Trunk, count, counts, one_of
+from common.nets.architecture import Architecture, VGGArch, count, counts, one_of
 
 STRIDE = 4  # pixels of the image to one of the maps
 NETWORKS = {  # --backbone: "module:class"
@@ -34,7 +34,7 @@ class IRNResNetArch(IRNArch):
 
 
 @dataclass(frozen=True, kw_only=True)
-class IRNVGGArch(IRNArch, Trunk):
+class IRNVGGArch(IRNArch, VGGArch):
     """VGG, by default VGG16."""
 
     backbone: str = one_of("vgg16")

@@ -17,7 +17,7 @@ from common.training.arguments import (
     add_output_stride_argument,
     add_save_arguments,
     add_seed_argument,
-    add_trunk_arguments,
+    add_vgg_arguments,
 )
 from irn.architecture import NETWORKS, IRNArch, IRNResNetArch
 from stages import distributed
@@ -77,14 +77,14 @@ def parser() -> ArgumentParser:
     )
     resnet.add_argument("--width", type=positive_int, default=IRNResNetArch.width, help="channels of ResNet's stem")
     vgg = parser.add_argument_group("size of a vgg16")
-    add_trunk_arguments(vgg)
+    add_vgg_arguments(vgg)
     add_output_stride_argument(vgg)
     add_seed_argument(parser)
     add_device_arguments(parser)
     return parser
 
 
-def load_trunk(model: IRN, path: Path) -> None:
+def load_backbone(model: IRN, path: Path) -> None:
     """Initialise the trunk from torchvision's ResNet or VGG, the toy data's weights or a classifier's.
 
     Raises InputError naming the file and what it lacks.
@@ -97,7 +97,7 @@ def load_trunk(model: IRN, path: Path) -> None:
     if "layer1.0.conv3.weight" in state:
         state = {f"features.{name}": tensor for name, tensor in from_torchvision_resnet(state).items()}
     own = {name: each for name, each in model.state_dict().items() if name.endswith("num_batches_tracked")}
-    checkpoint.load_trunk(model, {"state_dict": own | state}, path)  # old files lack those, which nothing reads
+    checkpoint.load_backbone(model, {"state_dict": own | state}, path)  # old files lack those, which nothing reads
 
 
 def start(args: Namespace) -> tuple[IRN, torch.optim.SGD, torch.device]:
@@ -115,7 +115,7 @@ def start(args: Namespace) -> tuple[IRN, torch.optim.SGD, torch.device]:
     device = devices.select_device(args.device, args.deterministic, args.tf32)
     model = build(**arguments_of(args, NETWORKS[args.backbone]))
     if args.init:
-        load_trunk(model, args.init)
+        load_backbone(model, args.init)
     model = devices.to_device(model, device)
     groups = model.parameter_groups(args.lr, args.weight_decay)
     return model, torch.optim.SGD(groups, args.lr, momentum=args.momentum, fused=device.type == "cuda"), device

@@ -17,7 +17,7 @@ from common.training.arguments import (
     add_output_stride_argument,
     add_save_arguments,
     add_seed_argument,
-    add_trunk_arguments,
+    add_vgg_arguments,
 )
 from seg.architecture import NETWORKS, DeepLabArch, DeepLabResNetArch, DeepLabVGGArch
 from stages import distributed
@@ -87,7 +87,7 @@ def parser() -> ArgumentParser:
     )
     resnet.add_argument("--width", type=positive_int, default=DeepLabResNetArch.width, help="channels of ResNet's stem")
     vgg = parser.add_argument_group("size of a vgg16")
-    add_trunk_arguments(vgg)
+    add_vgg_arguments(vgg)
     add_output_stride_argument(vgg)
     vgg.add_argument(
         "--fc-channels",

@@ -225,7 +225,7 @@ PREDICTORS = [
         for value in ("0.5", [0], 1, [float("nan")])
     ),
 ]
-TRUNKS = [*NOT_WEIGHTS, (tensor(lambda t: t[:2]), "expected a trunk of this size: features.0.weight")]
+TRUNKS = [*NOT_WEIGHTS, (tensor(lambda t: t[:2]), "expected a backbone of this size: features.0.weight")]
 INITS = [
     *NOT_WEIGHTS,
     (content(lambda _: {1: torch.ones(1)}), "expected weights of"),
@@ -242,7 +242,7 @@ def predictor(path):
 
 
 def start_classifier(path):
-    checkpoint.load_trunk(build_classifier(**CLASSIFIER), checkpoint.load(path), path)
+    checkpoint.load_backbone(build_classifier(**CLASSIFIER), checkpoint.load(path), path)
 
 
 def put_weights(path):

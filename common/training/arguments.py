@@ -1,30 +1,30 @@
-"""Arguments that the commands with networks share: size of the trunk, device and precision, checkpoints."""
+"""Arguments that the commands with networks share: size of the backbone, device and precision, checkpoints."""
 
 import argparse
 
-from common.nets.architecture import Trunk
+from common.nets.architecture import VGGArch
 from stages.arguments import natural, positive_float, positive_int, random_seed
 from stages.parallel import cores
 
 
-def add_trunk_arguments(parser: argparse._ActionsContainer) -> None:
-    """--channels, --depths, --batch-norm: the size of a VGG trunk. The defaults are VGG16."""
+def add_vgg_arguments(parser: argparse._ActionsContainer) -> None:
+    """--channels, --depths, --batch-norm: the size of a VGG backbone. The defaults are VGG16."""
     parser.add_argument(
-        "--channels", type=positive_int, nargs=5, default=list(Trunk.channels), help="of VGG's five stages"
+        "--channels", type=positive_int, nargs=5, default=list(VGGArch.channels), help="of VGG's five stages"
     )
     parser.add_argument(
-        "--depths", type=positive_int, nargs=5, default=list(Trunk.depths), help="convolutions in each of them"
+        "--depths", type=positive_int, nargs=5, default=list(VGGArch.depths), help="convolutions in each of them"
     )
     parser.add_argument("--batch-norm", action=argparse.BooleanOptionalAction, default=False, help="after each of them")
 
 
 def add_output_stride_argument(parser: argparse._ActionsContainer) -> None:
-    """--output-stride of a VGG trunk; weights learned at one serve at the other, as ImageNet's do."""
+    """--output-stride of a VGG backbone; weights learned at one serve at the other, as ImageNet's do."""
     parser.add_argument(
         "--output-stride",
         type=int,
         choices=[4, 8],
-        default=Trunk.output_stride,
+        default=VGGArch.output_stride,
         help="pixels of the image to one of the features",
     )
 

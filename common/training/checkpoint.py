@@ -100,20 +100,20 @@ def load_into(model: nn.Module, content: dict[str, Any], path: Path) -> None:
     model.load_state_dict(found)
 
 
-def load_trunk(model: nn.Module, content: dict[str, Any], path: Path) -> None:
+def load_backbone(model: nn.Module, content: dict[str, Any], path: Path) -> None:
     """Load the tensors `features.…` of a weight file's `content` into a network; its other tensors are unchanged.
 
-    Raises InputError naming `path` and the first tensor of the trunk that is missing or of another shape.
+    Raises InputError naming `path` and the first tensor of the backbone that is missing or of another shape.
     """
     found = state_dict(content)
-    trunk = {name: tensor for name, tensor in model.state_dict().items() if name.startswith("features.")}
-    for name, tensor in trunk.items():
+    backbone = {name: tensor for name, tensor in model.state_dict().items() if name.startswith("features.")}
+    for name, tensor in backbone.items():
         if name not in found or found[name].shape != tensor.shape:
             shape = tuple(found[name].shape) if name in found else "nothing"
             raise InputError(
-                f"{path}: expected a trunk of this size: {name} should be {tuple(tensor.shape)}, found {shape}"
+                f"{path}: expected a backbone of this size: {name} should be {tuple(tensor.shape)}, found {shape}"
             )
-    model.load_state_dict({name: found[name] for name in trunk}, strict=False)
+    model.load_state_dict({name: found[name] for name in backbone}, strict=False)
 
 
 def save_training(

@@ -190,8 +190,8 @@ OTHERS = {  # command: [(more arguments, what is done first, message)], what onl
     "irn.train": [
         ("--radius 4", [], "--radius: expected less than an eighth of --crop-size, found 4"),
         ("--seeds @mine", [], "a_simple.png: no such file"),
-        ("--init @irn.pth --depths 2 1 1 1 1", [], "irn.pth: expected a trunk of this size: features."),
-        ("--backbone resnet50", [], "cls.pth: expected a trunk of this size: features.layer1.conv1.conv.weight"),
+        ("--init @irn.pth --depths 2 1 1 1 1", [], "irn.pth: expected a backbone of this size: features."),
+        ("--backbone resnet50", [], "cls.pth: expected a backbone of this size: features.layer1.conv1.conv.weight"),
         ("--backbone resnet101", [], "argument --backbone: "),
         ("--branch-width 5", [], "argument --branch-width: "),
         ("", [("label", LABEL, 4)], "a_simple.png: expected values 0 to 3 and 255, found 4"),

@@ -60,7 +60,7 @@ def test_published_checkpoints_load(network, last, tmp_path):
 def test_trunk_equals_torchvision_up_to_the_changed_pools():
     torch.manual_seed(0)
     reference, ours = vgg16().features, Classifier(ClassifierArch(classes=20))
-    checkpoint.load_trunk(ours, {f"features.{k}": v for k, v in reference.state_dict().items()}, "vgg16.pth")
+    checkpoint.load_backbone(ours, {f"features.{k}": v for k, v in reference.state_dict().items()}, "vgg16.pth")
     x = torch.randn(1, 3, 32, 32)
     torch.testing.assert_close(ours.features[:23](x), reference[:23](x))  # up to pool 4
 
@@ -69,7 +69,7 @@ def test_trunk_of_another_size_is_refused():
     with pytest.raises(
         InputError, match=r"vgg.pth: .*features.0.weight should be \(4, 3, 3, 3\), found \(64, 3, 3, 3\)"
     ):
-        checkpoint.load_trunk(
+        checkpoint.load_backbone(
             Classifier(ClassifierArch(classes=5, **THIN)), {"features.0.weight": torch.zeros(64, 3, 3, 3)}, "vgg.pth"
         )
 

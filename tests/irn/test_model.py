@@ -10,7 +10,7 @@ from torchvision.models.resnet import ResNet as TorchvisionResNet
 from cls.model import build as build_classifier
 from common.training import checkpoint
 from irn.model import build
-from irn.train import load_trunk
+from irn.train import load_backbone
 from stages.files import InputError
 
 VGG = {"network": "irn", "backbone": "vgg16", "channels": [4, 4, 8, 8, 8], "depths": [1, 1, 1, 1, 1]}
@@ -192,7 +192,7 @@ def test_torchvisions_resnet_gives_the_same_five_stages(tmp_path):
     theirs = torchvision_resnet(RESNET["blocks"], RESNET["width"])
     torch.save(theirs.state_dict(), tmp_path / "resnet.pth")
     model = made("resnet50")
-    load_trunk(model, tmp_path / "resnet.pth")
+    load_backbone(model, tmp_path / "resnet.pth")
     x = images(2, 3, 61, 90)
     expected = [theirs.maxpool(theirs.relu(theirs.bn1(theirs.conv1(x))))]
     for layer in (theirs.layer1, theirs.layer2, theirs.layer3, theirs.layer4):
@@ -211,7 +211,7 @@ def test_torchvisions_resnet50_fits(tmp_path):
     with pytest.MonkeyPatch.context() as patch:  # a file of 100 MB of zeros would say no more
         patch.setattr(checkpoint, "load", lambda path: state)
         model = model.to_empty(device="cpu")
-        load_trunk(model, tmp_path / "resnet50.pth")
+        load_backbone(model, tmp_path / "resnet50.pth")
     assert not any(each.any() for name, each in model.features.named_parameters())
 
 
@@ -228,7 +228,7 @@ def test_a_classifiers_and_a_bare_trunks_weights_load(tmp_path):
     torch.save({"state_dict": old}, tmp_path / "old.pth")
     for name in ("cls", "toy", "torchvision", "old"):
         model = made("vgg16", seed=7)
-        load_trunk(model, tmp_path / f"{name}.pth")
+        load_backbone(model, tmp_path / f"{name}.pth")
         for name, tensor in trunk.items():
             assert torch.equal(model.state_dict()[name], tensor) or "num_" in name, name
 
@@ -258,7 +258,7 @@ def test_files_of_other_trunks_are_refused_by_name(tmp_path, wrong):
         torch.save(torchvision_resnet(*sizes).state_dict(), path)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     with pytest.raises(InputError, match=r"wrong\.pth: expected ") as error:
-        load_trunk(model, path)
+        load_backbone(model, path)
     assert "\n" not in str(error.value)
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 

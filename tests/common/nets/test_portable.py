@@ -75,7 +75,7 @@ def test_a_file_from_elsewhere_is_its_tensors_alone(tmp_path, content):
     found = checkpoint.load(tmp_path / "vgg16.safetensors")
     assert found.keys() == {"state_dict"} and arch_of(found) is None
     model = build(**ARCH)
-    checkpoint.load_trunk(model, found, tmp_path / "vgg16.safetensors")
+    checkpoint.load_backbone(model, found, tmp_path / "vgg16.safetensors")
     assert torch.equal(model.state_dict()["features.0.weight"], trunk["features.0.weight"])
 
 
