@@ -1,13 +1,14 @@
 """Score a folder of predictions, labels or class maps against the ground truth (paper 4.2).
 
-Prints the scores in percent and writes them to <out>/scores.json, and each image's own to <out>/images.jsonl. Works on
-each folder from CAM to final prediction, so that every step of the method can be scored. Pixels that are 255 in either
-image are left out of the mIoU; in an image's own score, one that only the prediction ignores counts as missed. Simple
-images (one class) and complex ones (two or more; paper, section 1) are also scored apart if the list has classes.
+Prints the scores in percent and writes them to <out>/scores.json, and the scores of each image to <out>/images.jsonl.
+Works on every folder from CAM to final prediction, so that each step of the method can be scored. Pixels that are 255
+in either image are left out of the mIoU; in the score of a single image, a pixel that only the prediction ignores
+counts as missed. Simple images (one class) and complex ones (two or more; paper, section 1) are also scored separately
+if the list has classes.
 
-Class maps become labels by a threshold. With --map-thresholds the scores are those of the best one, which is chosen on
-the ground truth that it is then scored with; beside it stands the fixed one of --threshold, or of --threshold-from
-another split's scores, which never saw this ground truth. Every threshold's scores are kept.
+Class maps become labels by a threshold. With --map-thresholds the reported scores are at the best of these, which is
+chosen on the same ground truth. They stand beside the scores at a fixed threshold, of --threshold or of another split's
+scores (--threshold-from), which did not see this ground truth. The scores at every threshold are written.
 """
 
 import json
@@ -45,21 +46,21 @@ def parser() -> ArgumentParser:
         nargs="+",
         metavar="SHARE",
         help="--pred holds class maps: a pixel gets the class of the strongest one if that exceeds this share of its "
-        "range; of these thresholds, the one of the best mIoU is reported",
+        "range; the one of these thresholds with the best mIoU is reported",
     )
     fixed = parser.add_mutually_exclusive_group()
     fixed.add_argument(
         "--threshold",
         type=fraction,
         metavar="SHARE",
-        help="for class maps: a fixed threshold, reported beside the best of --map-thresholds, or alone without them "
-        f"(default beside them: {METHOD_THRESHOLD}, with which POM and background extraction read maps)",
+        help="for class maps: a fixed threshold, reported beside the best of --map-thresholds, or alone without these "
+        f"(default beside --map-thresholds: {METHOD_THRESHOLD}, as in POM and background extraction)",
     )
     fixed.add_argument(
         "--threshold-from",
         type=Path,
         metavar="FILE",
-        help="instead: scores.json of the same kind of maps on another split, whose threshold is taken",
+        help="instead of --threshold: take the threshold from the scores.json of such maps on another split",
     )
     add_workers_argument(parser)
     return parser
@@ -80,11 +81,11 @@ def label_from_maps(maps: dict[int, np.ndarray], size: tuple[int, int], threshol
 
 
 class Counts(NamedTuple):
-    """What is counted in one image, at T thresholds, or T = 1 without thresholds."""
+    """Counts of one image, at T thresholds, or T = 1 without thresholds."""
 
     matrices: np.ndarray  # int64 (T, C + 1, C + 2), confusion matrices
-    classes: np.ndarray  # int64 (P,), the classes that its truth holds, 0 background
-    iou: np.ndarray  # float32 (T, P), the image's own IoU of these, see image_iou
+    classes: np.ndarray  # int64 (P,), the classes in its truth, 0 background
+    iou: np.ndarray  # float32 (T, P), the image's IoU of these, see image_iou
     ignored: np.ndarray  # float32 (T,), the share of its pixels that the prediction ignores
 
 

@@ -95,16 +95,15 @@ def read_scores(path: Path, names: Iterable[str] = REPORTED) -> dict[str, Any]:
             raise InputError(f"{path}: expected the scores of evaluate.labels, finite numbers by name")
     of_maps = [found[key] for key in ("fixed",) if key in found] + found.get("thresholds", [])
     of_maps += [found] if of_maps or "threshold" in found else []
-    if not all(type(cut.get("threshold")) in (int, float) and math.isfinite(cut["threshold"]) for cut in of_maps):
+    if not all(type(part.get("threshold")) in (int, float) and math.isfinite(part["threshold"]) for part in of_maps):
         raise InputError(f"{path}: expected the scores of evaluate.labels, each with its threshold")
     return found
 
 
-def cuts(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The scores in a report of evaluate.labels: {"": those of labels}, or of maps {"best": …, "fixed": …}, what there
-    is.
+def by_threshold(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The scores in a report of evaluate.labels: of labels {"": scores}, of maps {"best": …}, {"fixed": …} or both.
 
-    "best" is at the threshold that is best on the ground truth scored with, which is all that earlier versions kept.
+    "best" is at the threshold that is best on the ground truth of these scores, "fixed" at one chosen without it.
     """
     if "threshold" not in found:
         return {"": found}
@@ -118,10 +117,10 @@ def _is_score(value):
 
 
 def _parts(found):
-    """What should be scores in a report: of all images, of simple and of complex ones, at each threshold."""
+    """The parts of a report that should be scores: of all images, of simple and of complex ones, at each threshold."""
     if not isinstance(found, dict):
         return [found]
     thresholds = found.get("thresholds", [])
-    cuts = [found[key] for key in ("simple", "complex", "fixed") if key in found]
-    cuts += thresholds if isinstance(thresholds, list) else [None]
-    return [found, *(part for cut in cuts for part in _parts(cut))]
+    nested = [found[key] for key in ("simple", "complex", "fixed") if key in found]
+    nested += thresholds if isinstance(thresholds, list) else [None]
+    return [found, *(part for each in nested for part in _parts(each))]

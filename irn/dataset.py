@@ -16,7 +16,7 @@ from irn.architecture import STRIDE
 class SeedCrops(TrainingCrops):
     """Crops of images, resized as irn does, with their seeds at the stride of the network's maps.
 
-    As TrainingCrops, but "label" is uint8 (S / 4, S / 4), of each 4x4 pixels that right and below of the middle.
+    As TrainingCrops, but "label" is uint8 (S / 4, S / 4): of each 4x4 pixels the one right of and below the middle.
     """
 
     def resized(self, image: np.ndarray, label: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:

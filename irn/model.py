@@ -107,9 +107,9 @@ class IRN(nn.Module):
 
         middle = stages[2].shape[2:]  # the coarser stages meet at the third one's stride
         sizes = [size, size, middle, middle, middle]
-        found = [layer(*each) for layer, *each in zip(self.displacement_layers, stages, sizes, strict=True)]
-        coarse = self.coarse_layer(torch.cat(found[2:], 1), size)
-        fine = self.fine_layer(torch.cat([*found[:2], coarse], 1), size)
+        parts = [layer(stage, to) for layer, stage, to in zip(self.displacement_layers, stages, sizes, strict=True)]
+        coarse = self.coarse_layer(torch.cat(parts[2:], 1), size)
+        fine = self.fine_layer(torch.cat([*parts[:2], coarse], 1), size)
 
         with torch.autocast(x.device.type, enabled=False):
             boundary = self.boundary_head(torch.cat(boundary, 1).float())[:, 0]

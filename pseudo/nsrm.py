@@ -1,7 +1,7 @@
 """Non-salient region masking (NSRM): first-round predictions become the labels of the second round (paper 3.3, Fig. 3).
 
 Reads predictions of the training images, pseudo labels and saliency maps, writes the masked labels <out>/<id>.png.
-A complex image (two or more classes) is masked, a simple one keeps its prediction. The options are Table 4's rows.
+Complex images (two or more classes) are masked, simple ones keep their prediction. The options are the rows of Table 4.
 """
 
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace

@@ -160,7 +160,7 @@ class MultiScale(nn.Module):
 
 
 def smallest_side(scales: Iterable[float]) -> int:
-    """Smallest side of an image that has at least 8 pixels, one of the features, at scale 1 and at each of `scales`."""
+    """Smallest side of an image with at least 8 pixels, one of the features, at scale 1 and at each of `scales`."""
     return math.ceil(8 / min([1, *scales]))
 
 
@@ -182,11 +182,12 @@ def multi_scale_loss(outputs: list[torch.Tensor], label: torch.Tensor) -> list[L
 
     `label` (B, H, W), uint8 or int64, 255 to ignore, is resized to each output. The loss is the sum of their means.
     """
-    labels = [resize_nearest(label, logits.shape[2:]).long() for logits in outputs]
-    return [
-        Loss(F.cross_entropy(logits.float(), own, ignore_index=IGNORE_INDEX, reduction="none"), own != IGNORE_INDEX)
-        for logits, own in zip(outputs, labels)
-    ]
+    losses = []
+    for logits in outputs:
+        target = resize_nearest(label, logits.shape[2:]).long()  # (B, h, w)
+        loss = F.cross_entropy(logits.float(), target, ignore_index=IGNORE_INDEX, reduction="none")
+        losses.append(Loss(loss, target != IGNORE_INDEX))
+    return losses
 
 
 def resize_nearest(label: torch.Tensor, size: Sequence[int]) -> torch.Tensor:

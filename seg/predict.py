@@ -1,13 +1,13 @@
 """Predict images with a trained DeepLab-v2, multi-scale, with or without dense CRF (paper 4.1).
 
-Either every image of a data set's split, --data and --split, or every photograph of a folder, --images. Writes
-<out>/<id>.png, indexed, in the image's size: on training images the input of pseudo.nsrm, on others the result. Of
-photographs, which may be PNG, JPEG or WebP with any names and are turned upright, also <out>/<id>_overlay.jpg to look
-at, the weights' class names in classes.txt, and in names.csv the ids of files whose names can be none.
+Either every image of a data set's split (--data and --split), or every photograph of a folder (--images). Writes
+<out>/<id>.png, indexed, in the image's size: for training images the input of pseudo.nsrm, for others the result.
+Photographs may be PNG, JPEG or WebP with any names, and are turned upright; they also get <out>/<id>_overlay.jpg to
+look at, the class names of the weights in classes.txt, and in names.csv the ids of files whose names cannot be ids.
 
-Images are normalised by the convention that the weight file names, torchvision's or Caffe's (common.files.preprocess).
-A batch holds images of one size only, so nothing is padded. Float32 logits depend on the composition of a batch by
-rounding: on a CPU by 3e-6 of their standard deviation, which changed no pixel of a prediction.
+Images are normalised by the convention of the weight file, torchvision's or Caffe's (common.files.preprocess). A batch
+holds images of one size only, so nothing is padded. Float32 logits depend on the composition of a batch by rounding: on
+a CPU by 3e-6 of their standard deviation, which changed no pixel of a prediction.
 """
 
 from __future__ import annotations

@@ -41,17 +41,17 @@ def decimate_vgg16(state: dict[str, torch.Tensor], fc_channels: int) -> dict[str
     """
     fc6, fc7 = state["classifier.0.weight"], state["classifier.3.weight"]  # (4096, K * 7 * 7), (4096, 4096)
     units = len(fc7)
-    kept = torch.arange(fc_channels) * units // fc_channels
+    chosen = torch.arange(fc_channels) * units // fc_channels
     return {
-        "fc6.weight": fc6.reshape(units, -1, 7, 7)[:, :, ::3, ::3][kept],
-        "fc6.bias": state["classifier.0.bias"][kept],
-        "fc7.weight": fc7[kept][:, kept, None, None],
-        "fc7.bias": state["classifier.3.bias"][kept],
+        "fc6.weight": fc6.reshape(units, -1, 7, 7)[:, :, ::3, ::3][chosen],
+        "fc6.bias": state["classifier.0.bias"][chosen],
+        "fc7.weight": fc7[chosen][:, chosen, None, None],
+        "fc7.bias": state["classifier.3.bias"][chosen],
     }
 
 
 def convention_of(content: dict[str, Any]) -> str | None:
-    """Convention of a loaded file's weights, "torchvision" or "caffe"; None if they are of no known network.
+    """Convention of a loaded file's weights, "torchvision" or "caffe"; None if they belong to no known network.
 
     Our own files have it in their `arch` (by default torchvision). Without `arch`, tensors with the published names are
     Caffe's, those with torchvision's names torchvision's.

@@ -17,14 +17,14 @@ from stages.files import InputError
 class Segmenter:
     """Labels the pixels of photographs with a weight file of seg.train, or a published DeepLab-v2 with ResNet-101.
 
-    `crf`: whether a dense CRF follows, as in the paper (4.1), with its published numbers; a dictionary of parameters of
-    common.crf.dense.dense_crf takes others, such as {"iterations": 5}. `device`: "auto", a GPU if there is one, "cpu",
-    "cuda", "cuda:1", …. `pyramid`: extra input scales, by default those of the weights. `amp`: bfloat16, by default if
-    the hardware is fast at it. `longest`: larger images are shrunk to so many pixels on their longer side for the
-    network, as with seg.predict --longest.
+    `crf`: whether a dense CRF follows, as in the paper (4.1), with its published parameters, or a dictionary of those
+    of common.crf.dense.dense_crf that differ, such as {"iterations": 5}. `device`: "auto" (a GPU if there is one),
+    "cpu", "cuda", "cuda:1", …. `pyramid`: extra input scales, by default those of the weights. `amp`: bfloat16, by
+    default if the hardware is fast at it. `longest`: larger images are shrunk for the network to so many pixels on
+    their longer side, as with seg.predict --longest.
 
     Attributes: `class_names` (list of C foreground class names: label value c has class_names[c - 1]), `device`.
-    Raises InputError if the file holds no such network, or if the device or the CRF's backend is not there.
+    Raises InputError if the file holds no such network, or if the device or the CRF's backend is not available.
     """
 
     def __init__(
@@ -46,8 +46,8 @@ class Segmenter:
     def predict(self, rgb: np.ndarray) -> np.ndarray:
         """Label each pixel of an image: 0 background, 1 to C the classes of `class_names`.
 
-        rgb: uint8 (H, W, 3), RGB, upright. Returns uint8 (H, W), what `seg.predict --images` writes for that photograph
-        alone. Raises InputError if `rgb` is no such array, or too small for the network.
+        rgb: uint8 (H, W, 3), RGB, upright. Returns uint8 (H, W), the label that `seg.predict --images` writes for that
+        photograph alone. Raises InputError if `rgb` is not such an array, or too small for the network.
         """
         if not (isinstance(rgb, np.ndarray) and rgb.dtype == np.uint8 and rgb.ndim == 3 and rgb.shape[2] == 3):
             found = f"{rgb.dtype} {rgb.shape}" if isinstance(rgb, np.ndarray) else type(rgb).__name__
@@ -63,7 +63,7 @@ class Segmenter:
 
 
 def _crf_parameters(given, device):
-    """All parameters of dense_crf. Raises InputError if some of those given are none."""
+    """All parameters of dense_crf. Raises InputError if one of those given is unknown."""
     parameters = DEFAULTS | {"min_probability": 0.0, "backend": "auto"}
     given = given if isinstance(given, dict) else {}
     if unknown := given.keys() - parameters.keys():

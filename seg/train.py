@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 
 def parser() -> ArgumentParser:
-    """Parser of the command's arguments, with the paper's values as defaults."""
     parser = stage_parser(__doc__)
     parser.add_argument("--labels", type=Path, required=True, help="folder of training labels <id>.png")
     parser.add_argument("--backbone", choices=list(NETWORKS), default="resnet101", help="paper 4.1, Tables 1 and 2")
@@ -40,26 +39,27 @@ def parser() -> ArgumentParser:
         "--convention",
         choices=["torchvision", "caffe"],
         default="torchvision",
-        help="of the weights: ImageNet's from torchvision, or COCO's from Caffe",
+        help="convention of the weights: torchvision's (ImageNet) or Caffe's (COCO)",
     )
-    parser.add_argument("--init", type=Path, help="pretrained weights; without, training starts from random ones")
+    parser.add_argument("--init", type=Path, help="pretrained weights (default: random ones)")
     parser.add_argument(
         "--iterations", type=positive_int, default=10_000, help="paper 4.1; the published code has 20 000"
     )
     parser.add_argument("--batch-size", type=positive_int, default=10, help="paper 4.1")
     parser.add_argument(
-        "--lr", type=positive_float, default=2.5e-4, help="of the trunk; x10 and x20 in the classifier (paper 4.1)"
+        "--lr",
+        type=positive_float,
+        default=2.5e-4,
+        help="learning rate of the backbone; x10 and x20 for weights and biases of new layers (paper 4.1)",
     )
     parser.add_argument(
         "--weight-decay", type=non_negative_float, default=1e-4, help="paper 4.1; the published code has 5e-4"
     )
     parser.add_argument("--crop-size", type=positive_int, default=321, help="side of the training crops")
     parser.add_argument(
-        "--scales", type=scale, nargs="+", default=[0.5, 0.75, 1, 1.25, 1.5], help="of the random resizing"
+        "--scales", type=scale, nargs="+", default=[0.5, 0.75, 1, 1.25, 1.5], help="factors of the random resizing"
     )
-    parser.add_argument(
-        "--pyramid", type=scale, nargs="*", default=[0.5, 0.75], help="scales beside 1 at which the network runs"
-    )
+    parser.add_argument("--pyramid", type=scale, nargs="*", default=[0.5, 0.75], help="extra input scales")
     parser.add_argument(
         "--rates", type=positive_int, nargs="+", default=list(DeepLabArch.rates), help="dilations of the ASPP"
     )
@@ -67,7 +67,7 @@ def parser() -> ArgumentParser:
         "--freeze-bn",
         action=BooleanOptionalAction,
         default=True,
-        help="keep batch norm as --init has it; a batch norm that --init does not give is trained",
+        help="keep batch norm as it is in --init; batch norm that --init lacks is trained",
     )
     add_save_arguments(parser)
     parser.add_argument(
@@ -83,7 +83,7 @@ def parser() -> ArgumentParser:
         type=positive_int,
         nargs=4,
         default=list(DeepLabResNetArch.blocks),
-        help="in each of ResNet's four stages",
+        help="blocks of ResNet's four stages",
     )
     resnet.add_argument("--width", type=positive_int, default=DeepLabResNetArch.width, help="channels of ResNet's stem")
     vgg = parser.add_argument_group("size of a vgg16")
@@ -93,7 +93,7 @@ def parser() -> ArgumentParser:
         "--fc-channels",
         type=natural,
         default=DeepLabVGGArch.fc_channels,
-        help="of VGG's fc6 and fc7; 0: an ASPP without them, as ResNet's",
+        help="channels of VGG's fc6 and fc7; 0 leaves them out, as with a ResNet",
     )
     add_seed_argument(parser)
     add_device_arguments(parser)

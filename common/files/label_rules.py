@@ -41,8 +41,8 @@ def runner(
 
     `make_label(args, dataset, item)` gives the label of an image, uint8 (H, W): 0 background, 1 to C, 255 ignore. It
     must be a function of a module, for worker processes to import. `maps` names the arguments that are folders of class
-    maps <id>_<class>.png: one without any map of the split's images is an InputError. `memory(args, dataset)` says what
-    the processes may take and what an Item needs; a rule on a few arrays of the image's size does without.
+    maps <id>_<class>.png: one without any map of the split's images is an InputError. `memory(args, dataset)` gives the
+    memory limit of the processes and the need of an Item; a rule on a few arrays of the image's size does not need it.
     """
     return partial(_write_labels, make_label, maps, memory)
 

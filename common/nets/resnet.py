@@ -1,4 +1,4 @@
-"""ResNet trunk of DeepLab-v2 (Chen et al., section 3.1), with the parameter names of the published checkpoints.
+"""ResNet as the backbone of DeepLab-v2 (Chen et al., section 3.1), with the parameter names of published checkpoints.
 
 Names as in github.com/kazuto1011/deeplab-pytorch, on which NSROM builds: `layer1` is the stem, `layer2` to `layer5` are
 conv2_x to conv5_x of the ResNet paper.

@@ -1,4 +1,4 @@
-"""What surrounds the loop of every training: order of the images, resumption, progress, log, checkpoints, checks."""
+"""Around the loop of every training: order of the images, resumption, progress, log, checkpoints, checks."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ class Training:
             raise interruption.Interrupted(stop, f" after {self.done} of {self.total} iterations")
 
     def show(self, name: str, score: float) -> None:
-        """Show a score after this iteration, such as one on other images, from now on, and log it."""
+        """Log a score of the network as it is now, such as one on validation images, and show it until the next."""
         self.scores[name] = f"{score:.2f}"
         if self.log:
             self.log.add_scalar(name, score, self.done)
