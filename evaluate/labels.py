@@ -28,7 +28,6 @@ from stages.arguments import fraction
 from stages.command import main, stage_parser
 from stages.files import InputError, atomic, write_json
 from stages.parallel import add_workers_argument, for_each
-from stages.record import read_arguments
 
 METHOD_THRESHOLD = (
     0.3  # of its maps' range: --background-threshold of pseudo.pom, --score-threshold of pseudo.background
@@ -138,11 +137,10 @@ def fixed_threshold(args: Namespace) -> float | None:
     if path is None:
         return METHOD_THRESHOLD if args.threshold is None and args.map_thresholds else args.threshold
     found = read_scores(path)
-    split = found.get("split", (read_arguments(path.parent) or {}).get("split"))
     if not 0 <= found.get("threshold", -1) <= 1:
         raise InputError(f"{path}: expected scores of class maps, with their threshold")
-    if split == args.split:
-        raise InputError(f"{path}: expected scores of another split than {split}: its threshold was chosen there")
+    if found.get("split") == args.split:
+        raise InputError(f"{path}: expected scores of another split than {args.split}: its threshold was chosen there")
     return found["threshold"]
 
 

@@ -73,13 +73,6 @@ def test_a_field_towards_two_centres_gives_two_groups():
     np.testing.assert_array_equal(second, ~first)
 
 
-def test_without_a_centre_all_pixels_are_one_group():
-    displacement = np.full((2, 5, 6), 4.0)
-    found = centroids(displacement)
-    assert (found == np.reshape([4, 5], (2, 1, 1))).all()
-    np.testing.assert_array_equal(groups(found, displacement), np.ones((1, 5, 6), bool))
-
-
 def test_centroids_in_no_component_are_the_first_group_and_a_component_without_any_is_none():
     displacement = np.full((2, 4, 4), 5.0)
     for place in ((0, 3), (1, 2), (3, 0)):  # the first two touch at a corner only
@@ -123,12 +116,6 @@ def test_a_component_of_just_the_least_size_keeps_its_score():
     assert detections(masks, np.ones(masks.shape), [1])[2] == [1]
     masks[0, 4, 3] = False
     assert detections(masks, np.ones(masks.shape), [1])[2] == [0]
-
-
-def test_empty_masks_and_no_masks_have_no_detections():
-    for count in (0, 2):
-        masks, classes, scores = detections(np.zeros((count, 4, 5), bool), np.ones((count, 4, 5)), [0] * count)
-        assert masks.shape == (0, 4, 5) and masks.dtype == bool and len(classes) == len(scores) == 0
 
 
 def test_a_smaller_map_in_a_batch_is_as_if_alone():

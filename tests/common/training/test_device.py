@@ -43,13 +43,13 @@ OPEN = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.65.06  Rele
 
 @pytest.fixture
 def torchrun(monkeypatch):
-    """`torchrun(rank, processes)` mocks its variables, on one machine."""
+    """`torchrun(rank, processes)` mocks its variables on the second of two machines with so many processes each."""
 
     def mock(rank, processes):
-        for name, value in (("RANK", rank), ("LOCAL_RANK", rank)):
+        for name, value in (("RANK", processes + rank), ("LOCAL_RANK", rank)):
             monkeypatch.setattr(distributed, name, value)
-        for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"):
-            monkeypatch.setattr(distributed, name, processes)
+        for name, value in (("WORLD_SIZE", 2 * processes), ("LOCAL_WORLD_SIZE", processes)):
+            monkeypatch.setattr(distributed, name, value)
 
     return mock
 
@@ -69,7 +69,7 @@ def test_under_torchrun_each_process_has_its_gpu(gpus, torchrun, name):
     assert chosen == [0, 1, 2]
 
 
-@pytest.mark.parametrize("name", ["auto", "cuda"])
+@pytest.mark.parametrize("name", ["auto", "cuda", "cuda:0"])
 def test_one_process_of_a_machine_may_be_torchruns(gpus, torchrun, name):
     gpus(1)
     torchrun(0, 1)
