@@ -34,14 +34,6 @@ def plain_centroid(displacement, y, x, steps):
     return round(y), round(x)
 
 
-def to_centres(height, width, centres):
-    """Displacement (2, h, w) of each pixel to the nearest of the centres."""
-    pixels = np.indices((height, width), float)
-    ways = np.reshape(centres, (-1, 2, 1, 1)) - pixels  # (centres, 2, h, w)
-    nearest = np.linalg.norm(ways, axis=1).argmin(0)
-    return np.take_along_axis(ways, nearest[None, None], 0)[0]
-
-
 def test_centroids_and_groups_equal_the_published_ones(golden):
     found = centroids(golden["displacement"])
     np.testing.assert_array_equal(found, golden["centroids"])
@@ -62,15 +54,6 @@ def test_every_pixel_moves_by_the_displacement_of_where_it_is(steps):
     found = centroids(displacement, steps)
     for y, x in np.ndindex(7, 9):
         assert tuple(found[:, y, x]) == plain_centroid(displacement, y, x, steps)
-
-
-def test_a_field_towards_two_centres_gives_two_groups():
-    displacement = to_centres(20, 30, [(6, 7), (12, 24)])
-    found = centroids(displacement.astype(np.float32))
-    assert {tuple(place) for place in found.reshape(2, -1).T} == {(6, 7), (12, 24)}
-    first, second = groups(found, displacement)
-    np.testing.assert_array_equal(first, (found == np.reshape([6, 7], (2, 1, 1))).all(0))
-    np.testing.assert_array_equal(second, ~first)
 
 
 def test_centroids_in_no_component_are_the_first_group_and_a_component_without_any_is_none():

@@ -39,15 +39,6 @@ def images(*shape):
     return torch.randn(shape, generator=torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize("name", ARCHS)
-def test_maps_are_at_stride_4(name):
-    model = made(name)
-    for mode in (True, False):
-        boundary, displacement = model.train(mode)(images(2, 3, 32, 48))
-        assert boundary.shape == (2, 8, 12) and displacement.shape == (2, 2, 8, 12)
-        assert boundary.isfinite().all() and displacement.isfinite().all()
-
-
 def test_sizes_at_which_the_stages_would_not_meet_are_refused():
     for size in ((40, 48), (32, 47)):
         with pytest.raises(ValueError, match="multiples of 16, found"):
@@ -189,19 +180,6 @@ def test_torchvisions_resnet_gives_the_same_five_stages(tmp_path):
     found = model.train().features(x)
     assert [each.shape[2:] for each in found] == [(16, 23), (16, 23), (8, 12), (4, 6), (4, 6)]
     torch.testing.assert_close(found, expected)
-
-
-def test_torchvisions_resnet50_fits(tmp_path):
-    """By its names and shapes; without the counters that old files lack."""
-    with torch.device("meta"):
-        theirs = TorchvisionResNet(Bottleneck, [3, 4, 6, 3]).state_dict()
-        model = build(network="irn", backbone="resnet50")
-    state = {name: torch.zeros(()).expand(tensor.shape) for name, tensor in theirs.items() if "num_" not in name}
-    with pytest.MonkeyPatch.context() as patch:  # a file of 100 MB of zeros would say no more
-        patch.setattr(checkpoint, "load", lambda path: state)
-        model = model.to_empty(device="cpu")
-        load_backbone(model, tmp_path / "resnet50.pth")
-    assert not any(each.any() for name, each in model.features.named_parameters())
 
 
 def test_a_classifiers_and_a_bare_trunks_weights_load(tmp_path):

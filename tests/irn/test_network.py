@@ -228,17 +228,6 @@ def test_maps_of_another_size_are_resized_and_one_without_a_file_is_0(data, maps
     assert {entry["class"] for entry in entries} == {0}
 
 
-@pytest.mark.parametrize("name", ["irn.walk", "irn.instances"])
-def test_maps_of_nothing_are_background(data, maps, network, command, name):
-    network(80)
-    for path in maps.iterdir():
-        write_grey(path, np.zeros((12, 16), np.uint8))
-    out = command(name, "out")
-    for item in data.split("train"):
-        assert not read_indexed(out / f"{item.id}.png").any()
-        assert name == "irn.walk" or read_instances(data, out, item.id)[1] == []
-
-
 # irn.instances
 
 

@@ -52,14 +52,6 @@ def test_the_walk_equals_a_dense_matrix(height, width, radius, exponent):
         np.testing.assert_allclose(found[image], expected, rtol=3e-5)
 
 
-def test_nothing_crosses_a_boundary():
-    boundary, maps = torch.zeros(1, 10, 11), torch.zeros(1, 1, 10, 11)
-    boundary[:, :, 5] = 1
-    maps[..., 4:7] = torch.tensor([1.0, 1.0, 0.0])
-    found = walk(maps, boundary)[0, 0]
-    assert found[:, :5].min() > 0.1 and not found[:, 5:].any()
-
-
 def test_padded_images_of_a_batch_are_as_alone():
     sizes = [(9, 13), (12, 8)]
     maps, boundary = draw(2, 3, 12, 13), torch.ones(2, 12, 13)

@@ -111,15 +111,3 @@ def test_even_kernels_are_anchored_as_in_opencv(complex_image):
     prediction, label, _ = complex_image
     kept = mask_non_salient(prediction, label, None, kernel_size=4) != 255
     assert np.flatnonzero(kept.any(1)).tolist() == list(range(9, 17))  # one pixel before, two behind
-
-
-def test_shapes_must_agree():
-    small, large = np.zeros((2, 2), np.uint8), np.zeros((3, 3), np.uint8)
-    for call in (
-        lambda: extract_background(small, {0: large}),
-        lambda: mine_potential_objects(small, {0: large}),
-        lambda: mask_non_salient(small, large, small),
-        lambda: mask_non_salient(small, small, large),
-    ):
-        with pytest.raises(ValueError, match="same shape"):
-            call()

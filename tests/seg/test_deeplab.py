@@ -33,11 +33,6 @@ def images(*size):
 # The networks
 
 
-@pytest.mark.parametrize("arch", [RESNET, VGG], ids=["resnet101", "vgg16"])
-def test_logits_are_at_stride_8_with_a_channel_for_the_background(arch):
-    assert build(**arch).eval()(images(96, 128)).shape == (2, 4, 12, 16)
-
-
 def test_aspp_of_resnet_sums_four_dilated_convolutions():
     aspp = ASPP(5, 3, RATES)
     features = torch.randn(1, 5, 30, 30)
@@ -50,24 +45,6 @@ def test_aspp_of_resnet_sums_four_dilated_convolutions():
         for i, rate in enumerate((6, 12, 18, 24))
     ]
     torch.testing.assert_close(aspp(features), sum(branches))
-
-
-def test_aspp_of_vgg_sums_four_fc6_fc7_fc8():
-    aspp = ASPP(5, 3, RATES, fc_channels=6).eval()
-    features = torch.randn(1, 5, 30, 30)
-    state = aspp.state_dict()
-    expected = 0
-    for i, rate in enumerate((6, 12, 18, 24)):
-        fc6, fc7, fc8 = (
-            (state[f"c{i}.{layer}.weight"], state[f"c{i}.{layer}.bias"].normal_()) for layer in ("fc6", "fc7", "fc8")
-        )
-        x = F.conv2d(features, *fc6, padding=rate, dilation=rate).relu()
-        expected = expected + F.conv2d(F.conv2d(x, *fc7).relu(), *fc8)
-    assert len(state) == 4 * 3 * 2
-    torch.testing.assert_close(aspp(features), expected)
-    assert [type(layer).__name__ for layer in aspp.c0] == ["Conv2d", "ReLU", "Dropout"] * 2 + ["Conv2d"]
-    assert aspp.c0.drop6.p == aspp.c0.drop7.p == 0.5
-    assert not torch.equal(aspp.train()(features), aspp(features))
 
 
 @pytest.mark.parametrize("fc_channels", [0, 64])
@@ -90,16 +67,6 @@ def test_vgg_trunk_is_torchvisions_with_stride_1_and_dilation_at_the_end():
     assert names == [f"aspp.c0.{layer}.{kind}" for layer in ("fc6", "fc7", "fc8") for kind in ("weight", "bias")]
 
 
-@pytest.mark.parametrize("arch", [RESNET, {**VGG, "batch_norm": True, "depths": [1, 1, 1, 1, 1], "rates": [2, 4]}])
-def test_an_arch_rebuilds_the_network(arch):
-    arch = {**arch, "convention": "caffe"}
-    first, second = build(**arch), build(**arch)
-    second.load_state_dict(first.state_dict())
-    x = images(33, 33)
-    assert torch.equal(first.eval()(x), second.eval()(x))
-    assert second.arch.convention == "caffe"
-
-
 # Multi-scale
 
 
@@ -120,14 +87,6 @@ def test_multi_scale_gives_each_scale_and_the_maximum():
     smaller = F.interpolate(x, (16, 21), mode="bilinear", align_corners=False)
     assert torch.equal(half, F.max_pool2d(smaller, 2))
     assert torch.equal(model.eval()(x), maximum)
-
-
-def test_without_scales_there_are_just_the_logits():
-    x, network = images(16, 16), EverySecondPixel()
-    model = MultiScale(network, scales=())
-    assert torch.equal(model.eval()(x), network(x))
-    (logits,) = model.train()(x)
-    assert torch.equal(logits, network(x))
 
 
 # The loss

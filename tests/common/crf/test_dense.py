@@ -238,6 +238,8 @@ def test_auto_is_pydensecrf_on_a_cpu_and_ours_on_a_gpu():
     assert choose_backend("auto") == choose_backend("auto", "cpu") == "pydensecrf"
     assert choose_backend("auto", "cuda") == choose_backend("lattice", "cpu") == "lattice"
     assert choose_backend("pydensecrf", "cuda") == "pydensecrf"
+    assert stays_on_device(torch.device("cuda"), {"backend": "lattice"})
+    assert not stays_on_device(torch.device("cuda"), {"backend": "pydensecrf"})
 
 
 def test_without_pydensecrf(monkeypatch, case):
@@ -257,13 +259,6 @@ def test_auto_is_what_the_folder_was_begun_with(monkeypatch):
         assert resolve_backend(args, recorded) == {"crf_backend": "chosen on cpu"}
     assert resolve_backend(args, {"crf_backend": "lattice"}) == {"crf_backend": "lattice"}
     assert resolve_backend(Namespace(crf_backend="lattice"), {"crf_backend": "pydensecrf"}) == {}
-
-
-def test_labels_stay_on_a_gpu_unless_the_crf_is_on_the_cpu():
-    cpu, gpu = torch.device("cpu"), torch.device("cuda")
-    ours, theirs = {"backend": "lattice"}, {"backend": "pydensecrf"}
-    assert [stays_on_device(gpu, crf) for crf in (None, ours, theirs)] == [True, True, False]
-    assert not any(stays_on_device(cpu, crf) for crf in (None, ours, theirs))
 
 
 def kernels(image):

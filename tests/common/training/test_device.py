@@ -83,13 +83,6 @@ def test_one_gpu_for_all_processes_is_refused(gpus, torchrun):
         devices.select_device("cuda:0")
 
 
-def test_more_processes_than_gpus_are_refused(gpus, torchrun):
-    gpus(1)
-    torchrun(1, 2)
-    with pytest.raises(InputError, match="--device cuda:1: this machine has 1 CUDA devices"):
-        devices.select_device("auto")
-
-
 def test_without_a_gpu_auto_is_the_cpu(gpus):
     assert gpus(0) == [] and devices.select_device("auto") == torch.device("cpu")
     with pytest.raises(InputError, match="--device cuda:0: this machine has 0 CUDA devices"):
@@ -152,12 +145,6 @@ def test_a_job_that_may_open_no_gpu_gets_the_cpu(gpus, machine, monkeypatch):
         install(machine / name)
     (machine / "version").write_text(OLD)
     monkeypatch.setattr(devices.os, "access", lambda path, mode: False)  # as under a control group's rule
-    assert devices.select_device("auto") == torch.device("cpu")
-
-
-def test_an_image_with_the_drivers_programs_gets_the_cpu_where_there_is_no_driver(gpus, machine):
-    gpus(0)
-    install(machine / "nvidia-smi")
     assert devices.select_device("auto") == torch.device("cpu")
 
 
