@@ -164,8 +164,8 @@ def run(args: Namespace) -> str:
                 outputs = training.model(images)  # logits (B, C + 1, h, w) at each scale, and their maximum
             training.step({"segmentation": multi_scale_loss(outputs, batch["label"])})
             if args.val_every and training.done % args.val_every == 0:
-                found = evaluate(model, dataset, args.val_split, device, workers=args.workers, amp=args.amp)
-                training.show("val mIoU", found["mean_iou"])
+                scores = evaluate(model, dataset, args.val_split, device, workers=args.workers, amp=args.amp)
+                training.show("val mIoU", scores["mean_iou"])
 
     if distributed.IS_FIRST:
         arch, pyramid = model.base.arch.to_file(), list(args.pyramid)
