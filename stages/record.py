@@ -25,6 +25,7 @@ from stages.fingerprints import Memory, Selection, content_of, fingerprint
 
 # Arguments that change how a stage runs, but not its output.
 UNRECORDED = {"out", "force", "workers", "device", "save_every", "save_minutes", "inference_batch_size", "crf_memory"}
+UNRECORDED |= {"val_every", "val_split"}
 TRAINING_STATE = "training.pth"  # from which an unfinished training resumes
 LOCK = ".lock"
 SYNCED = 64  # files that a thread waits for, one after the other

@@ -4,7 +4,6 @@ A reader is the public function that a command reads a kind of file with; each m
 """
 
 import json
-from argparse import Namespace
 
 import pytest
 import torch
@@ -19,7 +18,7 @@ from evaluate.scores import read_scores
 from report.studies import collect, study
 from seg.deeplab import MultiScale
 from seg.deeplab import build as build_deeplab
-from seg.predict import load_network as load_deeplab
+from seg.inference import load_deeplab
 from seg.pretrained import load_init
 from stages.files import InputError
 from tests import damage
@@ -237,7 +236,7 @@ DEEPLAB = {"backbone": "vgg16", **WIDTH, "fc_channels": 4, "rates": [1]}
 
 
 def predictor(path):
-    return load_deeplab(Namespace(weights=path, backbone=None, pyramid=None), 3)
+    return load_deeplab(path, classes=3)[0]
 
 
 def start_classifier(path):

@@ -252,13 +252,20 @@ def test_segmentation(tiny_data, tmp_path):
     train, calls = ("--data", tiny_data, "--split", "train"), {1: [], 2: []}
     for number, its_calls in calls.items():
         truth = ("--labels", tiny_data / "SegmentationClass")
-        its_calls.append(("seg.train", *train, *truth, *SEG, "--out", tmp_path / f"seg{number}"))
+        val = ("--val-every", 4, "--val-split", "train")
+        its_calls.append(("seg.train", *train, *truth, *val, *SEG, "--out", tmp_path / f"seg{number}"))
         crf = ("--crf", "--crf-iterations", 1, "--crf-backend", "lattice", *HERE, "--workers", 1)
         weights = ("--weights", tmp_path / "seg1" / "weights.pth")
         its_calls.append(("seg.predict", *train, *weights, *crf, "--out", tmp_path / f"pred{number}"))
     in_a_row_of(calls)
+    scores = []
+    for number in calls:
+        log = EventAccumulator(str(tmp_path / f"seg{number}" / "tensorboard"))
+        log.Reload()
+        scores.append(log.Scalars("val mIoU")[0].value)
     assert_same_weights(tmp_path / "seg1" / "weights.pth", tmp_path / "seg2" / "weights.pth")
     assert len(files(tmp_path / "pred1")) == 4 and files(tmp_path / "pred1") == files(tmp_path / "pred2")
+    assert scores[0] == pytest.approx(scores[1], abs=0.1)
 
 
 def test_labels_and_scores(tiny_data, tmp_path):

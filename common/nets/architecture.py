@@ -52,7 +52,7 @@ def _is_count(value, low=1):
 
 
 def check_pyramid(scales: Any) -> None:
-    """Check the `pyramid` of a weight file, the scales beside 1 at which its network runs.
+    """Check the `pyramid` of a weight file, its network's extra input scales.
 
     Raises InputError unless it is a list of at most 16 numbers from 0.01 to 10.
     """

@@ -135,7 +135,7 @@ def resume_training(path: Path, model: nn.Module, optimizer: torch.optim.Optimiz
     """Restore what `save_training` wrote; `states` are the objects to restore, by name.
 
     Returns the iteration, 0 if there is no such file. Raises InputError if the file is unusable or not the same for all
-    processes, or if another number of processes or an earlier version wrote it.
+    processes, or if another number of processes wrote it.
     """
     content = load(path) if path.exists() else {"iteration": 0}
     if len(set(distributed.gather(content["iteration"]))) > 1:
@@ -143,7 +143,7 @@ def resume_training(path: Path, model: nn.Module, optimizer: torch.optim.Optimiz
     if content["iteration"] == 0:
         return 0
     if content.get("states", {}).keys() != states.keys():
-        raise InputError(f"{path}: expected the state of this version's training; --force starts anew")
+        raise InputError(f"{path}: expected the state of this version's training; --force restarts")
     if len(content["random"]) != distributed.WORLD_SIZE:
         raise InputError(f"{path}: expected to go on with {len(content['random'])} processes, as it was begun")
     model.load_state_dict(content["model"])

@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from evaluate.scores import cuts
+from evaluate.scores import by_threshold
 from report.run.reading import Scored, Stage, argument_text, read_scored, read_stages
 from report.run.templating import cell, number, signed
 from report.tables.table import markdown_table
@@ -59,7 +59,7 @@ def score_rows(a: tuple[Path, list[Stage]], b: tuple[Path, list[Stage]]) -> Iter
     for folder in dict.fromkeys([*scored[0], *scored[1]]):
         pair = [found.get(folder) for found in scored]
         shown = next(each for each in pair if each)
-        tables = [cuts(each.scores) if each else {} for each in pair]
+        tables = [by_threshold(each.scores) if each else {} for each in pair]
         on = [content_of(stages, each) for each, (_, stages) in zip(pair, (a, b)) if each]
         for cut in dict.fromkeys([*tables[0], *tables[1]]):
             one, other = (table[cut]["mean_iou"] if cut in table else None for table in tables)

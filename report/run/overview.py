@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from common.files.dataset import DataSet
-from evaluate.scores import cuts
+from evaluate.scores import by_threshold
 from report.run.charts import draw
 from report.run.reading import Curves, Scored, Stage, duration, short_commit
 
@@ -50,7 +50,7 @@ def quality_rows(each: Scored) -> list[dict[str, Any]]:
     Each is {"title", "threshold": as text, "beside": whether it belongs to the row above, "scores"}.
     """
     rows = []
-    for cut, found in cuts(each.scores).items():
+    for cut, found in by_threshold(each.scores).items():
         given = (each.scores.get("fixed") or {}).get("from")
         origin = {"": "", "best": ", best on this ground truth", "fixed": ", fixed"}[cut]
         origin += f", from {given}" if cut == "fixed" and given not in (None, "--threshold", "the method") else ""
