@@ -119,7 +119,7 @@ def test_what_is_claimed_follows_from_the_lines(name):
         ("fbr", "+4.8 ± 2.6 (5/5) with", "+4.8 ± 2.7 (5/5) with"),
         ("fbr", "+1.3 ± 2.2 (4/5)", "+1.3 ± 2.2 (5/5)"),
         ("fbr", "by -2.0 to", "by -2.1 to"),
-        ("fbr", "these data favour both cleanings", "these data favour both cleanings by 3 points"),
+        ("fbr", "these data favour both kinds of cleaning", "these data favour both kinds of cleaning by 3 points"),
         ("fbr", "- **Clusters do not show**", "- **Clusters show**"),
         ("irn", "difference of +4.9", "difference of -4.9"),
         ("irn", "half of the scores\n  are 1", "few of the scores\n  are 1"),
