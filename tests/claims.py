@@ -50,7 +50,7 @@ PAGES = {
 - **Refining the maps
     ce; {cam,cam_refined}, best
     {all,all_saliency} | ce; cam_refined, best
-- **The end of the method
+- **Final segmentation
     all | ce; pred2_val, mean_iou
 - **Rounding alone
     {lowest,highest} of all_again | all; cam, best
