@@ -40,7 +40,9 @@ def words(text):
 
 
 def anchors(page):
-    """The anchors that GitHub gives the headings of a page."""
+    """The anchors that GitHub gives the headings of a page, or the lines of a file."""
+    if page.suffix != ".md":
+        return {f"L{number}" for number, _ in enumerate(page.read_text().splitlines(), start=1)}
     headings = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
