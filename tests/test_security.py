@@ -6,7 +6,6 @@ Tested elsewhere: https alone, certificates, links, devices and paths in archive
 commands say to such input (tests/test_bad_files.py, tests/test_bad_input.py).
 """
 
-import runpy
 from pathlib import Path
 
 import pytest
@@ -18,10 +17,10 @@ from common.files.dataset import DataSet
 from common.training import checkpoint
 from data import check, prepare_voc12
 from stages.files import InputError
+from tests.damage import bomb
 from weights import fetch as weights
 
 ROOT = Path(__file__).resolve().parents[1]
-bomb = runpy.run_path(ROOT / "tests/damage.py")["bomb"]
 
 # Weights
 

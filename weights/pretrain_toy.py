@@ -2,7 +2,7 @@
 
 The network learns to tell shape, texture and hue of single objects on varied backgrounds. The three are drawn
 independently, so that the trunk knows what objects are made of, but no class of the toy data. Input is RGB with
-ImageNet's mean and standard deviation. Writes <out>/weights.pth, {"arch": a Trunk, "state_dict"}, whose
+ImageNet's mean and standard deviation. Writes <out>/weights.pth, {"arch": a VGGArch, "state_dict"}, whose
 parameters are those of common.nets.vgg.vgg_features with the prefix "features.", and <out>/tensorboard.
 """
 
@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from common.files.preprocess import normalise
-from common.training.arguments import add_device_arguments, add_seed_argument, add_trunk_arguments
+from common.training.arguments import add_device_arguments, add_seed_argument, add_vgg_arguments
 from data.toy_drawing import SHAPES, TEXTURES, draw_background, draw_object, to_bytes, uniform
 from stages.arguments import positive_float, positive_int
 from stages.command import main, stage_parser
@@ -116,7 +116,7 @@ def evaluate(network, images, factors, args, device):
 
 def arguments():
     parser = stage_parser(__doc__, data=False)
-    add_trunk_arguments(parser)
+    add_vgg_arguments(parser)
     parser.set_defaults(channels=[16, 32, 64, 96, 96], depths=[1, 1, 2, 2, 2], batch_norm=True)
     parser.add_argument(
         "--crops", type=positive_int, default=5000, help="crops drawn for training; a tenth more to hold out"
@@ -135,13 +135,13 @@ def run(args):
 
     import torch  # here, so that --help and a finished stage do not wait for it
 
-    from common.nets.architecture import Trunk
+    from common.nets.architecture import VGGArch
     from common.training import checkpoint, device
 
     place = device.select_device(args.device, args.deterministic, args.tf32)
     checkpoint.seed_everything(args.seed)
     images, factors = torch.from_numpy(images), torch.from_numpy(factors)
-    trunk = Trunk(channels=args.channels, depths=args.depths, batch_norm=args.batch_norm)
+    trunk = VGGArch(channels=args.channels, depths=args.depths, batch_norm=args.batch_norm)
     network = device.to_device(build(trunk), place)
     train(network, images[:-held_out], factors[:-held_out], args, place)
     accuracies = evaluate(network, images[-held_out:], factors[-held_out:], args, place)

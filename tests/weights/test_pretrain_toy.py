@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from cls.model import build as build_classifier
-from common.nets.architecture import Trunk
+from common.nets.architecture import VGGArch
 from common.nets.vgg import vgg_features
-from common.training.checkpoint import load, load_trunk
+from common.training.checkpoint import load, load_backbone
 from seg.deeplab import build as build_deeplab
 from seg.pretrained import load_init
 from weights.pretrain_toy import draw_crops
@@ -36,7 +36,7 @@ def test_writes_a_trunk_that_loads_and_skips_the_second_time(tmp_path):
     assert content["arch"] == {**sizes, "output_stride": 8}
     trunk = {name.removeprefix("features."): tensor for name, tensor in content["state_dict"].items()}
     assert all(name.startswith("features.") for name in content["state_dict"])
-    vgg_features(Trunk(**content["arch"])).load_state_dict(trunk)  # strict
+    vgg_features(VGGArch(**content["arch"])).load_state_dict(trunk)  # strict
     before = (out / "weights.pth").stat().st_mtime_ns
     second = pretrain(out, "--steps", "2")
     assert second.returncode == 0 and "nothing to do" in second.stdout
@@ -47,7 +47,7 @@ def test_writes_a_trunk_that_loads_and_skips_the_second_time(tmp_path):
 def assert_it_starts_both_networks(path, sizes):
     wanted = torch.load(path, weights_only=True)["state_dict"]
     classifier = build_classifier(network="classifier", classes=3, nodes=2, **sizes)
-    load_trunk(classifier, load(path), path)
+    load_backbone(classifier, load(path), path)
     deeplab = build_deeplab(backbone="vgg16", classes=3, fc_channels=0, **sizes)
     assert all(name.startswith("aspp.") for name in load_init(deeplab, path))
     for network in (classifier, deeplab):

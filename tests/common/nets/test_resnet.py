@@ -4,8 +4,7 @@ from torch import nn
 from torchvision.models.resnet import Bottleneck
 from torchvision.models.resnet import ResNet as TorchvisionResNet
 
-from common.nets.resnet import ResNet
-from seg.pretrained import from_torchvision_resnet
+from common.nets.resnet import ResNet, from_torchvision_resnet
 
 DEPTHS = (1, 2, 2, 1)
 

@@ -156,14 +156,6 @@ def missed_class(run, data):
     (run / "scores/pred1_val/images.jsonl").write_text(json.dumps(line))  # no ground truth has a disc
 
 
-def renamed(run, data):
-    change(run / "cam/stage.json", finished="2026-01-01 10:30:00")
-    call = "python -m pseudo.background --oa-cam runs/earlier/cam --out x --out runs/earlier/label_initial"
-    record = json.loads((run / "label_initial/stage.json").read_text())
-    change(run / "label_initial/stage.json", call=call, arguments=record["arguments"] | {"oa_cam": "runs/earlier/cam"})
-    shutil.rmtree(run / "scores/cam")
-
-
 def predicted_photographs(run, data):
     arguments = {"images": "photos", "data": None, "split": None, "weights": "runs/small/seg1/weights.pth"}
     put_stage(run / "mine", "seg.predict", 7, arguments)
@@ -203,7 +195,6 @@ WARNINGS = {
         ["label_initial: 6 of 6 labels looked at hold no object", "label_initial: never predicted"],
     ),
     "missed": (missed_class, ["pred1_val: never predicted, or never right: bar (IoU 0)"]),
-    "renamed": (renamed, ["label_initial is older than its input cam"]),
     "photographs": (predicted_photographs, []),
     "constant": (
         lambda run, data: write_grey(run / "cam/a_simple_0.png", np.full((8, 8), 7, np.uint8)),

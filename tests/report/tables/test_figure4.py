@@ -2,11 +2,9 @@
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from common.files.images import VOC_PALETTE, read_indexed, write_indexed
+from common.files.images import VOC_COLOURS, read_indexed, write_indexed
 from report.tables.figure4 import main, parser
-from report.tables.gallery import CELL, FONT_SIZE, GAP
 from stages.files import InputError
 
 COLUMNS = {"baseline": "no_glore/pred", "+ GR": "pred1", "whole": "pred2"}
@@ -61,20 +59,15 @@ def test_a_large_gain_and_a_large_loss_of_each_kind(figure4, tiny_data, tmp_path
     assert [line.split()[0] for line in lines] == ["a_simple", "b_simple"]
 
 
-def test_each_prediction_stands_in_its_column(figure4, tiny_data, tmp_path):
+def test_each_prediction_stands_in_its_column(figure4, tiny_data, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("report.tables.figure4.write_figure", lambda out, figure: drawn.append(figure))
     figure4()
-    figure = np.asarray(Image.open(tmp_path / "out.png"))
-    step = np.array(CELL) + GAP
-    line = step[1] + FONT_SIZE + GAP  # with the numbers
-    left, top = figure.shape[1] - 5 * step[0], FONT_SIZE + 2 * GAP
-    cells = [figure[top:, x:][: CELL[1], : CELL[0]] for x in left + step[0] * np.arange(5)]
-    palette = np.array(VOC_PALETTE, np.uint8).reshape(256, 3)
-    truth = palette[read_indexed(tiny_data / "SegmentationClass" / "a_simple.png")].repeat(4, axis=0).repeat(4, axis=1)
-    expected = [truth, np.zeros_like(truth), np.full_like(truth, palette[2]), truth]
-    assert all(np.array_equal(cell, picture) for cell, picture in zip(cells[1:], expected, strict=True))
-    numbers = figure[top + CELL[1] : top + line, left:]
-    dark = [(numbers[:, x:][:, : CELL[0]] < 128).any() for x in step[0] * np.arange(5)]
-    assert dark == [False, False, True, True, True]  # no number below image and ground truth
+    cells = drawn[0].axes[:5]  # the first row
+    truth = VOC_COLOURS[read_indexed(tiny_data / "SegmentationClass" / "a_simple.png")]
+    expected = [truth, np.zeros_like(truth), np.full_like(truth, VOC_COLOURS[2]), truth]
+    assert all(np.array_equal(cell.images[0].get_array(), each) for cell, each in zip(cells[1:], expected, strict=True))
+    assert [bool(cell.get_xlabel()) for cell in cells] == [False, False, True, True, True]
 
 
 def test_refuses_what_it_cannot_draw(figure4, tiny_data, tmp_path):
