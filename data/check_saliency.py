@@ -1,4 +1,4 @@
-"""What data.check says about the saliency maps as a whole: `measure` looks at one map, `faults` and `remarks` at all.
+"""Checks of all saliency maps of a data set together, for data.check: `measure` one map, then judge all measures.
 
 Probably inverted maps are a fault. The rest is worth a look but no fault: a run goes through with such maps, the images
 may really be like that, and whether the labels suffer is seen in the labels.

@@ -69,9 +69,10 @@ def _image(coco, id, numbers):
     if not (name.endswith(".jpg") and SAFE_ID.fullmatch(name[:-4])):
         raise ValueError(f"a file_name such as COCO_train2014_000000000009.jpg is needed, found {name!r:.40}")
     objects = []
-    for each in coco.imgToAnns.get(id, ()):
-        cls, runs = numbers[each["category_id"]], _runs(each["segmentation"], height, width)
-        objects.append(CocoObject(each["id"], cls, float(each["area"]), bool(each["iscrowd"]), runs))
+    for annotation in coco.imgToAnns.get(id, ()):
+        cls, runs = numbers[annotation["category_id"]], _runs(annotation["segmentation"], height, width)
+        area, is_crowd = float(annotation["area"]), bool(annotation["iscrowd"])
+        objects.append(CocoObject(annotation["id"], cls, area, is_crowd, runs))
     return CocoImage(name[:-4], height, width, objects)
 
 

@@ -162,9 +162,9 @@ def receive(url: str, part: Path) -> None:
 
 def session() -> requests.Session:
     """A session that speaks https alone: any other address, also that of a redirection, has no adapter."""
-    found = requests.Session()
-    del found.adapters["http://"]
-    return found
+    client = requests.Session()
+    del client.adapters["http://"]
+    return client
 
 
 def extract(path: Path, folder: Path, wanted: tuple[str, ...] = ()) -> None:

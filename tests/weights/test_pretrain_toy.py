@@ -1,4 +1,4 @@
-"""weights.pretrain_toy: a folder whose trunk fits, independent factors, and a stage that behaves like one."""
+"""weights.pretrain_toy: a folder whose backbone fits, independent factors, and a stage that behaves like one."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ def pretrain(out, *options):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
-def test_writes_a_trunk_that_loads_and_skips_the_second_time(tmp_path):
+def test_writes_a_backbone_that_loads_and_skips_the_second_time(tmp_path):
     out = tmp_path / "toy"
     first = pretrain(out, "--steps", "2")
     assert first.returncode == 0, first.stderr
@@ -34,9 +34,9 @@ def test_writes_a_trunk_that_loads_and_skips_the_second_time(tmp_path):
     content = torch.load(out / "weights.pth", weights_only=True)
     sizes = {"channels": [4, 4, 8, 8, 8], "depths": [1, 1, 1, 1, 1], "batch_norm": True}
     assert content["arch"] == {**sizes, "output_stride": 8}
-    trunk = {name.removeprefix("features."): tensor for name, tensor in content["state_dict"].items()}
+    backbone = {name.removeprefix("features."): tensor for name, tensor in content["state_dict"].items()}
     assert all(name.startswith("features.") for name in content["state_dict"])
-    vgg_features(VGGArch(**content["arch"])).load_state_dict(trunk)  # strict
+    vgg_features(VGGArch(**content["arch"])).load_state_dict(backbone)  # strict
     before = (out / "weights.pth").stat().st_mtime_ns
     second = pretrain(out, "--steps", "2")
     assert second.returncode == 0 and "nothing to do" in second.stdout
