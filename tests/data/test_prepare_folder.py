@@ -157,13 +157,16 @@ def test_images_with_ground_truth_are_for_validation(place, capsys, share, val, 
 
 
 def test_what_is_large_is_shrunk(place):
-    put_truth(place, "Été (1)", "b", "c", "d", "e")
+    put_truth(place, "Été (1)", "b", "c", "e")
+    halves = np.repeat(np.array([0, 3], np.uint8), 15)[None].repeat(20, 0)  # between which lies no class
+    write_indexed(place / "truth/b.png", halves)
     Image.fromarray(pixels(3)[:10, :15]).save(place / "photos/d.jpg")
     write_indexed(place / "truth/d.png", np.full((10, 15), 1, np.uint8))
     data = prepare(place, "--saliency", "maps", *TRUTH, "--longest", "15")
     for id in ("ete_1", "b", "c", "e"):
         assert data.image(id).shape == (10, 15, 3)
-        assert data.ground_truth(id).shape == (10, 15) and (data.ground_truth(id) == 1).all()
+        assert data.ground_truth(id).shape == (10, 15)
+        assert set(np.unique(data.ground_truth(id))) == ({0, 3} if id == "b" else {1})
         assert data.saliency(id)[3:7, 5:9].min() > 150 and data.saliency(id)[:2].max() < 50
     assert data.image_path("d").read_bytes() == (place / "photos/d.jpg").read_bytes()
 

@@ -111,7 +111,6 @@ def test_a_pinned_hash_holds_from_the_start(served, command, tmp_path):
 TORCHVISION = saved({"layer1.0.conv3.weight": torch.ones(1), "aspp.c3.weight": torch.ones(1)})
 UNFIT = {
     "page": b"<!DOCTYPE html><html><body>moved</body></html>",
-    "empty": b"",
     "cut": CONTENT[:-100],
     "cut, of old PyTorch": saved(PUBLISHED, legacy=True)[:-100],
     "other convention": TORCHVISION,
