@@ -103,9 +103,7 @@ def find(
     network = devices.to_device(load_network(args.weights), device)
     images = PaddedImages(dataset, share, network.arch.crop_size)
     sizes = (images.padded_size(dataset.image_size(item.id)) for item in share)
-    # the batches of an uninterrupted run, without the complete ones: rounding depends on the composition of a batch
-    batches = batches_of_one_size(sizes, args.batch_size or BATCH_SIZES[device.type])
-    batches = (batch for batch in batches if not all(done[index] for index in batch))
+    batches = batches_of_one_size(sizes, args.batch_size or BATCH_SIZES[device.type], done)
     for batch in make_loader(images, batches, args.workers, device, images.collate):
         rectangles = batch.rectangles.to(device, non_blocking=True)
         rgb = batch.images.to(device, non_blocking=True)

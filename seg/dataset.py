@@ -47,13 +47,10 @@ def load_whole(
     smallest: int,
     done: Sequence[bool] | None = None,
 ) -> DataLoader:
-    """Load images in batches of one size, without those whose images are all `done`.
+    """Load images in batches of one size; `done`: see batches_of_one_size.
 
-    The others are the batches of an uninterrupted run: rounding depends on the composition of a batch. Raises
-    InputError, as it comes to it, for an image with a side of less than `smallest` pixels.
+    Raises InputError when it reaches an image with a side of less than `smallest` pixels.
     """
     sizes = (images.checked_size(index, smallest) for index in range(len(images)))
-    batches = batches_of_one_size(sizes, batch_size)
-    if done:
-        batches = (batch for batch in batches if not all(done[index] for index in batch))
+    batches = batches_of_one_size(sizes, batch_size, done)
     return make_loader(images, batches, workers, device, images.collate)

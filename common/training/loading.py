@@ -39,18 +39,25 @@ def in_order(count: int, batch_size: int) -> list[range]:
     return [range(start, min(start + batch_size, count)) for start in range(0, count, batch_size)]
 
 
-def batches_of_one_size(sizes: Iterable[tuple[int, int]], batch_size: int) -> Iterator[list[int]]:
+def batches_of_one_size(
+    sizes: Iterable[tuple[int, int]], batch_size: int, done: Sequence[bool] | None = None
+) -> Iterator[list[int]]:
     """Yield lists of at most `batch_size` indices into `sizes`, an iterable of (H, W); the sizes in a list are equal.
 
     Each index comes once. A list is yielded as soon as it is full, so `sizes` may be a generator that reads files; the
-    incomplete lists, at most one a size, come last.
+    incomplete lists, at most one a size, come last. Lists whose indices are all `done` are left out; the others are
+    those of an uninterrupted run, because rounding depends on the composition of a batch.
     """
+
+    def is_needed(batch: list[int]) -> bool:
+        return not (done and all(done[index] for index in batch))
+
     buckets = defaultdict(list)
     for index, size in enumerate(sizes):
         buckets[size].append(index)
         if len(buckets[size]) == batch_size:
-            yield buckets.pop(size)
-    yield from buckets.values()
+            yield from filter(is_needed, [buckets.pop(size)])
+    yield from filter(is_needed, buckets.values())
 
 
 def _context():

@@ -46,14 +46,6 @@ def grid(rows, dtype=np.uint8):
     return np.array(rows, dtype)
 
 
-def test_background_rules():
-    saliency = grid([[0, 255, 255, 40], [0, 0, 255, 255]])
-    oa_cam = grid([[0, 255, 0, 0], [255, 0, 128, 250]])
-    # clear background; object; salient but unattended; doubtful background / conflict; clear; weak object; object
-    expected = grid([[0, 3, 255, 255], [255, 0, 3, 3]])
-    np.testing.assert_array_equal(extract_background(saliency, {2: oa_cam}), expected)
-
-
 def test_almost_empty_labels_are_ignored():
     saliency, oa_cam = np.zeros((20, 20), np.uint8), np.zeros((20, 20), np.uint8)
     saliency[0, :3] = oa_cam[0, :3] = 255
@@ -73,41 +65,3 @@ def test_class_threshold():
     assert class_threshold(cam, dead) == pytest.approx(0.9)  # labelled, but without attention
     assert class_threshold(grid([[7] * 7]), nothing) == 1.0
     assert np.isnan(class_threshold(grid([[0, 1, 1, 1]]), np.zeros((1, 4), bool)))
-
-
-def test_mining_touches_only_background():
-    label = grid([[0, 0, 1, 255, 2]])
-    cam = grid([[255, 100, 200, 255, 255]])
-    np.testing.assert_array_equal(mine_potential_objects(label, {0: cam}), grid([[255, 0, 1, 255, 2]]))
-    np.testing.assert_array_equal(mine_potential_objects(label, {}), label)
-
-
-@pytest.fixture
-def complex_image():
-    """prediction, pseudo label, saliency of 30 x 30: an object found, one that only the label has, a salient spot."""
-    prediction, label, saliency = (np.zeros((30, 30), np.uint8) for _ in range(3))
-    prediction[10:15, 10:15] = 1
-    label[10:15, 10:20] = 2
-    label[0, 0] = 255
-    saliency[25, 25] = 1
-    return prediction, label, saliency
-
-
-def test_masking_options(complex_image):
-    prediction, label, saliency = complex_image
-    full = mask_non_salient(prediction, label, saliency, kernel_size=3)
-    assert full[12, 12] == 1  # the prediction wins
-    assert full[12, 17] == 2  # expansion
-    assert full[12, 9] == full[25, 24] == 0  # dilation keeps a rim, of salient pixels too
-    assert full[12, 8] == full[0, 0] == full[29, 29] == 255
-    assert mask_non_salient(prediction, label, None, 3)[25, 25] == 255
-    assert mask_non_salient(prediction, label, saliency, 3, expansion=False)[12, 17] == 255
-    assert mask_non_salient(prediction, label, saliency, 3, dilation=False)[12, 9] == 255
-    unmasked = mask_non_salient(prediction, label, saliency, 3, masking=False)
-    assert unmasked[0, 0] == 0 and unmasked[12, 17] == 2
-
-
-def test_even_kernels_are_anchored_as_in_opencv(complex_image):
-    prediction, label, _ = complex_image
-    kept = mask_non_salient(prediction, label, None, kernel_size=4) != 255
-    assert np.flatnonzero(kept.any(1)).tolist() == list(range(9, 17))  # one pixel before, two behind

@@ -50,10 +50,10 @@ class EighthPixel(torch.nn.Module):
         return images[:, :, ::8, ::8]
 
 
-def loader_of(tiny_data, device, batch_size=2, workers=0, done=None):
+def loader_of(tiny_data, device, batch_size=2, workers=0):
     dataset = DataSet(tiny_data)
     images = [Photograph(item.id, dataset.image_path(item.id)) for item in dataset.split("train")]
-    return load_whole(WholeImages(dataset, images), batch_size, workers, device, 8, done)
+    return load_whole(WholeImages(dataset, images), batch_size, workers, device, 8)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -76,16 +76,6 @@ def test_the_network_is_one_batch_ahead_and_no_more(tiny_data):
     network, device = EighthPixel(), torch.device("cpu")
     outputs = outputs_of(network, loader_of(tiny_data, device, 1), device)
     assert [len(network.batches) for _ in outputs] == [2, 3, 4, 4]
-
-
-def test_batches_are_those_of_an_uninterrupted_run(tiny_data):
-    """Those whose images are all done are left out; in the others, these are predicted again."""
-    for done, expected in (
-        ([1, 0, 0, 1], [["a_simple", "c_complex"], ["b_simple"]]),
-        ([1, 0, 1, 0], [["b_simple"], ["d_complex"]]),
-    ):
-        loader = loader_of(tiny_data, torch.device("cpu"), done=done)
-        assert [[image.id for image in images] for images, _ in loader] == expected
 
 
 @pytest.mark.parametrize("crf", [None, DEFAULTS | {"backend": "lattice"}])
