@@ -205,7 +205,6 @@ WARNINGS = {
         lambda run, data: put_log(run / "seg1", {"waiting for data": [0.1, 0.5]}),
         ["seg1: 50 % of the time was spent waiting for data"],
     ),
-    "not waiting": (lambda run, data: put_log(run / "seg1", {"waiting for data": [0.9, 0.1]}), []),
     "risen": (
         lambda run, data: put_log(run / "seg1", RISEN),
         ["seg1: the segmentation loss ended at 3, it began at 1"],
@@ -230,10 +229,3 @@ def test_a_report_is_written_beside_what_it_reads(run, place):
     with pytest.raises(InputError, match="report|small"):
         html.main(args)
     assert not (run / place / "index.html").exists()
-
-
-def test_scores_that_mean_nothing_are_refused_and_nothing_is_written(report, run):
-    change(run / "scores/cam/scores.json", class_iou={"disc": "x"})
-    with pytest.raises(InputError, match="cam/scores.json: expected"):
-        report()
-    assert not (run / "report").exists()
