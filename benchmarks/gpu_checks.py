@@ -102,7 +102,7 @@ def steps(place, name, mode="bfloat16"):
 
 
 def profile(place, name):
-    """How long the GPU computes in a step, and what: three steps in bfloat16."""
+    """The kernels that the GPU runs in a step, and their time: of three steps in bfloat16."""
     measure = partial(trainings.timed, warm=1 if place.thin else 12, steps=1 if place.thin else 10, profile=True)
     command = place.training(name, *trainings.MODES["bfloat16"])
     milliseconds, _, kernels = trainings.run(command, place.device, measure)
@@ -170,7 +170,7 @@ def watch(module, *options):
 
 
 def loaders(place, name):
-    """How fast images are read and augmented, by as many processes as the command takes."""
+    """The speed of reading and augmenting images with as many processes as the command takes."""
     module, arguments = place.training(name)
     workers = 1 if place.thin else importlib.import_module(module).parser().get_default("workers")
     arguments += ("--iterations" if module == "seg.train" else "--epochs", 10_000, "--workers", workers)

@@ -1,4 +1,4 @@
-"""What scripts/gpu_check.sh runs, on a CPU and tiny: what is found is told and kept, whatever fails or ends it."""
+"""scripts/gpu_check.sh on a CPU with tiny networks: results are reported and kept, whatever fails or ends it."""
 
 import json
 import os

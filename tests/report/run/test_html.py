@@ -104,8 +104,8 @@ def shown(page):
 def test_the_overview_shows_scores_with_their_split_and_threshold(report):
     text = shown(report()[1])
     assert "Prediction, round 1 on val: 61.25 % mIoU , 70.00 % on simple images, 30.00 % on complex images" in text
-    assert "CAM 0.6, best on this ground truth 50.00 70.00 30.00 1.00 2.00" in text
-    assert "CAM 0.3, fixed 33.33 – – 0.00 0.00" in text
+    assert "CAM, threshold 0.6 (best here) 50.00 70.00 30.00 1.00 2.00" in text
+    assert "CAM, threshold 0.3 (fixed) 33.33 – – 0.00 0.00" in text
     assert "Scored on train, 4 images, 2 simple and 2 complex" in text and "Scored on val, 4 images" in text
     assert "disc 40.0 40.0 40.0" in text and "8 of 8 finished" in text
 
