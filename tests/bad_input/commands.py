@@ -330,7 +330,7 @@ OTHERS = {  # command: [(more arguments, what is done first, message)], what onl
     ],
     "report.run.compare": [
         ("@compared/a", [], "unrecognized arguments: "),
-        ("", [("remove", "compared/a")], "compared/a: expected the folder of a run"),
+        ("", [("remove", "compared/a")], "compared/a: expected a run"),
         ("", [("write", f"{PREDICTED}/scores/pred2/stage.json", "{}")], "stage.json: expected the record of a stage"),
         (
             "",
