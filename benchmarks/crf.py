@@ -3,7 +3,7 @@
 python benchmarks/crf.py [--photos FOLDER] [--classes 81 --size 480 640]
 
 In one thread. The probabilities are the softmax of normal logits, drawn at an eighth of the image's size and smoothed
-by a Gaussian of 3 of these pixels, the background 9 higher, with bumps of height 14 for two classes that are there and
+by a Gaussian of 3 of these pixels, the background 9 higher, with bumps of height 14 for two classes in the image and
 of 8 for three that look alike, as a DeepLab's would be.
 """
 

@@ -1,4 +1,4 @@
-"""Whether everything works on a GPU, and how fast; scripts/gpu_check.sh runs it.
+"""Check that everything works on a GPU, and measure how fast; scripts/gpu_check.sh runs it.
 
 The checks come in order of importance. One that no longer fits into the seconds is left out, and reported as such; one
 that fails is reported as FAILED and makes the exit status 1, and the others still run. After each check the time of the

@@ -26,7 +26,6 @@ from common.crf.dense import DEFAULTS, dense_crf
 from common.files.images import read_rgb
 from common.training import checkpoint
 from common.training import device as devices
-from irn.random_walk import walk
 from stages.parallel import cores, machine_memory
 
 # The paper's run, with ResNet-101 and CRF (paper 4.1): train_aug and val of VOC 2012
@@ -103,26 +102,11 @@ def steps(place, name, mode="bfloat16"):
 
 
 def profile(place, name):
-    """How long the GPU computes in a step, and what: three steps in bfloat16."""
+    """The kernels that the GPU runs in a step, and their time: of three steps in bfloat16."""
     measure = partial(trainings.timed, warm=1 if place.thin else 12, steps=1 if place.thin else 10, profile=True)
     command = place.training(name, *trainings.MODES["bfloat16"])
     milliseconds, _, kernels = trainings.run(command, place.device, measure)
-    yield from profile_lines(name, milliseconds, kernels, trainings.PROFILED)
-
-
-def profile_crf(place):
-    """How long the GPU computes in an image's CRF, and what."""
-    once = crf_of(place, 21)
-    milliseconds = 1e3 * seconds(once, 1 if place.thin else 5)
-    with trainings.profiler(place.device) as record:
-        once()
-        trainings.now(place.device)
-    yield from profile_lines("CRF of an image", milliseconds, trainings.kernels(record, place.device), 1)
-
-
-def profile_lines(name, milliseconds, kernels, times):
-    """Lines from {kernel: milliseconds} of something done so many `times`; `milliseconds`: the wall time of one."""
-    sums = {kernel[:90]: total / times for kernel, total in kernels.items()}
+    sums = {kernel[:90]: total / trainings.PROFILED for kernel, total in kernels.items()}
     longest = dict(sorted(sums.items(), key=lambda pair: -pair[1])[:10])
     yield measured("Profile", name, "ms", {"kernels": sum(sums.values()), "wall time": milliseconds})
     yield measured("Profile", f"{name}, the ten longest kernels", "ms", longest)
@@ -186,7 +170,7 @@ def watch(module, *options):
 
 
 def loaders(place, name):
-    """How fast images are read and augmented, by as many processes as the command takes."""
+    """The speed of reading and augmenting images with as many processes as the command takes."""
     module, arguments = place.training(name)
     workers = 1 if place.thin else importlib.import_module(module).parser().get_default("workers")
     arguments += ("--iterations" if module == "seg.train" else "--epochs", 10_000, "--workers", workers)
@@ -204,15 +188,6 @@ def reading(thin, run, loader):
         images += len(next(batches)["index"])
     return images / (time.perf_counter() - start)
     yield  # a generator, as all that trainings.run takes
-
-
-def walks(place, batch):
-    """IRN's random walk of a batch, on random maps of three classes and a boundary that is low in most places."""
-    size = tuple(-(-side // 4) for side in place.size)
-    maps, boundary = (torch.rand(batch, *shape, device=place.device) for shape in ((3, *size), size))
-    whole = 1e3 * seconds(partial(walk, maps, boundary**4), 1 if place.thin else 3)
-    what = f"maps of {size[1]}×{size[0]}, 3 classes"
-    yield measured("Random walk", f"{what}, batches of {batch}", "ms/image", {place.device.type: whole / batch})
 
 
 def whole_run(lines):
@@ -265,11 +240,9 @@ FIRST = [
     *each("waits", waits, 15, MAIN),
     *each("steps", steps, 15, MAIN),
     *each("profile", profile, 15, MAIN),
-    Check("profile", profile_crf, (), 10),
     *each("crf", crf, 10, (21, 6)),
     *each("prediction", prediction, 40, [PREDICTION]),
     *each("loaders", loaders, 12, MAIN),
-    *each("walk", walks, 5, (8, 32)),
     # what the whole run lacks, and then what is good to know
     *each("rest", steps, 10, ["cls.train_iam"]),
     *each("rest", loaders, 12, ["cls.train_iam"]),

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Whether everything works on a GPU, and how fast: scripts/gpu_check.sh [measure|tests] [SECONDS]
 #   measure  (default; 500 seconds) benchmarks/gpu_check.py: what waits for the GPU, steps, memory, profiles, CRF, prediction,
-#            reading, the random walk, and after each of them the time of the paper's run
+#            reading, and after each of them the time of the paper's run
 #   tests    (225 seconds) the tests that need a GPU; two processes on one GPU; trainings with --deterministic
 # Each ends within its seconds, start included, and reports what it has left out. It writes OUT/<part>.jsonl, line by line,
 # and OUT/<part>.log, nothing else. It needs PyTorch, torchvision, OpenCV, SciPy, tqdm, TensorBoard, Matplotlib and pytest,

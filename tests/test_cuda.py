@@ -165,7 +165,7 @@ def test_devices_that_are_not_there_are_refused():
 
 
 def fbr_numbers(device):
-    """What FBR computes on a device, but for its draws, which differ there."""
+    """FBR's numbers on a device, except its draws, which differ there."""
     generator = torch.Generator().manual_seed(0)
     maps, features = (torch.rand(3, n, 12, 12, generator=generator).to(device) for n in (4, 8))
     labels = torch.tensor([[1.0, 0, 0, 1], [0, 1, 0, 0], [0, 0, 0, 0]], device=device)

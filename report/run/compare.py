@@ -48,7 +48,7 @@ def differences(a: list[Stage], b: list[Stage]) -> list[list[str]]:
 
 
 def content_of(stages: Iterable[Stage], scored: Scored) -> tuple[str, str]:
-    """What a folder was scored on: the split, and the SHA-256 of the data set's part."""
+    """The images that a folder was scored on: the split, and the SHA-256 of the data set's part."""
     record = next(stage.record for stage in stages if stage.folder == f"scores/{scored.folder}")
     return scored.split, str(record["inputs"].get("data", {}).get("sha256", ""))
 

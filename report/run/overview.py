@@ -11,29 +11,32 @@ from common.files.dataset import DataSet
 from evaluate.scores import by_threshold
 from report.run.charts import draw
 from report.run.reading import Curves, Scored, Stage, duration, short_commit
+from report.tables.summary import said_of
 
 KINDS = ("simple", "complex")  # images of one class, of two or more
 
 
-def facts(run: Path, dataset: DataSet | None, stages: list[Stage]) -> list[tuple[str, str]]:
-    """(name, value) of the run: data, commit, machine, time."""
+def facts(run: Path, dataset: DataSet | None, stages: list[Stage]) -> dict[str, str]:
+    """{name: value} of the run: data, commit, machine, time."""
 
     def unique(values):
         return ", ".join(dict.fromkeys(str(value) for value in values if value is not None)) or "–"
 
     done = [stage for stage in stages if stage.seconds is not None]
-    found = [("Run", str(run)), ("Data set", unique(stage.arguments.get("data") for stage in stages))]
+    found = {"Run": str(run), "Data set": unique(stage.arguments.get("data") for stage in stages)}
     if dataset:
         lists = {path.stem: len(dataset.split(path.stem)) for path in sorted(dataset.root.glob("lists/*.txt"))}
-        found.append(("Classes", str(len(dataset.classes))))
-        found.append(("Images", ", ".join(f"{name} {count}" for name, count in lists.items())))
-    found.append(("Commit", unique(short_commit(stage.commit) for stage in stages if stage.commit)))
-    found.append(("Machine", unique(stage.record.get("machine") for stage in stages)))
-    found.append(("From", stages[0].record["started"]))
-    found.append(("To", max((str(stage.record["finished"]) for stage in done), default="not finished")))
-    found.append(("Time in stages", duration(sum(stage.seconds for stage in done))))
-    found.append(("Stages", f"{len(done)} of {len(stages)} finished"))
-    return [*found, ("Seed", unique(stage.arguments.get("seed") for stage in stages))]
+        found["Classes"] = str(len(dataset.classes))
+        found["Images"] = ", ".join(f"{name} {count}" for name, count in lists.items())
+    return found | {
+        "Commit": unique(short_commit(stage.commit) for stage in stages if stage.commit),
+        "Machine": unique(stage.record.get("machine") for stage in stages),
+        "From": stages[0].record["started"],
+        "To": max((str(stage.record["finished"]) for stage in done), default="not finished"),
+        "Time in stages": duration(sum(stage.seconds for stage in done)),
+        "Stages": f"{len(done)} of {len(stages)} finished",
+        "Seed": unique(stage.arguments.get("seed") for stage in stages),
+    }
 
 
 def headline(scored: Sequence[Scored]) -> Scored | None:
@@ -44,32 +47,21 @@ def headline(scored: Sequence[Scored]) -> Scored | None:
     return (unseen or predictions or list(scored) or [None])[-1]
 
 
-def quality_rows(each: Scored) -> list[dict[str, Any]]:
-    """The rows of a scored folder: its scores and, for maps, those at the fixed threshold as well.
-
-    Each is {"title", "threshold": as text, "beside": whether it belongs to the row above, "scores"}.
-    """
-    rows = []
-    for cut, found in by_threshold(each.scores).items():
-        given = (each.scores.get("fixed") or {}).get("from")
-        origin = {"": "", "best": ", best on this ground truth", "fixed": ", fixed"}[cut]
-        origin += f", from {given}" if cut == "fixed" and given not in (None, "--threshold", "the method") else ""
-        threshold = f"{found['threshold']:g}{origin}" if cut else ""
-        rows.append({"title": each.title, "threshold": threshold, "beside": bool(rows), "scores": found})
-    return rows
-
-
 def quality(scored: Iterable[Scored]) -> list[dict[str, Any]]:
-    """A part for each split that was scored, {"split", "images", "rows"}, training images first."""
+    """A part for each split that was scored, {"split", "images", "rows"}, training images first.
+
+    A row is (title, scores, whether it belongs to the row above); maps have one for each cut of evaluate.scores.by_threshold.
+    """
     parts = {}
     for each in scored:
         part = parts.setdefault(each.split, {"split": each.split, "images": images_of(each.scores), "rows": []})
-        part["rows"] += quality_rows(each)
+        rows = enumerate(cuts(each.scores).items())
+        part["rows"] += [(each.title + said_of(cut, found), found, number > 0) for number, (cut, found) in rows]
     return [*parts.values()]
 
 
 def images_of(scores: dict[str, Any]) -> str:
-    """How many images were scored: "600 images, 295 simple and 305 complex"."""
+    """The number of scored images: "600 images, 295 simple and 305 complex"."""
     kinds = [f"{scores[kind]['images']} {kind}" for kind in KINDS if "images" in scores.get(kind, {})]
     return f"{scores.get('images', '–')} images" + (f", {' and '.join(kinds)}" if kinds else "")
 

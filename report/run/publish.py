@@ -69,7 +69,7 @@ def trainings_of(run: Path, stages: list[Stage], names: list[str] | None) -> lis
 
 
 def origins_of(stages: list[Stage], data: Path | None) -> list[Stage]:
-    """The stages outside the run that made its data sets and its first weights, as far as their records are there."""
+    """The stages outside the run that made its data sets and its first weights, if their records exist."""
     named = [data] if data else [Path(str(stage.arguments["data"])) for stage in stages if "data" in stage.arguments]
     named += [Path(str(stage.arguments["init"])).parent for stage in stages if "init" in stage.arguments]
     return [read_stage(folder, "") for folder in dict.fromkeys(named) if (folder / "stage.json").is_file()]

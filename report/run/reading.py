@@ -83,7 +83,7 @@ def read_stages(run: Path) -> list[Stage]:
 
 
 def read_scored(run: Path) -> list[Scored]:
-    """What evaluate.labels scored in a run: first what the method makes, in its order, then the rest by name.
+    """The folders of a run that evaluate.labels scored: the method's in its order, then the rest by name.
 
     Raises InputError if scores or a record are unusable.
     """

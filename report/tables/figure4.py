@@ -43,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def rule(scored: dict[str, list[Scored]], split: str, count: int) -> str:
-    """How `count` images of each kind were chosen, in words. scored: {kind: the split's images of it with scores}."""
+    """The choice of `count` images of each kind in words. scored: {kind: the split's images of it with scores}."""
     there = " and ".join(f"{len(images)} {kind}" for kind, images in scored.items())
     ends = (
         f"the {count // 2} whose mIoU gains most from the first to the last prediction and the {count // 2} that lose"

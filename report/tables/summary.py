@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def said_of(cut: str, scores: dict[str, Any]) -> str:
-    """What follows the title of scores at a `cut`, see evaluate.scores.by_threshold: of maps their threshold."""
+    """The text after the title of scores at a `cut`, see evaluate.scores.by_threshold: for maps their threshold."""
     return f", threshold {scores['threshold']:g} ({'best here' if cut == 'best' else cut})" if cut else ""
 
 

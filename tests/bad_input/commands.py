@@ -230,7 +230,7 @@ FAULTS = {  # command: [(more arguments, damages to make first, message)]
     ],
     "report.run.compare": [
         ("@compared/a", [], "unrecognized arguments: "),
-        ("", [("remove", "compared/a")], "compared/a: expected the folder of a run"),
+        ("", [("remove", "compared/a")], "compared/a: expected a run"),
         ("", [("write", f"{PREDICTED}/scores/pred2/stage.json", "{}")], "stage.json: expected the record of a stage"),
         (
             "",

@@ -83,6 +83,20 @@ def test_one_gpu_for_all_processes_is_refused(gpus, torchrun):
         devices.select_device("cuda:0")
 
 
+def test_the_gpu_of_the_only_process_on_a_machine_may_be_named(gpus, torchrun, monkeypatch):
+    gpus(2)
+    torchrun(0, 1)
+    monkeypatch.setattr(distributed, "WORLD_SIZE", 2)  # the other one runs on another machine
+    assert devices.select_device("cuda:1") == torch.device("cuda", 1)
+
+
+def test_more_processes_than_gpus_are_refused(gpus, torchrun):
+    gpus(1)
+    torchrun(1, 2)
+    with pytest.raises(InputError, match="--device cuda:1: this machine has 1 CUDA devices"):
+        devices.select_device("auto")
+
+
 def test_without_a_gpu_auto_is_the_cpu(gpus):
     assert gpus(0) == [] and devices.select_device("auto") == torch.device("cpu")
     with pytest.raises(InputError, match="--device cuda:0: this machine has 0 CUDA devices"):

@@ -111,7 +111,7 @@ def driver():
 
 
 class Browser:
-    """What the tests do in the browser."""
+    """The actions of the tests in the browser."""
 
     def __init__(self, driver, folder):
         self.driver, self.folder = driver, folder

@@ -45,20 +45,6 @@ def test_simple_and_complex_images_with_every_number(figure4, tiny_data):
     assert lines[1].split()[3] == lines[1].split()[-1] + ","  # the baseline's number and the last one
 
 
-def test_a_large_gain_and_a_large_loss_of_each_kind(figure4, tiny_data, tmp_path):
-    """Of three simple images, the one in the middle is left out."""
-    for folder in ("JPEGImages", "SegmentationClass"):
-        for path in (tiny_data / folder).glob("a_simple.*"):
-            path.with_stem("e_simple").write_bytes(path.read_bytes())
-    (tiny_data / "lists" / "more.txt").write_text("b_simple 2\na_simple 0\ne_simple 0\n")
-    for folder in COLUMNS.values():
-        label = read_indexed(tiny_data / "SegmentationClass" / "e_simple.png").copy()
-        label[:20] = 0  # gains, but not as much
-        write_indexed(tmp_path / "run" / folder / "e_simple.png", label if folder == "pred2" else np.zeros_like(label))
-    *lines, _ = figure4(split="more", count=2)
-    assert [line.split()[0] for line in lines] == ["a_simple", "b_simple"]
-
-
 def test_each_prediction_stands_in_its_column(figure4, tiny_data, monkeypatch):
     drawn = []
     monkeypatch.setattr("report.tables.figure4.write_figure", lambda out, figure: drawn.append(figure))
