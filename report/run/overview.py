@@ -50,12 +50,12 @@ def headline(scored: Sequence[Scored]) -> Scored | None:
 def quality(scored: Iterable[Scored]) -> list[dict[str, Any]]:
     """A part for each split that was scored, {"split", "images", "rows"}, training images first.
 
-    A row is (title, scores, whether it belongs to the row above); maps have one for each cut of evaluate.scores.by_threshold.
+    A row is (title, scores, whether it belongs to the row above); maps have one for each threshold that was chosen.
     """
     parts = {}
     for each in scored:
         part = parts.setdefault(each.split, {"split": each.split, "images": images_of(each.scores), "rows": []})
-        rows = enumerate(cuts(each.scores).items())
+        rows = enumerate(by_threshold(each.scores).items())
         part["rows"] += [(each.title + said_of(cut, found), found, number > 0) for number, (cut, found) in rows]
     return [*parts.values()]
 
