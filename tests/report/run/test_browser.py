@@ -25,6 +25,7 @@ CHROMEDRIVER = shutil.which("chromedriver")
 if not (CHROMIUM and CHROMEDRIVER):
     pytest.skip("no chromium or no chromedriver", allow_module_level=True)
 webdriver = pytest.importorskip("selenium.webdriver")
+WebDriverWait = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWait
 
 CLASSES = ["disc", "</script><script>document.title = 'broken'</script>", 'it\'s "quoted" & <b>bold</b>']
 IMAGES = {
@@ -119,6 +120,8 @@ class Browser:
     def open(self, page):
         self.driver.get("about:blank")  # an address that differs behind the # alone would load nothing
         self.driver.get(self.folder.as_uri() + "/" + page)
+        loaded = "return location.href != 'about:blank' && document.readyState === 'complete'"
+        WebDriverWait(self.driver, 3600, 0.02).until(lambda _: self.do(loaded))  # a slow machine may return before
 
     def do(self, script, *args):
         return self.driver.execute_script(script, *args)
