@@ -271,18 +271,6 @@ def test_masks_of_context_are_written_and_made_again(small, tmp_path):
     assert contents(out) == before
 
 
-def test_a_record_from_before_context_stays_valid(small):
-    path = small / "stage.json"
-    text, record = path.read_text(), json.loads(path.read_text())
-    del record["arguments"]["context"], record["arguments"]["context_alone"]
-    path.write_text(json.dumps(record))
-    result = prepare(small, "--train", "12", "--val", "4")
-    other = prepare(small, "--train", "12", "--val", "4", "--context", "0.5")
-    path.write_text(text)
-    assert result.returncode == 0 and "nothing to do" in result.stdout
-    assert other.returncode == 2 and "--context was 0.0, now 0.5" in other.stderr
-
-
 @pytest.mark.parametrize(
     "option, value",
     [
