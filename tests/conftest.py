@@ -8,6 +8,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -66,10 +67,12 @@ def in_process(monkeypatch):
     def run(module, *arguments, status=0):
         monkeypatch.setattr(sys, "argv", [find_spec(module).origin, *map(str, arguments)])
         found = 0
-        try:
-            runpy.run_module(module, run_name="__main__")
-        except SystemExit as end:
-            found = end.code or 0
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*found in sys.modules", RuntimeWarning)  # runpy's
+            try:
+                runpy.run_module(module, run_name="__main__")
+            except SystemExit as end:
+                found = end.code or 0
         assert found == status, f"{module}: {found}"
 
     yield run

@@ -284,7 +284,6 @@ def test_bad_input_is_refused_and_nothing_is_written(place, in_process, capsys, 
     assert not [each for each in recwarn if not issubclass(each.category, hidden)], "they would stand on stderr"
 
 
-@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
 @pytest.mark.parametrize("command", sorted(COMMANDS.keys() - {"weights.fetch"}))
 def test_without_damage_the_command_works(place, in_process, command):
     in_process(command, *arguments(place, COMMANDS[command]))

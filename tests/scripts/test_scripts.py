@@ -19,7 +19,7 @@ from tests.data.made_coco import write_coco
 from tests.wiring.scripts import ROOT, calls_of
 
 TINY = ROOT / "tests/scripts/tiny.sh"
-pytestmark = pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning", "ignore:.*__array__")
+pytestmark = pytest.mark.filterwarnings("ignore:.*__array__")
 
 
 @pytest.fixture(scope="module")

@@ -50,7 +50,8 @@ def calls_of(folder, name, *arguments, root=ROOT, **variables):
 
 
 def parser_of(name):
-    return importlib.import_module(name).parser()
+    module = importlib.import_module(name)
+    return (getattr(module, "parser", None) or module.arguments)()
 
 
 def parsed(module, arguments):

@@ -67,7 +67,7 @@ def rows_of(calls):
     return {(arguments["seed"], arguments["out"].parent.name): arguments for arguments in trainings}
 
 
-def test_every_row_of_fbr_for_every_seed(study):
+def test_every_row_of_fbr_for_every_seed_and_three_go_on(study):
     """Sweeps for the first seed alone; each row is measured, and three go through the whole method."""
     out, calls = study
     rows = rows_of(calls)
