@@ -1,10 +1,9 @@
-"""What a GPU has to show, and how fast it is: python benchmarks/gpu_check.py [--only CHECKS] [--seconds S] [--out FILE]
+"""Check that everything works on a GPU, and measure how fast; scripts/gpu_check.sh runs it.
 
-The checks come in the order of what matters most. One that no longer fits into the seconds is left out, and said to be;
-one that fails is told as FAILED and makes the exit status 1, and the others still run. After each check the time of the
-paper's run is extrapolated from what is there. The lines are printed, and written to a file of JSON lines at once, so
-that nothing is lost if this process is killed: $OUT/gpu_check.jsonl, or --out. benchmarks/page.py makes a section of
-docs/bench/tables.md of them. THIN=1 makes everything tiny, for a try on a CPU.
+The checks come in order of importance. One that no longer fits into the seconds is left out, and reported as such; one
+that fails is reported as FAILED and makes the exit status 1, and the others still run. After each check the time of the
+paper's run is extrapolated from what is there. The lines are printed, and written at once to a file of JSON lines, so
+that nothing is lost if this process is killed. THIN=1 makes everything tiny, for a try on a CPU.
 """
 
 import argparse
@@ -21,7 +20,7 @@ from measurement import measured, with_origin
 
 
 class Ended(BaseException):
-    """A signal says that the time is up, or that this process is to end. Argument: its number."""
+    """A signal: the time is up, or this process is to end. Argument: its number."""
 
 
 def end(number, frame):
@@ -29,23 +28,20 @@ def end(number, frame):
 
 
 def parser(first, second):
-    parser = argparse.ArgumentParser(
-        "gpu_check.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names, others = (list(dict.fromkeys(check.name for check in checks)) for checks in (first, second))
-    parser.add_argument("--only", nargs="+", metavar="CHECK", choices=[*names, *others], default=names)
-    parser.add_argument("--seconds", type=float, default=480, help="all in all (default: %(default)s)")
-    out = Path(os.environ.get("OUT", "runs/gpu_check")) / "gpu_check.jsonl"
-    parser.add_argument("--out", type=Path, default=out, help="file of lines (default: %(default)s)")
-    parser.epilog = f"Checks: {', '.join(names)}; not without --only: {', '.join(others)}"
+    help = f"of {', '.join([*names, *others])} (default: {' '.join(names)})"
+    parser.add_argument("--only", nargs="+", metavar="CHECK", choices=[*names, *others], default=names, help=help)
+    parser.add_argument("--seconds", type=float, default=480, help="time limit in all (default: %(default)s)")
+    parser.add_argument("--out", type=Path, required=True, help="output file of JSON lines")
     return parser
 
 
 def run_checks(checks, place, deadline, tell, extrapolate):
-    """Runs each of the `checks` that has the time that it needs before the `deadline` of time.monotonic().
+    """Run each of the `checks` that has the time it needs before the `deadline` of time.monotonic().
 
-    Every line goes to `tell` at once; after each check that of `extrapolate(lines)`, if there is one, to be shown if it
-    is another than before. Raises Ended on SIGTERM.
+    Every line goes to `tell` at once, after each check also that of `extrapolate(lines)`, which is only shown if it has
+    changed. Raises Ended on SIGTERM.
     """
     lines, left_out, before = [], [], None
 
@@ -77,26 +73,15 @@ def run_checks(checks, place, deadline, tell, extrapolate):
 
 
 def text(line):
-    """A line for people."""
+    """A line in words."""
     verdict = {True: "ok", False: "FAILED", None: ""}[line.get("met")]
     sides = ", ".join(f"{name} {value:g}" for name, value in line["sides"].items())
     parts = [line["section"], line["what"], f"{sides} {line['unit']}", line.get("target"), line.get("note")]
     return f"{verdict:7} {': '.join(part for part in parts if part and part.strip())}"
 
 
-def main():
-    start = time.monotonic()
-    for number in (signal.SIGTERM, signal.SIGALRM):
-        signal.signal(number, end)
-    try:
-        failed = check(start)
-    except Ended as ended:
-        sys.exit(128 + ended.args[0])
-    sys.exit(1 if failed else 0)
-
-
-def check(start):
-    """Runs the checks that the command line names, and tells what they find. Returns whether one has failed."""
+def main(start):
+    """Run the checks that the command line names, and report their lines. Returns whether one has failed."""
     import gpu_checks  # slow: PyTorch
 
     args = parser(gpu_checks.FIRST, gpu_checks.SECOND).parse_args()
@@ -113,13 +98,18 @@ def check(start):
     with tempfile.TemporaryDirectory() as folder, open(args.out, "w", buffering=1, encoding="utf-8") as file:
         place = gpu_checks.prepare(Path(folder), bool(os.environ.get("THIN")))
         tell(gpu_checks.machine(place))
-        checks = [each for each in (*gpu_checks.FIRST, *gpu_checks.SECOND) if each.name in args.only]
+        checks = [check for check in (*gpu_checks.FIRST, *gpu_checks.SECOND) if check.name in args.only]
         # again and again, because an exception can get lost, as in a callback
         signal.setitimer(signal.ITIMER_REAL, max(0.1, deadline - time.monotonic()), 30)
         run_checks(checks, place, deadline, tell, gpu_checks.whole_run)
         signal.setitimer(signal.ITIMER_REAL, 0)
-    return failed
+    return bool(failed)
 
 
 if __name__ == "__main__":
-    main()
+    for number in (signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, end)
+    try:
+        sys.exit(main(time.monotonic()))
+    except Ended as ended:
+        sys.exit(128 + ended.args[0])

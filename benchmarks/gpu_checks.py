@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import NamedTuple
 
 import cv2
@@ -20,14 +19,13 @@ import trainings
 from crf import draw_probabilities
 from draw import SIZE, cut_photographs, draw_data
 from gpu_processes import determinism, two_processes
-from measurement import ROOT, measured
+from measurement import ROOT, measured, seconds
 
 from cls.model import build
 from common.crf.dense import DEFAULTS, dense_crf
 from common.files.images import read_rgb
 from common.training import checkpoint
 from common.training import device as devices
-from irn.random_walk import walk
 from stages.parallel import cores, machine_memory
 
 # The paper's run, with ResNet-101 and CRF (paper 4.1): train_aug and val of VOC 2012
@@ -60,7 +58,7 @@ class Place(NamedTuple):
 
 
 def prepare(root, thin):
-    """Draws the data of all checks. Returns their Place."""
+    """Draw the data of all checks. Returns their Place."""
     cv2.setNumThreads(0)  # loader processes are forked, without the threads that OpenCV would have here
     place = Place(root, devices.select_device("auto"), thin)
     draw_data(root, 20 if thin else 80, place.size)
@@ -74,7 +72,7 @@ def prepare(root, thin):
 
 
 def machine(place):
-    """The line of versions, cores, memory, and that in which processes hand over what they have read."""
+    """The line of versions, cores, memory, and the shared memory through which loader processes pass images."""
     versions = f"PyTorch {torch.__version__}, CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}"
     shared = os.statvfs("/dev/shm")  # noqa: S108
     sides = {"cores": cores(), "GiB of memory": machine_memory() / 2**30}
@@ -91,78 +89,46 @@ def waits(place, name):
         yield measured("Calls that wait for the GPU", name, "in 25 steps", {"calls": len(places)}, at_most=0, note=note)
 
 
-def steps(place, name, mode="bfloat16", compiled=False):
+def steps(place, name, mode="bfloat16"):
     """The time of a training's step, and the GPU's memory."""
     warm, count = (1, 2) if place.thin else (12, 30) if mode == "bfloat16" else (4, 8)
-    backend = ("eager" if place.thin else "inductor") if compiled else None
-    measure = partial(trainings.timed, warm=warm, steps=count, backend=backend)
+    measure = partial(trainings.timed, warm=warm, steps=count)
     command = place.training(name, *trainings.MODES[mode])
     milliseconds, memory = trainings.run(command, place.device, measure)
-    what = f"{name}, {mode}{', compiled' if compiled else ''}"
-    note = f"{torch._dynamo.utils.counters['stats']['unique_graphs']} graphs" if compiled else ""
-    yield measured("Step times", what, "ms/step", {place.device.type: milliseconds}, note=note)
+    what = f"{name}, {mode}"
+    yield measured("Step times", what, "ms/step", {place.device.type: milliseconds})
     if memory:
         yield measured("Peak memory of a training", what, "GiB", {"GPU": memory})
 
 
 def profile(place, name):
-    """How much of a step the GPU computes, and what: three steps in bfloat16."""
+    """The kernels that the GPU runs in a step, and their time: of three steps in bfloat16."""
     measure = partial(trainings.timed, warm=1 if place.thin else 12, steps=1 if place.thin else 10, profile=True)
     command = place.training(name, *trainings.MODES["bfloat16"])
     milliseconds, _, kernels = trainings.run(command, place.device, measure)
-    yield from profile_lines(name, milliseconds, kernels, trainings.PROFILED)
-
-
-def profile_crf(place):
-    """How much of an image's CRF the GPU computes, and what."""
-    once = crf_of(place, 21)
-    milliseconds = median_ms(place.device, once, 1 if place.thin else 5)
-    with trainings.profiler(place.device) as record:
-        once()
-        trainings.now(place.device)
-    yield from profile_lines("CRF of an image", milliseconds, trainings.kernels(record, place.device), 1)
-
-
-def profile_lines(name, milliseconds, kernels, times):
-    """Lines from {kernel: milliseconds of each call} of something done so many `times`; `milliseconds`: of one."""
-    sums = {}
-    for kernel, calls in kernels.items():
-        sums[kernel[:90]] = sums.get(kernel[:90], 0) + sum(calls) / times
+    sums = {kernel[:90]: total / trainings.PROFILED for kernel, total in kernels.items()}
     longest = dict(sorted(sums.items(), key=lambda pair: -pair[1])[:10])
-    sides = {"kernels": sum(sums.values()), "wall time": milliseconds}
-    yield measured("Profile", name, "ms", sides)
-    yield measured("Profile", f"{name}, how many kernels", "", {"kernels": sum(map(len, kernels.values())) / times})
+    yield measured("Profile", name, "ms", {"kernels": sum(sums.values()), "wall time": milliseconds})
     yield measured("Profile", f"{name}, the ten longest kernels", "ms", longest)
-
-
-def median_ms(device, function, count):
-    """Median of the milliseconds of `count` calls, after one that does not count."""
-    times = []
-    for _ in range(count + 1):
-        start = trainings.now(device)
-        function()
-        times.append(1e3 * (trainings.now(device) - start))
-    return median(times[1:])
 
 
 def crf_of(place, classes, device=None, **changes):
     """A function that computes the dense CRF of a photograph with DeepLab-like probabilities."""
     photo = place.photograph()
-    probabilities = draw_probabilities(photo.shape[:2], 0, hard=False)[:classes]
-    inputs = [torch.tensor(each, device=device or place.device) for each in (photo, probabilities)]
+    probabilities = draw_probabilities(photo.shape[:2], 0, classes)
+    inputs = [torch.tensor(array, device=device or place.device) for array in (photo, probabilities)]
     return partial(dense_crf, *inputs, **DEFAULTS | changes, backend="lattice")
 
 
 def crf(place, classes):
     """Dense CRF of a photograph where the logits are: setting up the lattice, iterations; labels as on the CPU."""
     count = 2 if place.thin else 11
-    setup = median_ms(place.device, crf_of(place, classes, iterations=0), count)
-    whole = median_ms(place.device, crf_of(place, classes), count)
+    setup, whole = (1e3 * seconds(crf_of(place, classes, **how), count) for how in ({"iterations": 0}, {}))
     name = f"a photograph of {place.size[1]}×{place.size[0]}, {classes} classes"
     sides = {"setting up": setup, "10 iterations": whole - setup, "together": whole}
     yield measured("Dense CRF", name, "ms/image", sides)
-    found, expected = crf_of(place, classes)(), crf_of(place, classes, "cpu")()
-    other = 100 * (found.argmax(0).cpu() != expected.argmax(0)).float().mean().item()
+    result, expected = crf_of(place, classes)(), crf_of(place, classes, "cpu")()
+    other = 100 * (result.argmax(0).cpu() != expected.argmax(0)).float().mean().item()
     yield measured("Dense CRF", f"{name}, labels other than on the CPU", "%", {"lattice": other}, at_most=0.01)
 
 
@@ -186,7 +152,7 @@ def prediction(place, name):
 
 
 def watch(module, *options):
-    """Runs a command until it ends, LONGEST seconds at most. Raises RuntimeError if it fails."""
+    """Run a command until it ends, LONGEST seconds at most. Raises RuntimeError if it fails."""
     command = [sys.executable, "-m", module, *map(str, options)]
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=errors)
@@ -204,19 +170,12 @@ def watch(module, *options):
 
 
 def loaders(place, name):
-    """How fast images are read and augmented, by four processes and by as many as the command takes."""
+    """The speed of reading and augmenting images with as many processes as the command takes."""
     module, arguments = place.training(name)
-    length = ("--iterations" if module == "seg.train" else "--epochs", 10_000)
-    sides = {}
-    for workers in (1,) if place.thin else sorted({4, default_workers(module)}):
-        command = module, (*arguments, *length, "--workers", workers)
-        sides[f"{workers} processes"] = trainings.run(command, place.device, partial(reading, place.thin))
-    yield measured("Reading images", name, "images/s", sides)
-
-
-def default_workers(module):
-    """How many processes read for a training, if nobody says otherwise."""
-    return importlib.import_module(module).parser().get_default("workers")
+    workers = 1 if place.thin else importlib.import_module(module).parser().get_default("workers")
+    arguments += ("--iterations" if module == "seg.train" else "--epochs", 10_000, "--workers", workers)
+    speed = trainings.run((module, arguments), place.device, partial(reading, place.thin))
+    yield measured("Reading images", name, "images/s", {f"{workers} processes": speed})
 
 
 def reading(thin, run, loader):
@@ -229,15 +188,6 @@ def reading(thin, run, loader):
         images += len(next(batches)["index"])
     return images / (time.perf_counter() - start)
     yield  # a generator, as all that trainings.run takes
-
-
-def walks(place, batch):
-    """IRN's random walk of a batch, on random maps of three classes and a boundary that is low in most places."""
-    size = tuple(-(-side // 4) for side in place.size)
-    maps, boundary = (torch.rand(batch, *shape, device=place.device) for shape in ((3, *size), size))
-    whole = median_ms(place.device, partial(walk, maps, boundary**4), 1 if place.thin else 3)
-    what = f"maps of {size[1]}×{size[0]}, 3 classes"
-    yield measured("Random walk", f"{what}, batches of {batch}", "ms/image", {place.device.type: whole / batch})
 
 
 def whole_run(lines):
@@ -282,6 +232,7 @@ class Check(NamedTuple):
 
 
 def each(name, function, seconds, whats):
+    """A check of each of `whats`."""
     return [Check(name, function, what if isinstance(what, tuple) else (what,), seconds) for what in whats]
 
 
@@ -289,18 +240,15 @@ FIRST = [
     *each("waits", waits, 15, MAIN),
     *each("steps", steps, 15, MAIN),
     *each("profile", profile, 15, MAIN),
-    Check("profile", profile_crf, (), 10),
     *each("crf", crf, 10, (21, 6)),
     *each("prediction", prediction, 40, [PREDICTION]),
     *each("loaders", loaders, 12, MAIN),
-    *each("walk", walks, 5, (8, 32)),
     # what the whole run lacks, and then what is good to know
     *each("rest", steps, 10, ["cls.train_iam"]),
     *each("rest", loaders, 12, ["cls.train_iam"]),
     *each("rest", prediction, 20, [CAM]),
     *each("rest", steps, 10, [(name, mode) for mode in ("float32", "TF32") for name in MAIN]),
     *each("rest", steps, 10, ["seg.train VGG16"]),
-    *each("rest", steps, 60, [("seg.train ResNet-101", "bfloat16", True)]),
 ]
 SECOND = [
     *each("processes", two_processes, 15, MAIN[1:] + MAIN[:1]),

@@ -1,8 +1,7 @@
-"""How fast the label stages are, on drawn data of VOC's format: python benchmarks/labels.py [--images 300]
+"""Speed of the label stages on drawn data in VOC's format: python benchmarks/labels.py [--images 300]
 
-Every command runs on N and on 2N images: the second minus the first is what an image costs without the start of Python
-and its processes, and so what counts for 10 582 of them. It is wall time. This process stays small, with no import
-beyond the standard library: Linux counts its memory, at the start of a command, as the command's.
+Every command runs on N and on 2N images: the second time minus the first is what N images cost without starting Python
+and its processes.
 """
 
 import argparse
@@ -10,52 +9,23 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from measurement import ROOT, show
+from measurement import ROOT, run, show
 
 CORES = len(os.sched_getaffinity(0))
-SECTION = "Labels"
 
 
-def command_of(root, stage, size, split, workers, inputs_of=1):
-    """The stage on maps of `size`, its folder named after everything, and its inputs those of `inputs_of` processes."""
-    run = root / f"run_{size}_{split}"
+def run_stage(root, stage, split, workers):
+    """(wall seconds, peak MiB of the largest process) of a label stage on a split, its output named after both."""
     inputs = {
-        "background": ("--oa-cam", root / f"oa_cam_{size}"),
-        "pom": ("--label", run / f"background{inputs_of}", "--cam", root / f"cam_{size}"),
-        "nsrm": ("--pred", root / "pred", "--label", run / f"pom{inputs_of}"),
+        "background": ("--oa-cam", root / "oa_cam"),
+        "pom": ("--label", root / f"background_{split}{workers}", "--cam", root / "cam"),
+        "nsrm": ("--pred", root / "pred", "--label", root / f"pom_{split}{workers}"),
     }[stage]
     options = ("--data", root / "data", "--split", split, *inputs, "--workers", workers)
-    return [sys.executable, "-m", f"pseudo.{stage}", *map(str, options), "--out", str(run / f"{stage}{workers}")]
-
-
-def measure(command):
-    """(wall seconds, peak resident MiB) of one command and all its processes."""
-    start = time.perf_counter()
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"{command[2]}: exit status {process.returncode}")
-    return time.perf_counter() - start, usage.ru_maxrss / 1024
-
-
-def cost(root, stage, size, images, memory):
-    """{processes: ms an image} of a stage; the peaks of N and 2N images go into `memory`."""
-    milliseconds = {}
-    for workers in sorted({1, CORES}):
-        runs = [measure(command_of(root, stage, size, split, workers)) for split in ("half", "all")]
-        milliseconds[workers] = 1000 * (runs[1][0] - runs[0][0]) / images
-        memory[stage, size, workers] = [peak for _, peak in runs]
-    return milliseconds
-
-
-def compare(what, costs, at_most):
-    """One line from the costs of several stages, added up."""
-    sides = {"1 process": sum(c[1] for c in costs), f"{CORES} processes": sum(c[CORES] for c in costs)}
-    show(SECTION, what, "ms/image", sides, at_most=at_most)
+    options += ("--out", root / f"{stage}_{split}{workers}")
+    return run([sys.executable, "-m", f"pseudo.{stage}", *map(str, options)], ROOT)[:2]
 
 
 def main():
@@ -63,14 +33,18 @@ def main():
     parser.add_argument("--images", type=int, default=300, help="N")
     n = parser.parse_args().images
     with tempfile.TemporaryDirectory() as folder:
-        root, memory = Path(folder), {}
+        root = Path(folder)
         subprocess.run([sys.executable, Path(__file__).with_name("draw.py"), root, str(2 * n)], check=True)
-        for size, limit in (("32x32", 6), ("500x375", 15)):
-            costs = [cost(root, stage, size, n, memory) for stage in ("background", "pom")]
-            compare(f"BE + POM, maps of {size}", costs, limit)
-        compare("NSRM", [cost(root, "nsrm", "32x32", n, memory)], 3.5)
-        peaks = memory["background", "500x375", CORES]
-        show(SECTION, "peak memory of BE, largest process", "MiB", dict(zip((f"{n} images", f"{2 * n} images"), peaks)))
+        times, peaks = {}, {}
+        for workers in sorted({1, CORES}):
+            for stage in ("background", "pom", "nsrm"):
+                (half, small), (all_, large) = (run_stage(root, stage, split, workers) for split in ("half", "all"))
+                times[stage, workers] = 1000 * (all_ - half) / n
+                peaks[stage] = {f"{n} images": small, f"{2 * n} images": large}
+    for what, stages, limit in (("BE + POM, maps of 32x32", ("background", "pom"), 6), ("NSRM", ("nsrm",), 3.5)):
+        sides = {f"{w} process{'es' * (w > 1)}": sum(times[s, w] for s in stages) for w in sorted({1, CORES})}
+        show("Labels", what, "ms/image", sides, at_most=limit)
+    show("Labels", "peak memory of BE, largest process", "MiB", peaks["background"])
 
 
 if __name__ == "__main__":

@@ -11,14 +11,12 @@ import os
 import tempfile
 import time
 import warnings
-from collections import defaultdict
 from contextlib import ExitStack, closing, redirect_stdout, suppress
 from itertools import cycle, islice
 from unittest import mock
 
 import torch
 from measurement import ROOT  # noqa: F401  (makes the packages importable)
-from torch.autograd import DeviceType
 
 from common.training import checkpoint
 from common.training import loop as training
@@ -47,7 +45,7 @@ def commands(root, split="half", thin=False):
     return {
         "cls.train": ("cls.train", cls),
         "fbr.train": ("fbr.train", cls),
-        "cls.train_iam": ("cls.train_iam", (*cls, "--attention", root / "oa_cam_32x32")),
+        "cls.train_iam": ("cls.train_iam", (*cls, "--attention", root / "oa_cam")),
         "seg.train ResNet-101": (
             "seg.train",
             (*crops, *resnet, "--init", root / "resnet.pth", "--convention", "caffe"),
@@ -57,15 +55,20 @@ def commands(root, split="half", thin=False):
     }
 
 
-def write_resnet(path, thin=False, classes=20):
-    """A DeepLab ResNet-101 of random weights that can be trained with frozen batch norm: its residuals start at 0."""
-    sizes = {"blocks": [1, 1, 1, 1], "width": 4} if thin else {}
-    arch = {"backbone": "resnet101", "classes": classes, "convention": "caffe", **sizes}
+def random_deeplab(**arch):
+    """A DeepLab of random weights whose residuals start at 0: they would add up over 33 blocks, and overflow."""
     network = build(**arch)
     for name, layer in network.named_modules():
         if name.endswith("increase.bn"):
-            torch.nn.init.zeros_(layer.weight)  # else they would add up over 33 blocks, and overflow
-    checkpoint.save(path, arch=arch, state_dict=network.state_dict())
+            torch.nn.init.zeros_(layer.weight)
+    return network
+
+
+def write_resnet(path, thin=False):
+    """A DeepLab ResNet-101 of random weights that can be trained with frozen batch norm."""
+    sizes = {"blocks": [1, 1, 1, 1], "width": 4} if thin else {}
+    arch = {"backbone": "resnet101", "classes": 20, "convention": "caffe", **sizes}
+    checkpoint.save(path, arch=arch, state_dict=random_deeplab(**arch).state_dict())
 
 
 class Measured(Exception):
@@ -73,10 +76,10 @@ class Measured(Exception):
 
 
 def run(command, device, measure):
-    """Runs a training's (module, arguments) on a device, up to the end of its loop, and writes nothing that stays.
+    """Run a training's (module, arguments) on a device up to the end of its loop; nothing that it writes stays.
 
-    `measure(run, loader)` is a generator of the loop's batches, from the command's common.training.loop.Run and its own
-    loader. Returns what it returns.
+    `measure(run, loader)` is a generator of the loop's batches, from the common.training.loop.Training of the command
+    and its own loader. Returns what it returns.
     """
     module, arguments = command
     module, enter = importlib.import_module(module), training.Training.__enter__
@@ -108,7 +111,7 @@ def endless(run, loader):
 
 
 def steady(run):
-    """Lets a training begin with its second epoch, because the first only warms up, and FBR with a full bank."""
+    """Let a training begin with its second epoch, because the first only warms up, and FBR with a full bank."""
     run.done = run.epoch_length
     if bank := run.state.get("bank"):
         bank.rows.uniform_()
@@ -122,15 +125,13 @@ def now(device):
     return time.perf_counter()
 
 
-def timed(run, loader, warm, steps, backend=None, profile=False):
-    """For `run`: milliseconds of a step, the mean of `steps` after `warm`, and the GPU's memory in GiB at most, or 0.
+def timed(run, loader, warm, steps, profile=False):
+    """For `run`: milliseconds of a step, the mean of `steps` after `warm`, and the GPU's peak memory in GiB, or 0.
 
-    `backend`: compiles the network with this one of torch.compile. With `profile` also {kernel: milliseconds of each
-    call} of three steps more; see `kernels`.
+    With `profile` also {kernel: its milliseconds} of
+    three more steps; see `kernels`.
     """
     device, cuda = run.device, run.device.type == "cuda"
-    if backend:
-        run.model = torch.compile(run.model, backend=backend)
     steady(run)
     batches = endless(run, loader)
     yield from islice(batches, warm)
@@ -155,20 +156,16 @@ def profiler(device):
 
 
 def kernels(record, device):
-    """{name: milliseconds of each call} of a GPU's kernels and copies, or of a CPU's operators."""
-    found = defaultdict(list)
-    for event in record.events():
-        if device.type != "cuda":
-            found[event.name].append(event.self_cpu_time_total / 1e3)
-        elif event.device_type == DeviceType.CUDA and not event.is_user_annotation:  # such a mark spans several kernels
-            found[event.name].append(event.time_range.elapsed_us() / 1e3)
-    return found
+    """{name: milliseconds of all its calls} of a GPU's kernels and copies, or of a CPU's operators."""
+    time = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
+    events = [event for event in record.key_averages() if not event.is_user_annotation]  # those span several kernels
+    return {event.key: getattr(event, time) / 1e3 for event in events}
 
 
 def waiting(run, loader, warm, steps, mode="warn"):
-    """For `run`: the places, "file:line", at which `steps` steps made this process wait for the GPU.
+    """For `run`: the places, "file:line", at which `steps` steps made this process wait for the GPU; [] if all is well.
 
-    None, if all is well. With the mode "error" the first one raises RuntimeError.
+    With the mode "error" the first one raises RuntimeError.
     """
     batches, set_mode = endless(run, loader), torch.cuda.set_sync_debug_mode
     yield from islice(batches, warm)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from common.nets.architecture import Trunk, count, count_or_none, flag, names, one_of
+from common.nets.architecture import VGGArch, count, count_or_none, flag, names, one_of
 
 NETWORKS = {  # --network: "module:class"
     "classifier": "cls.model:Classifier",
@@ -11,11 +11,11 @@ NETWORKS = {  # --network: "module:class"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassifierArch(Trunk):
+class ClassifierArch(VGGArch):
     """Classifier or integral attention model of C `classes`; the defaults are the paper's (3.1, 4.1).
 
     `glore=False` is the paper's baseline, `local_unit` a control. `input_size` is the side of the training images.
-    Weight files of earlier versions lack `class_names` and `input_size`.
+    Published weight files lack `class_names` and `input_size`.
     """
 
     network: str = one_of("classifier", "iam")

@@ -57,26 +57,6 @@ class TrainingImages(Dataset):
         return Image.fromarray(self.squares.get(index, read) if self.squares else read())
 
 
-class RegionImages(TrainingImages):
-    """TrainingImages with further masks uint8 (side, side), nearest pixels, of the `parts` of the data set.
-
-    "saliency" 0 to 255; "truth" 0, 1..C, 255 ignore; "context" 0, 1..C.
-    """
-
-    def __init__(
-        self, dataset: DataSet, items: list[Item], input_size: int, seed: int, side: int, parts: tuple[str, ...]
-    ):
-        super().__init__(dataset, items, input_size, seed)
-        self.side, self.parts = side, parts
-
-    def __getitem__(self, sample: tuple[int, int]) -> dict[str, torch.Tensor | int]:
-        read = {"saliency": self.dataset.saliency, "truth": self.dataset.ground_truth, "context": self.dataset.context}
-        id = self.items[sample[1]].id
-        size = self.side, self.side
-        masks = {part: Image.fromarray(read[part](id)).resize(size, Image.NEAREST) for part in self.parts}
-        return super().__getitem__(sample) | {part: torch.from_numpy(np.array(mask)) for part, mask in masks.items()}
-
-
 class AttentionTargets(TrainingImages):
     """TrainingImages with the accumulated attention in the folder `attention` as "target".
 

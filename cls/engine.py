@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 
 from cls.architecture import NETWORKS
-from cls.model import Classifier, build, parameter_groups
+from cls.model import CAMNetwork, build
 from common.nets.architecture import arguments_of
 from common.training import checkpoint
 from common.training import device as devices
@@ -14,21 +14,21 @@ from stages import distributed
 
 
 def start(
-    args: Namespace, classes: list[str], build: Callable[..., Classifier] = build
-) -> tuple[Classifier, torch.optim.SGD, torch.device]:
+    args: Namespace, classes: list[str], build: Callable[..., CAMNetwork] = build
+) -> tuple[CAMNetwork, torch.optim.SGD, torch.device]:
     """Build the network that --network names, with its initial weights on its device, and its optimiser.
 
-    `build` makes it of the fields of its description; another one may add heads for training alone. Raises InputError
-    if the device or the weights that `args` name cannot be used.
+    `build` makes it of the fields of its description, given by name. Raises InputError if the device or the weights
+    that `args` name cannot be used.
     """
     checkpoint.seed_everything(args.seed)
     device = devices.select_device(args.device, args.deterministic, args.tf32)
     model = build(classes=len(classes), class_names=classes, **arguments_of(args, NETWORKS[args.network]))
     if args.init:
-        checkpoint.load_trunk(model, checkpoint.load(args.init), args.init)
+        checkpoint.load_backbone(model, checkpoint.load(args.init), args.init)
     model = devices.to_device(model, device)
     optimizer = torch.optim.SGD(
-        parameter_groups(model, args.lr),
+        model.parameter_groups(args.lr),
         args.lr,
         momentum=0.9,
         nesterov=True,
@@ -45,8 +45,7 @@ def set_learning_rates(optimizer: torch.optim.SGD, args: Namespace, epoch: int) 
         group["lr"] = args.lr * group["scale"] * decay
 
 
-def save(args: Namespace, model: Classifier) -> None:
-    """Write <out>/weights.pth in the first process, without heads that exist in training only."""
+def save(args: Namespace, model: CAMNetwork) -> None:
+    """Write <out>/weights.pth in the first process."""
     if distributed.IS_FIRST:
-        tensors = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith("heads.")}
-        checkpoint.save(args.out / "weights.pth", arch=model.arch.to_file(), state_dict=tensors)
+        checkpoint.save(args.out / "weights.pth", arch=model.arch.to_file(), state_dict=dict(model.state_dict()))

@@ -33,20 +33,27 @@ if TYPE_CHECKING:
 def parser() -> ArgumentParser:
     parser = stage_parser(__doc__)
     parser.add_argument(
-        "--weights", type=Path, required=True, help="weights.pth of cls.train (CAM) or cls.train_iam (OA-CAM)"
+        "--weights",
+        type=Path,
+        required=True,
+        help="weights.pth of cls.train or fbr.train (CAM), or of cls.train_iam (OA-CAM)",
     )
-    parser.add_argument("--batch-size", type=positive_int, default=16)
+    parser.add_argument("--batch-size", type=positive_int, default=16, help="images per forward pass")
     parser.add_argument(
-        "--input-size", type=whole_number(8, 8192), help="as in training (default: as the weight file says, else 256)"
+        "--input-size",
+        type=whole_number(8, 8192),
+        help="side of the square that images are resized to, as in training (default: from the weight file, else 256)",
     )
     parser.add_argument(
         "--scales",
         type=scale,
         nargs="+",
         default=[1.0],
-        help="of --input-size, over which maps are summed; IRN and FBR: 1 0.5 1.5 2",
+        help="input scales, relative to --input-size, whose maps are summed; IRN and FBR: 1 0.5 1.5 2",
     )
-    parser.add_argument("--flip", action="store_true", help="add the maps of the mirror images, as IRN and FBR do")
+    parser.add_argument(
+        "--flip", action="store_true", help="also sum the maps of the mirrored images, as IRN and FBR do"
+    )
     add_device_arguments(parser)
     return parser
 
@@ -65,7 +72,7 @@ def load_network(path: Path, input_size: int | None = None) -> tuple[Classifier,
         raise InputError(f"{path}: expected weights of cls.train or cls.train_iam")
     with checkpoint.prefix_errors(path):
         network = build(**content["arch"])
-    trained = network.arch.input_size  # files of earlier versions do not say
+    trained = network.arch.input_size  # None in published files
     if trained and input_size and trained != input_size:
         raise InputError(f"{path}: expected the --input-size that it was trained with, {trained}, found {input_size}")
     checkpoint.load_into(network, content, path)
@@ -73,8 +80,8 @@ def load_network(path: Path, input_size: int | None = None) -> tuple[Classifier,
 
 
 def input_sizes(input_size: int, scales: list[float]) -> list[int]:
-    """The sides of an image at each of the scales: rounded, and at least 8."""
-    return [max(8, round(each * input_size)) for each in scales]
+    """Side of an image at each of the scales: rounded, and at least 8."""
+    return [max(8, round(factor * input_size)) for factor in scales]
 
 
 def cam(network: Classifier, inputs: torch.Tensor) -> torch.Tensor:
@@ -92,15 +99,15 @@ def class_maps(network: Classifier, images: list[torch.Tensor], side: int, flip:
 
     from common.files.preprocess import normalise
 
-    found = []
+    rectified = []
     for image in images:
         inputs = normalise(image, "torchvision")  # (B, 3, S, S)
         maps = [cam(network, inputs)]  # (B, C, h, w)
         if flip:
             maps.append(cam(network, inputs.flip(3)).flip(3))
-        found += [each.float().relu() for each in maps]
-    resized = [each if each.shape[2] == side else interpolate(each, (side, side), mode="bilinear") for each in found]
-    return sum(resized)
+        rectified += [map_.float().relu() for map_ in maps]
+    same_size = (m if m.shape[2] == side else interpolate(m, (side, side), mode="bilinear") for m in rectified)
+    return sum(same_size)
 
 
 def to_uint8(map_: torch.Tensor) -> np.ndarray:

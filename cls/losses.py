@@ -25,28 +25,3 @@ def integral_attention_loss(logits: torch.Tensor, targets: torch.Tensor) -> list
     positive_loss = -targets * F.logsigmoid(logits)
     negative_loss = -torch.log(torch.exp(-logits.relu()) + 1e-8) + torch.log1p(torch.exp(-logits.abs()))
     return [Loss(positive_loss, positive), Loss(negative_loss, ~positive)]
-
-
-def similarity_loss(foreground: torch.Tensor, background: torch.Tensor) -> torch.Tensor:
-    """Cosine of both projections of a pixel, to be made small (FBR, Yin et al., TCSVT 2024, as published).
-
-    foreground, background (B, D, h, w) float32 -> loss of each pixel (B, h, w).
-    """
-    return F.cosine_similarity(foreground, background, dim=1)
-
-
-def background_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Binary cross entropy of the background segmentation (FBR, Eq. 6).
-
-    logits (B, h, w) float32, target bool (B, h, w) -> loss of each pixel (B, h, w).
-    """
-    return F.binary_cross_entropy_with_logits(logits, target.float(), reduction="none")
-
-
-def background_target(maps: torch.Tensor, labels: torch.Tensor, threshold: float = 0.05) -> torch.Tensor:
-    """Where the image's class maps, rectified and divided by their maxima, sum to less than `threshold` (FBR).
-
-    maps (B, C, h, w) float32, labels (B, C) of 0 and 1 -> bool (B, h, w), without gradient.
-    """
-    maps = maps.detach().relu()
-    return (maps / (maps.amax((2, 3), keepdim=True) + 1e-5) * labels[:, :, None, None]).sum(1) < threshold

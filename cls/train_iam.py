@@ -15,7 +15,12 @@ from stages.command import main
 def parser() -> ArgumentParser:
     parser = training_parser(__doc__)
     add_network_argument(parser, "iam")
-    parser.add_argument("--attention", type=Path, required=True, help="accumulated maps, <cls.train's out>/attention")
+    parser.add_argument(
+        "--attention",
+        type=Path,
+        required=True,
+        help="folder of accumulated attention maps, <cls.train's --out>/attention",
+    )
     return parser
 
 

@@ -1,16 +1,15 @@
-"""Reads a whole data set folder, whoever made it, and reports what is in it and what is wrong with it.
+"""Reads a whole data set folder and reports what is in it and what is wrong with it.
 
-Prints for each split the images, the simple ones (one class) and the complex ones (several), how many have saliency
-and ground truth, and the images of each class; then the faults by kind, the first three of each by name. Every image,
-saliency map and ground truth that a list names is decoded, and the masks of context and of instances where there are
+Prints for each split the number of images, simple ones (one class), complex ones (several), those with saliency and
+with ground truth, and those of each class; then the faults by kind, citing the first three of each. Every image,
+saliency map and ground truth that a list names is decoded, and so are masks of context and of instances if there are
 any. Nothing is written.
 
-Saliency is needed for the images of the lists whose name begins with "train"; with --no-saliency for none, and what
-there is of it is not looked at. Of its maps as a whole it prints where they are bright and how much of them reaches the
-thresholds of the method.
-Worth a look, but no fault, as the images may be like that: ground truth that shows other classes than the image-level
-labels (annotators differ); maps of one value other than 0 (all zero is a fault: most often a mask gone wrong); maps
-that were probably scaled for each image; many maps that reach a threshold nowhere or nearly everywhere.
+Saliency is needed for the images of lists whose name begins with "train". --no-saliency ignores it. Of the maps as a
+whole it prints where they are bright and how much of them reaches the thresholds of the method.
+Worth a look but no fault, as the images may be like that: ground truth that shows other classes than the image-level
+labels (annotators differ); maps of one value other than 0 (all zero is a fault: most often a mask gone wrong); many
+maps that reach a threshold nowhere or nearly everywhere.
 Exit status: 0 without faults, 1 with faults, 2 if the folder cannot be read as a data set.
 """
 
@@ -26,7 +25,9 @@ import numpy as np
 from common.files.dataset import DataSet, numbered_lines
 from common.files.images import IGNORE_INDEX, read_grey, read_indexed, read_rgb
 from common.files.instances import classes_beneath
-from data.check_saliency import CONSTANT, Measures, Survey, measure
+from data import check_saliency
+from data.check_saliency import CONSTANT, Measures, measure
+from data.linked import counts, table
 from stages.command import HelpFormatter, exit_on_input_error
 from stages.files import InputError
 from stages.parallel import add_workers_argument, for_each
@@ -43,8 +44,8 @@ class Job(NamedTuple):
     in_training: bool
 
 
-class Found(NamedTuple):
-    """What is to be said about one image."""
+class Findings(NamedTuple):
+    """Faults and remarks of one image, and the measures of its map."""
 
     faults: list  # of (kind, message)
     remarks: list  # likewise
@@ -63,6 +64,10 @@ class Tally:
         if len(entry[1]) < CITED:
             entry[1].append(message)
 
+    def add_all(self, messages):
+        for kind, message in messages:
+            self.add(kind, message)
+
     def print(self, title):
         print(f"\n{title}" if self.kinds else f"\n{title}: none")
         for kind, (count, messages) in self.kinds.items():
@@ -74,29 +79,24 @@ class Tally:
 
 
 def check(root, workers, saliency=True):
-    """Prints the report on the data set folder `root` (Path), its `saliency` or not. Returns whether it has no faults.
+    """Print the report on the data set folder `root` (Path), with its saliency or without. Returns whether it is sound.
 
-    Raises InputError if classes.txt or all lists are missing, or a list is no text.
+    Raises InputError if classes.txt or all lists are missing, or a list is not text.
     """
     data = DataSet(root)
-    faults, remarks, survey = Tally(), Tally(), Survey()
+    faults, remarks, maps = Tally(), Tally(), []
     splits = read_lists(data, faults)
     print(f"{root}: {len(data.classes)} classes\n\n{counts_table(data, splits, saliency)}", flush=True)
 
     jobs = jobs_of(splits, faults)
-    for found in for_each(partial(inspect, data, saliency), jobs, workers, "checking"):
-        for fault in found.faults:
-            faults.add(*fault)
-        for remark in found.remarks:
-            remarks.add(*remark)
-        if found.saliency:
-            survey.add(found.saliency)
+    for findings in for_each(partial(inspect, data, saliency), jobs, workers, "checking"):
+        faults.add_all(findings.faults)
+        remarks.add_all(findings.remarks)
+        maps += [findings.saliency] if findings.saliency else []
     if saliency:
-        print(f"\n{survey}")
-    for fault in survey.faults():
-        faults.add(*fault)
-    for remark in survey.remarks():
-        remarks.add(*remark)
+        print(f"\n{check_saliency.summary(maps)}")
+    faults.add_all(check_saliency.faults(maps))
+    remarks.add_all(check_saliency.remarks(maps))
     if remarks.kinds:
         remarks.print("worth a look")
     faults.print("faults")
@@ -144,23 +144,18 @@ def jobs_of(splits, faults):
 
 
 def counts_table(data, splits, saliency):
-    """What each split holds, a line a quantity, a column a split."""
+    """The counts of each split."""
     folders = {"with saliency": "saliency"} if saliency else {}
     folders["with ground truth"] = "SegmentationClass"
     if (data.root / "InstanceMasks").is_dir():
         folders["with instances"] = "InstanceMasks"
     there = [names_in(data.root / name) for name in folders.values()]
-    columns = [["", "images", "simple", "complex", *folders, *data.classes]]
+    columns = []
     for split, items in splits.items():
-        labelled = [item.classes for item in items if item.classes]
-        simple = sum(len(classes) == 1 for classes in labelled)
-        per_class = np.bincount([c for classes in labelled for c in classes], minlength=len(data.classes))
-        kinds = [simple, len(labelled) - simple] if labelled else ["-", "-"]
         covered = [sum(f"{item.id}.png" in names for item in items) for names in there]
-        columns.append([split, len(items), *kinds, *covered, *(per_class if labelled else ["-"] * len(per_class))])
-    width, wide = max(map(len, columns[0])), max(9, *map(len, splits)) + 2
-    rows = zip(*columns)
-    return "\n".join(f"{name:<{width}}" + "".join(f"{number:>{wide}}" for number in numbers) for name, *numbers in rows)
+        labels = [item.classes for item in items if item.classes]
+        columns.append([split, len(items), *covered, *(counts(labels, len(data.classes)) if labels else [])])
+    return table(["", "images", *folders, "simple", "complex", *data.classes], columns)
 
 
 def names_in(folder):
@@ -169,11 +164,11 @@ def names_in(folder):
 
 
 def inspect(data, saliency, job):
-    """Decodes what belongs to one image, its `saliency` or not, in a process of its own. Returns a Found."""
+    """Decodes what belongs to one image, its `saliency` or not, in a process of its own. Returns Findings."""
     faults, remarks = [], []
     image = read("image", read_rgb, data.image_path(job.id), faults)
     size = None if image is None else image.shape[:2]
-    measures = check_saliency(data, job, size, faults, remarks) if saliency else None
+    measures = check_map(data, job, size, faults, remarks) if saliency else None
 
     truth = read_mask("ground truth", data.ground_truth_path(job.id), size, faults)
     if truth is not None:
@@ -185,11 +180,11 @@ def inspect(data, saliency, job):
     if context is not None and context.max() > len(data.classes):  # unlike ground truth, no 255: nothing is ignored
         message = f"{data.context_path(job.id)}: expected values 0 to {len(data.classes)}, found {context.max()}"
         faults.append(("context values out of range", message))
-    return Found(faults, remarks, measures)
+    return Findings(faults, remarks, measures)
 
 
-def check_saliency(data, job, size, faults, remarks):
-    """The faults and remarks of a saliency map that is there or needed; its Measures, or None."""
+def check_map(data, job, size, faults, remarks):
+    """Check a saliency map that is there or needed. Returns its Measures, or None."""
     path = data.saliency_path(job.id)
     if not (job.in_training or path.exists()):
         return None
@@ -260,7 +255,7 @@ def check_instances(path, instances, truth, faults):
 def main(arguments=None):
     parser = argparse.ArgumentParser("python -m data.check", description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="data set folder (docs/data.md)")
-    parser.add_argument("--no-saliency", action="store_true", help="the data set needs no saliency maps")
+    parser.add_argument("--no-saliency", action="store_true", help="ignore saliency maps; none are needed")
     add_workers_argument(parser)
     args = parser.parse_args(arguments)
     with exit_on_input_error("data.check"):

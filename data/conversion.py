@@ -1,4 +1,4 @@
-"""One image of a folder on its way into a data set: its photograph, saliency map and ground truth."""
+"""Converts one image of a folder for a data set: its photograph, saliency map and ground truth."""
 
 from pathlib import Path
 from shutil import copyfile
@@ -13,10 +13,10 @@ from common.files.images import IGNORE_INDEX, is_complete, read_indexed, write_g
 from common.files.photographs import (
     fitted,
     opened,
+    orientation_of,
     photograph_size,
     read_photograph,
     shrunk,
-    turn_of,
     upright,
     upright_size,
 )
@@ -35,7 +35,7 @@ class Job(NamedTuple):
 
 
 def fault_of(classes: int, job: Job) -> str | None:
-    """What is wrong with the files of an image; None if nothing is. All of them are decoded."""
+    """Decode all files of an image and say what is wrong with them; None if nothing is."""
     try:
         height, width = read_photograph(job.photograph).shape[:2]
         if max(height, width) > LONGEST_SIDE:
@@ -56,30 +56,37 @@ def fault_of(classes: int, job: Job) -> str | None:
 
 
 def read_map(path: Path, photograph: Path, longest: int | None = None) -> np.ndarray:
-    """Read a saliency map as uint8 (H, W) of the size that the photograph gets, resized and turned where it has to be.
+    """Read a saliency map as uint8 (H, W), resized to the size that the photograph gets.
 
-    It is turned with the photograph if that lies on its side and the map does, too. Raises InputError if it is no grey
-    image of 8 bits; one with three equal channels is grey.
+    Some programs ignore EXIF: a map that lies on its side as the photograph's file does is turned with it. Raises
+    InputError unless the map is a grey image of 8 bits; one with three equal channels is grey.
     """
     with opened(photograph) as image:
-        turn, size, lying = turn_of(image), upright_size(image), image.width > image.height
+        orientation, size, stored = orientation_of(image), upright_size(image), image.size[::-1]
     with opened(path) as map_:
         if map_.mode not in ("L", "RGB", "P", "1"):
             raise InputError(
                 f"{path}: expected a grey map of 8 bits, found mode {map_.mode}, such as of a cut-out object"
             )
         channels = np.asarray(map_.convert("RGB"))
-        if (channels != channels[..., :1]).any():
-            raise InputError(f"{path}: expected a grey map, found colours")
-        grey = Image.fromarray(np.ascontiguousarray(channels[..., 0]))
+    if (channels != channels[..., :1]).any():
+        raise InputError(f"{path}: expected a grey map, found colours")
+    grey = np.ascontiguousarray(channels[..., 0])
+    is_on_its_side = is_wide(size) != is_wide(stored) == is_wide(grey.shape) and grey.shape[0] != grey.shape[1]
+    grey = upright(grey, orientation) if is_on_its_side else grey
     height, width = fitted(size, longest)
-    is_on_its_side = (size[1] > size[0]) != lying and grey.width != grey.height and (grey.width > grey.height) == lying
-    grey = upright(grey, turn) if is_on_its_side else grey
-    return np.asarray(grey if grey.size == (width, height) else grey.resize((width, height), Image.Resampling.BILINEAR))
+    if grey.shape == (height, width):
+        return grey
+    return np.asarray(Image.fromarray(grey).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def is_wide(size: tuple[int, int]) -> bool:
+    """Whether an image of (height, width) is wider than high."""
+    return size[1] > size[0]
 
 
 def files_of(data: DataSet, job: Job) -> list[Path]:
-    """All that becomes of an image."""
+    """The files of a data set that are made of an image."""
     paths = [data.image_path(job.id)]
     paths += [data.saliency_path(job.id)] if job.saliency else []
     return paths + ([data.ground_truth_path(job.id)] if job.ground_truth else [])
@@ -110,7 +117,7 @@ def write(data: DataSet, longest: int | None, job: Job) -> None:
 def write_photograph(target: Path, source: Path, longest: int | None) -> None:
     """Copy an upright JPEG, grey or RGB, of at most `longest` pixels a side; make one of any other photograph."""
     with opened(source) as image:  # MPO is a JPEG with further ones behind it
-        is_jpeg = image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB") and turn_of(image) is None
+        is_jpeg = image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB") and orientation_of(image) == 1
         fits = fitted(upright_size(image), longest) == upright_size(image)
     if is_jpeg and fits:
         copy(source, target)

@@ -1,7 +1,9 @@
-"""What the commands share that make a data set of folders which stay where they are: checks, links, lists."""
+"""Checks, links, lists and the table of counts, shared by the commands that link folders into a data set."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ CITED_FAULTS = 3
 THREADS = 16  # they mostly wait for the disk
 
 
-def each(function: Callable[[Any], Any], ids: Sequence, what: str) -> list:
+def for_all(function: Callable[[Any], Any], ids: Sequence, what: str) -> list:
     """[function(id) for id in ids], in threads. Raises one InputError that counts the faults and cites the first."""
 
     def attempt(id):
@@ -51,7 +53,7 @@ def check_header(path: Path, mode: str, size: tuple[int, int]) -> None:
 
 def check_saliency(folder: Path, ids: Sequence[str], sizes: dict[str, tuple[int, int]]) -> None:
     """Raises InputError unless each image has an 8-bit grey saliency map of its size."""
-    each(lambda id: check_header(folder / f"{id}.png", "L", sizes[id]), ids, "saliency maps")
+    for_all(lambda id: check_header(folder / f"{id}.png", "L", sizes[id]), ids, "saliency maps")
 
 
 def link(path: Path, target: Path) -> None:
@@ -63,3 +65,17 @@ def link(path: Path, target: Path) -> None:
 def write_lines(path: Path, lines: Iterable[str]) -> None:
     with atomic(path) as partial:
         partial.write_text("".join(f"{line}\n" for line in lines))
+
+
+def counts(labels: Sequence[Sequence[int]], classes: int) -> list[int]:
+    """How many images are simple (one class), complex (several), and show each class, given each image's classes."""
+    sizes, images_of = [len(own) for own in labels], Counter(chain.from_iterable(labels))
+    return [sizes.count(1), sum(size > 1 for size in sizes), *(images_of[index] for index in range(classes))]
+
+
+def table(names: Sequence[str], columns: Iterable[Sequence]) -> str:
+    """A table for people with a row for each of `names`; the cells that a column lacks at its end are dashes."""
+    rows = list(zip_longest(names, *columns, fillvalue="-"))
+    first = max(map(len, names))
+    others = max(9, *(len(str(cell)) for cell in rows[0][1:])) + 2
+    return "\n".join(f"{name:<{first}}" + "".join(f"{cell:>{others}}" for cell in row) for name, *row in rows)

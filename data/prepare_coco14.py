@@ -1,33 +1,30 @@
-"""Turns MS COCO 2014 into a data set folder (docs/coco14.md).
+"""Makes a data set folder from MS COCO 2014 (docs/coco14.md).
 
---images holds train2014 and val2014, --annotations instances_train2014.json and instances_val2014.json, as their
-archives have them. Everything is checked before anything is written, and no image is copied.
+--images holds train2014 and val2014, --annotations instances_train2014.json and instances_val2014.json, as in COCO's
+archives. Everything is checked before anything is written. Images are linked, not copied.
 
   classes.txt                 COCO's 80 categories in the order of their ids, which go from 1 to 90 with gaps
-  lists/train.txt, val.txt    by image id; an image has the classes of all its annotations, crowds included
-  JPEGImages/<id>.jpg         symbolic links; the id is the file's name: COCO_train2014_000000000009
+  lists/train.txt, val.txt    by image id; an image has the classes of all its annotations, including crowds
+  JPEGImages/<id>.jpg         symbolic links; an id is a file name: COCO_train2014_000000000009
   SegmentationClass/<id>.png  painted from the annotations: smaller objects lie on top, a crowd is its class
   InstanceMasks/<id>.png      likewise, 1 the largest object, 2 the next, …; 255 where a crowd lies on top
   saliency                    with --saliency: a symbolic link to the folder, which must cover the training images
 
 Images without an annotated object are left out: 82 081 for training and 40 137 for validation remain, as in most of
 the published lists. --keep-empty keeps them, 82 783 and 40 504, in lines without a class; stages that learn from
-labels refuse such a list. A run that was interrupted paints only what is missing.
+labels refuse such a list. An interrupted run resumes with the masks that are missing.
 """
 
 from argparse import ArgumentParser, Namespace
-from collections import Counter
 from collections.abc import Sequence
 from functools import partial
-from itertools import chain, zip_longest
 from pathlib import Path
 
 from common.files.dataset import DataSet
 from common.files.images import image_size
 from common.files.instances import MOST
-from data.coco import CLASSES, CocoImage, read_images
-from data.coco_masks import write_masks
-from data.linked import check_saliency, each, link, write_lines
+from data.coco import CocoImage, read_images, write_masks
+from data.linked import check_saliency, counts, for_all, link, table, write_lines
 from stages.command import main, stage_parser
 from stages.files import InputError
 from stages.fingerprints import Selection
@@ -45,39 +42,43 @@ def parser() -> ArgumentParser:
     add("--annotations", type=Path, required=True, help="folder with instances_train2014.json and _val2014.json")
     add("--saliency", type=Path, help="folder of <id>.png, 8-bit grey, each of its image's size")
     add("--keep-empty", action="store_true", help="keep the images without an annotated object")
-    crowds = "what crowds become in SegmentationClass: their class, or 255 where no object lies"
+    crowds = "paint a crowd in SegmentationClass as its class, or as 255 where no object lies"
     add("--crowds", choices=("class", "ignore"), default="class", help=crowds)
     add_workers_argument(parser)
     return parser
 
 
 def reads(args: Namespace) -> dict[str, Selection]:
-    """What the stage reads: the annotations. Images and maps are linked alone: the stages that see them count them."""
-    found = {"annotations": Selection(["instances"], [name for _, name in SPLITS.values()])}
-    found["images"] = Selection(["names and sizes"], [])
+    """The annotations. Images and maps are only linked: the stages that read them count them as their inputs."""
+    selected = {"annotations": Selection(["instances"], [name for _, name in SPLITS.values()])}
+    selected["images"] = Selection(["names and sizes"], [])
     if args.saliency:
-        found["saliency"] = Selection(["names and sizes"], [])
-    return found
+        selected["saliency"] = Selection(["names and sizes"], [])
+    return selected
 
 
-def read_splits(annotations: Path) -> dict[str, list[CocoImage]]:
-    """{"train": images, "val": images}, all of them. Raises InputError, also if an image is in both."""
-    splits = {name: read_images(annotations / file) for name, (_, file) in SPLITS.items()}
-    if common := {image.id for image in splits["train"]} & {image.id for image in splits["val"]}:
-        raise InputError(f"{annotations / SPLITS['val'][1]}: {min(common)} is an image of train, too")
+def read_splits(annotations: Path) -> tuple[list[str], dict[str, list[CocoImage]]]:
+    """The class names and {"train": images, "val": images}. Raises InputError, also if an image is in both."""
+    (classes, train), (others, val) = (read_images(annotations / file) for _, file in SPLITS.values())
+    path = annotations / SPLITS["val"][1]
+    if classes != others:
+        raise InputError(f"{path}: expected the categories of the training images")
+    if common := {image.id for image in train} & {image.id for image in val}:
+        raise InputError(f"{path}: {min(common)} is an image of train, too")
+    splits = {"train": train, "val": val}
     for name, (_, file) in SPLITS.items():
         if not any(image.objects for image in splits[name]):
             raise InputError(f"{annotations / file}: expected at least one image with an object")
-    return splits
+    return classes, splits
 
 
-def say(file: Path, images: Sequence[CocoImage]) -> None:
-    """Print what of the annotations of a split is in no mask."""
-    without = sum(each.runs is None and not each.polygons for image in images for each in image.objects)
+def report_objects_without_masks(file: Path, images: Sequence[CocoImage]) -> None:
+    """Print which objects of a split are in no mask."""
+    without = sum(thing.runs is None for image in images for thing in image.objects)
     if without:
         print(f"{file}: {without} objects have no polygon of three points; they count for the labels alone")
     for image in images:
-        if (count := sum(not each.is_crowd for each in image.objects)) > MOST:
+        if (count := sum(not thing.is_crowd for thing in image.objects)) > MOST:
             print(f"{file}: {image.id} has {count} objects; the {count - MOST} smallest are 255 in InstanceMasks")
 
 
@@ -85,7 +86,7 @@ def check_images(folder: Path, images: Sequence[CocoImage]) -> None:
     """Raises InputError unless the files of all images are there and of the annotations' sizes."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; expected --images to hold train2014 and val2014")
-    each(partial(check_image, folder), images, f"images of {folder.name}")
+    for_all(partial(check_image, folder), images, f"images of {folder.name}")
 
 
 def check_image(folder: Path, image: CocoImage) -> None:
@@ -106,34 +107,27 @@ def link_images(out: Path, folder: Path, images: Sequence[CocoImage]) -> None:
         path.symlink_to(folder / path.name)
 
 
-def counts_table(found: dict[str, list[CocoImage]], kept: dict[str, list[CocoImage]], keep_empty: bool) -> str:
-    """What was found in each split, a line a quantity, with the published numbers beside it where there are some."""
-    rows = {name: [] for name in ("", "images", "without object", "simple", "complex", *CLASSES)}
-    for split, images in kept.items():
-        classes = [image.classes for image in images]
-        empty = sum(not image.objects for image in found[split])
-        simple, several = sum(len(own) == 1 for own in classes), sum(len(own) > 1 for own in classes)
-        held = Counter(chain.from_iterable(classes))
-        numbers = [split, len(images), empty, simple, several, *(held[index] for index in range(len(CLASSES)))]
-        published = ["published", PUBLISHED[keep_empty][split], PUBLISHED[True][split] - PUBLISHED[False][split]]
-        for row, *cells in zip_longest(rows.values(), numbers, published, fillvalue="-"):
-            row += cells
-    width = max(map(len, rows))
-    return "\n".join(f"{name:<{width}}" + "".join(f"{number:>11}" for number in row) for name, row in rows.items())
+def counts_table(classes: list[str], splits: dict[str, list[CocoImage]], keep_empty: bool) -> str:
+    """The counts of each split, with the number of images in the published lists beside them."""
+    columns = []
+    for split, images in splits.items():
+        columns.append([split, len(images), *counts([image.classes for image in images], len(classes))])
+        columns.append(["published", PUBLISHED[keep_empty][split]])
+    return table(["", "images", "simple", "complex", *classes], columns)
 
 
 def run(args: Namespace) -> str:
     """Write what is missing; returns a summary. Raises InputError before anything is written."""
-    found = read_splits(args.annotations)
-    splits = {name: [image for image in images if image.objects or args.keep_empty] for name, images in found.items()}
+    classes, splits = read_splits(args.annotations)
+    splits = {name: [image for image in images if image.objects or args.keep_empty] for name, images in splits.items()}
     for name, (folder, file) in SPLITS.items():
-        say(args.annotations / file, splits[name])
+        report_objects_without_masks(args.annotations / file, splits[name])
         check_images(args.images / folder, splits[name])
     if args.saliency:
         sizes = {image.id: (image.height, image.width) for image in splits["train"]}
         check_saliency(args.saliency, list(sizes), sizes)
 
-    write_lines(args.out / "classes.txt", CLASSES)
+    write_lines(args.out / "classes.txt", classes)
     if args.saliency:
         link(args.out / "saliency", args.saliency)
     data = DataSet(args.out)
@@ -147,7 +141,7 @@ def run(args: Namespace) -> str:
     for name, images in splits.items():
         lines = (" ".join([image.id, *map(str, image.classes)]) for image in images)
         write_lines(args.out / "lists" / f"{name}.txt", lines)
-    print(counts_table(found, splits, args.keep_empty))
+    print(counts_table(classes, splits, args.keep_empty))
     return ", ".join(f"{name} {len(images)}" for name, images in splits.items()) + " images"
 
 

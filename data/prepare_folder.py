@@ -1,20 +1,20 @@
-"""Turn a folder of photographs and a table of tags into a data set folder (docs/data.md).
+"""Makes a data set folder from a folder of photographs and a table of tags (docs/data.md).
 
-The photographs are PNG, JPEG or WebP, whatever they are named. The table, CSV in UTF-8, has the columns file and tags,
-with ";" between tags; others are passed over. A JPEG that is upright, grey or RGB, is copied byte for byte; all else
-is turned as its EXIF orientation says and becomes a JPEG of quality 95. Everything is checked before anything is
-written.
+The photographs are PNG, JPEG or WebP, with any names. The table is CSV in UTF-8 with the columns file and tags, the
+tags separated by ";"; other columns are ignored. An upright JPEG, grey or RGB, is copied byte for byte; any other
+photograph is turned as its EXIF orientation says and becomes a JPEG of quality 95. Everything is checked before
+anything is written.
 
-  classes.txt             all tags, sorted, or what --classes lists
-  lists/train.txt         the images with tags, but for those of
-  lists/val.txt           --val: a share of them, of each class as of all; every class keeps an image for training
-  saliency/<id>.png       --saliency: the map <id>.png or, named as the photograph, <name>.png, resized to the image;
-                          turned with it where it still lies on its side
-  SegmentationClass/<id>.png  --ground-truth: named likewise, an indexed PNG of the upright photograph's size
-  names.csv               file and id of every image whose name can be no id
+  classes.txt             all tags, sorted, or the lines of --classes
+  lists/train.txt         the images with tags, except those of
+  lists/val.txt           --val: a share of the images, about the same for each class; each class keeps a training image
+  saliency/<id>.png       --saliency: the map <id>.png or <name of the photograph>.png, resized to the image, and turned
+                          with it if it still lies on its side
+  SegmentationClass/<id>.png  --ground-truth: found by the same names, an indexed PNG of the upright photograph's size
+  names.csv               file and id of every image whose name is not a valid id
 
-Each training image needs a saliency map, if there are any; ground truth is optional everywhere. With --ground-truth,
-validation images are those that have some; of training images it is taken only if all have it.
+If there are saliency maps, each training image needs one; ground truth is always optional. With --ground-truth, the
+validation images are taken from those that have it; that of training images is used only if all of them have it.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -39,7 +39,7 @@ CITED = 3
 
 
 class Plan(NamedTuple):
-    """What becomes of the folder."""
+    """The data set to be made."""
 
     folder: PhotographFolder
     classes: list[str]
@@ -52,20 +52,29 @@ class Plan(NamedTuple):
 def parser() -> ArgumentParser:
     parser = stage_parser(__doc__, data=False)
     add = parser.add_argument
-    add("--images", type=Path, required=True, help="folder of photographs; its sub-folders are passed over")
+    add("--images", type=Path, required=True, help="folder of photographs; sub-folders are ignored")
     add("--tags", type=Path, required=True, help="CSV with the columns file and tags: beach.png,person;dog")
-    add("--classes", type=Path, help="text file of the class names in their order, a line each; with --ground-truth")
+    add(
+        "--classes",
+        type=Path,
+        help="text file with the class names in their order, one a line; required by --ground-truth",
+    )
     add("--saliency", type=Path, help="folder of saliency maps, grey PNGs")
-    add("--ground-truth", type=Path, help="folder of indexed PNGs: 0 background, then as in --classes, 255 ignore")
-    add("--longest", type=positive_int, metavar="N", help="shrink what has a longer side than N pixels; VOC's has 500")
-    add("--val", type=fraction, default=0.1, help="share of the images for lists/val.txt; 0 for no such list")
-    add("--seed", type=random_seed, default=0, help="another seed, other images for validation")
+    add("--ground-truth", type=Path, help="folder of indexed PNGs: 0 background, 1, 2, … as in --classes, 255 ignored")
+    add(
+        "--longest",
+        type=positive_int,
+        metavar="N",
+        help="shrink images to a longer side of at most N pixels; VOC's have 500",
+    )
+    add("--val", type=fraction, default=0.1, help="share of the images that go to lists/val.txt; 0 for no such list")
+    add("--seed", type=random_seed, default=0, help="random seed that chooses the validation images")
     add_workers_argument(parser)
     return parser
 
 
 def make_plan(args: Namespace) -> Plan:
-    """Read folder and table and find each image's files. Raises InputError if they contradict or something lacks."""
+    """Read folder and table and find each image's files. Raises InputError if they do not fit or are incomplete."""
     if args.ground_truth and not args.classes:
         raise InputError("--ground-truth: expected --classes beside it, which says what its values mean")
     folder = PhotographFolder(args.images)
@@ -79,8 +88,8 @@ def make_plan(args: Namespace) -> Plan:
     used = {item.id for item in items}
     val = choose_validation(items, truth if args.ground_truth else used, args.val, args.seed)
     training = used - val
-    if lacking := sorted(training - saliency.keys()) if args.saliency else []:
-        names = cite([f"{id}.png" for id in lacking])
+    if missing_maps := sorted(training - saliency.keys()) if args.saliency else []:
+        names = cite([f"{id}.png" for id in missing_maps])
         raise InputError(f"{args.saliency}: expected a map of each training image, missing are {names}")
     in_vain = [] if training <= truth.keys() else sorted(training & truth.keys())
     left_out = {
@@ -120,7 +129,7 @@ def companions(folder: Path | None, items: Iterable[Tagged], stems: Counter) -> 
 
 
 def reads(args: Namespace) -> dict[str, Selection]:
-    """What the stage reads of its folders: the files of images with tags."""
+    """The files of its folders that the stage reads: those of images with tags."""
     jobs = make_plan(args).jobs
     names = {"images": [job.photograph.name for job in jobs]}
     for option in ("saliency", "ground_truth"):
@@ -129,8 +138,8 @@ def reads(args: Namespace) -> dict[str, Selection]:
     return {option: Selection(["of images with tags"], each) for option, each in names.items()}
 
 
-def say(plan: Plan) -> None:
-    """Print what of the folder is not in the data set, and under which other name what is there."""
+def report(plan: Plan) -> None:
+    """Print which files of the folder the data set leaves out or renames."""
     describe(plan.folder, plan.items)
     for title, names in plan.left_out.items():
         if names:
@@ -148,7 +157,7 @@ def check(plan: Plan, jobs: list[Job], workers: int) -> None:
 def run(args: Namespace) -> str:
     """Write what is missing; returns a summary. Raises InputError before anything is written."""
     plan = make_plan(args)
-    say(plan)
+    report(plan)
     jobs = missing(args.out, plan.jobs)
     check(plan, jobs, args.workers)
     write_lines(args.out / "classes.txt", plan.classes)

@@ -1,13 +1,14 @@
-"""Draws the toy data: a data set that has what the paper is about, in 96 x 128 pixels.
+"""Draws the toy data: a small data set with the problems that the paper is about.
 
 Simple images show one class, complex images two or more (paper, section 1). One object is salient: large, near the
-centre, opaque. In complex images the other classes' objects, and further instances of every class, are not: smaller,
-anywhere, blended into the background. The saliency map covers the salient object alone, and not all of it. Any class
-may be either. Ground truth is exact, of classes and of single objects. The same seed draws the same pixels on every
-machine.
+centre, opaque. In complex images, the objects of the other classes, and further instances of every class, are not:
+they are smaller, lie anywhere, and blend into the background. The saliency map covers the salient object alone, and
+not all of it. Any class may be salient or not. Ground truth is exact, for classes and for single objects. The same seed
+draws the same pixels on every machine.
 
-With --context, objects lie on a patch that belongs to their class and is background, as trains lie on rails: FBR's
-problem, background that occurs together with a class. Its masks go to context/<id>.png, for measuring only.
+With --context, objects lie on a patch that belongs to their class but is background, as rails belong to trains: FBR's
+problem, background that occurs together with a class. The masks of these patches go to context/<id>.png, for measuring
+only.
 """
 
 from copy import deepcopy
@@ -42,7 +43,7 @@ SPLITS = ("train", "val")
 
 
 class Recipe(NamedTuple):
-    """What goes into an image; the arguments of the command of the same names, with their defaults."""
+    """The contents of an image: the command's arguments of the same names, with their defaults."""
 
     height: int = 96
     width: int = 128
@@ -60,17 +61,17 @@ class Recipe(NamedTuple):
 
 
 HELP = {
-    "height": "of the images, in pixels",
-    "width": "of the images, in pixels",
+    "height": "image height in pixels",
+    "width": "image width in pixels",
     "complex_share": "probability that an image is complex",
-    "max_classes": f"most classes in a complex image, 2 to {len(CLASSES)}; any number from 2 is as likely",
-    "extra_instance": "probability of a further, non-salient instance, for each class of a complex image",
-    "salient_radius": "of salient objects, in pixels, least and greatest",
-    "non_salient_radius": "of non-salient objects, in pixels, least and greatest",
-    "non_salient_blend": "opacity of non-salient objects, least and greatest",
+    "max_classes": f"maximum number of classes in a complex image, 2 to {len(CLASSES)}; it is drawn uniformly from 2",
+    "extra_instance": "probability of a further, non-salient instance of each class of a complex image",
+    "salient_radius": "radius of salient objects, in pixels",
+    "non_salient_radius": "radius of non-salient objects, in pixels",
+    "non_salient_blend": "opacity of non-salient objects",
     "saliency_missing": "probability that the saliency map misses a chunk of the salient object",
-    "saliency_noise": "how far the saliency map's outline and level waver, 0 to 1",
-    "saliency_leak": "probability, in complex images, that the saliency map covers part of another object",
+    "saliency_noise": "noise in outline and level of the saliency map, 0 to 1",
+    "saliency_leak": "probability that the saliency map of a complex image covers part of another object",
     "context": "probability that an object lies on the context of its class",
     "context_alone": "probability that an image has the context of a class that it does not show",
 }
@@ -110,8 +111,8 @@ def draw_example(seed, split, index, recipe=RECIPE):
     context = np.zeros(size, np.uint8)
     if has_context(recipe):
         objects, _ = _draw_objects(deepcopy(rng), image.copy(), classes, recipe)  # a rehearsal: where they will be
-        own = np.random.default_rng([seed, SPLITS.index(split), index, 1])  # so that what has no context stays as it is
-        _draw_contexts(own, image, context, objects, recipe)
+        context_rng = np.random.default_rng([seed, SPLITS.index(split), index, 1])  # leaves all else as without context
+        _draw_contexts(context_rng, image, context, objects, recipe)
     (salient, *others), ground_truth = _draw_objects(rng, image, classes, recipe)
     context[ground_truth > 0] = 0
     leak = pick(rng, others).mask & ~salient.mask if others and rng.random() < recipe.saliency_leak else None
@@ -191,7 +192,7 @@ def _draw_class(rng, image, ground_truth, c, circle, opacity):
 
 
 def _draw_saliency(rng, salient, leak, circle, recipe):
-    """What a saliency detector might say, uint8 (H, W): `salient` without some chunks, perhaps with part of `leak`.
+    """A map as of a saliency detector, uint8 (H, W): `salient` without some chunks, perhaps with part of `leak`.
 
     Its outline wavers by noise in a narrow band; beyond a few pixels from the two masks it is exactly 0.
     """
@@ -219,7 +220,7 @@ def example_id(split, index):
 
 def arguments():
     parser = stage_parser(__doc__, data=False)
-    parser.add_argument("--seed", type=random_seed, default=0, help="another seed, other images")
+    parser.add_argument("--seed", type=random_seed, default=0, help="random seed of the images")
     parser.add_argument("--train", type=whole_number(1, 9999), default=600, help="number of training images")
     parser.add_argument("--val", type=whole_number(1, 9999), default=200, help="number of validation images")
     for name, default in Recipe._field_defaults.items():
@@ -234,7 +235,7 @@ def arguments():
 
 
 def check(args):
-    """Raises InputError on ranges that cannot be drawn."""
+    """Raises InputError for ranges that cannot be drawn."""
     greatest = min(args.height, args.width) / 2
     for name, limit in (("salient_radius", greatest), ("non_salient_radius", greatest), ("non_salient_blend", 1)):
         low, high = getattr(args, name)
@@ -244,7 +245,7 @@ def check(args):
 
 
 def files_of(data, id, recipe):
-    """The files of one example, the context's mask only where the recipe has context."""
+    """The files of one example, including the mask of context if the recipe has context."""
     files = [data.image_path(id), data.saliency_path(id), data.ground_truth_path(id), data.instances_path(id)]
     return files + [data.context_path(id)] if has_context(recipe) else files
 

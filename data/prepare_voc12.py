@@ -1,25 +1,23 @@
-"""Turns a PASCAL VOC 2012 devkit folder into a data set folder (paper section 4.2).
+"""Makes a data set folder from a PASCAL VOC 2012 devkit (paper section 4.2).
 
 Writes lists with image-level labels, and symbolic links to the devkit's images and masks and to the saliency maps;
-InstanceMasks leads to SegmentationObject, if the devkit has it. With --no-saliency there is no folder of
-saliency maps, and none are fetched: image-level labels alone need none.
-The devkit may be read-only; nothing in it is copied or changed. Everything is checked before anything is written.
+InstanceMasks leads to SegmentationObject, if the devkit has it. With --no-saliency there are no saliency maps:
+image-level labels alone need none. The devkit may be read-only; nothing in it is copied or changed. Everything is
+checked before anything is written.
 
   lists/train.txt, lists/val.txt   ImageSets/Segmentation
   lists/train_aug.txt              with --sbd: VOC train + SBD train + SBD val - VOC val, the paper's 10 582 images
   lists/test.txt                   ids alone, if the devkit has the test list and its images
 
-With --download, those of --devkit, --sbd and --saliency that are not given are fetched; what came before is used, and
-a broken download goes on. The addresses are all asked first, and nothing is fetched unless each one answers. The
-devkit's and SBD's archives must have their published MD5; the saliency archive has none, so its SHA-256 is printed and
-recorded beside it. The test images need a login at the evaluation server: extract their archive over the devkit, and
-start again with --force.
+--download fetches what of --devkit, --sbd and --saliency is not given. Nothing is fetched twice, and an interrupted
+download resumes. The archives of the devkit and SBD must have their published MD5; the saliency archive
+has none, so its SHA-256 is printed and recorded beside it. The test images need a login at the evaluation server:
+extract their archive over the devkit and repeat the command with --force.
 
 The devkit: https://thor.robots.ox.ac.uk/pascal/VOC/voc2012/. SBD: B. Hariharan et al., Semantic Contours from Inverse
 Detectors, ICCV 2011. The saliency maps must cover the training images (train, train_aug).
 """
 
-from itertools import zip_longest
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -28,8 +26,8 @@ import numpy as np
 from common.files.dataset import SAFE_ID
 from common.files.images import IGNORE_INDEX, image_size, read_indexed
 from common.files.voc import CLASSES
-from data.download import sha256_digits, voc12_folders
-from data.linked import check_header, check_saliency, each, link, write_lines
+from data.download import ARCHIVES, fetch, folder_of_maps, sha256_digits
+from data.linked import check_header, check_saliency, counts, for_all, link, table, write_lines
 from stages.command import main, stage_parser
 from stages.files import InputError
 
@@ -46,15 +44,16 @@ TRAINING_SPLITS = ("train", "train_aug")
 def build_parser():
     parser = stage_parser(__doc__, data=False)
     add = parser.add_argument
-    add("--devkit", type=Path, help="VOCdevkit/VOC2012, the folder with JPEGImages and Annotations")
-    add("--saliency", type=Path, help="folder of <id>.png, 8-bit grey, each of its image's size")
+    add("--devkit", type=Path, help="the folder VOCdevkit/VOC2012, with JPEGImages and Annotations")
+    add("--saliency", type=Path, help="folder of saliency maps <id>.png, 8-bit grey, of the images' sizes")
     add("--no-saliency", action="store_true", help="neither link nor fetch saliency maps")
-    add("--sbd", type=Path, help="SBD, the folder with train.txt and val.txt or one with benchmark_RELEASE in it")
-    # no Path: it is a place to write to, and need not exist
-    add("--download", nargs="?", const="downloads", metavar="DIR", help="fetch what is not given to DIR (downloads)")
-    add("--saliency-sha256", type=sha256_digits, metavar="HEX", help="what the downloaded saliency archive must have")
-    sources = "the annotations' objects, 'difficult' ones included, or the classes seen in the masks"
-    add("--labels-from", choices=("xml", "masks"), default="xml", help=f"image-level labels: {sources}")
+    add("--sbd", type=Path, help="SBD: a folder with train.txt and val.txt, or with benchmark_RELEASE")
+    # not a Path: it is no input, and need not exist
+    download = "download to DIR, or to downloads/, what is not given"
+    add("--download", nargs="?", const="downloads", metavar="DIR", help=download)
+    add("--saliency-sha256", type=sha256_digits, metavar="HEX", help="required SHA-256 of the saliency archive")
+    source = "image-level labels from the annotations, including 'difficult' objects, or from the masks"
+    add("--labels-from", choices=("xml", "masks"), default="xml", help=source)
     return parser
 
 
@@ -84,31 +83,33 @@ def run(args):
 
 
 def folders(args):
-    """(devkit, sbd, saliency) as given, or fetched; sbd may be None, and saliency with --no-saliency is.
+    """(devkit, sbd, saliency), downloaded where --download asks for it; sbd and saliency may be None.
 
-    Raises InputError if one is lacking, or if two arguments contradict.
+    Raises InputError if a folder is missing or two arguments contradict each other.
     """
-    if args.no_saliency and (args.saliency or args.saliency_sha256):
+    devkit, sbd, saliency = args.devkit, args.sbd, args.saliency
+    if args.no_saliency and (saliency or args.saliency_sha256):
         raise InputError("--no-saliency: expected neither --saliency nor --saliency-sha256 beside it")
+    if args.saliency_sha256 and (saliency or not args.download):
+        raise InputError("--saliency-sha256: expected --download and no --saliency beside it")
     if args.download:
-        if args.saliency_sha256 and args.saliency:
-            raise InputError("--saliency-sha256: expected no --saliency beside it, which is not downloaded")
-        given = args.devkit, args.sbd, args.saliency
-        return voc12_folders(Path(args.download), *given, args.saliency_sha256, not args.no_saliency)
-    if args.saliency_sha256:
-        raise InputError("--saliency-sha256: the archive is only fetched with --download")
-    if not args.devkit:
+        downloads = Path(args.download)
+        if not (saliency or args.no_saliency):  # first, because its address is the least certain
+            saliency = folder_of_maps(fetch(ARCHIVES["saliency"], downloads, args.saliency_sha256))
+        devkit = devkit or fetch(ARCHIVES["devkit"], downloads) / "VOCdevkit" / "VOC2012"
+        sbd = sbd or fetch(ARCHIVES["sbd"], downloads)
+    if not devkit:
         raise InputError("--devkit is required, or --download to fetch it")
-    if not (args.saliency or args.no_saliency):
+    if not (saliency or args.no_saliency):
         raise InputError("--saliency is required, or --download to fetch it, or --no-saliency to do without")
-    return args.devkit, args.sbd, args.saliency
+    return devkit, sbd, saliency
 
 
 def read_splits(devkit, sbd=None):
     """{"train": ids, "val": ids, …}, ids in the order of the devkit's lists; train_aug sorted.
 
-    Raises InputError if a list is missing or unusable, or if a part of the test images is missing; a test list without
-    any of its images is passed over, as the devkits of the training and of the test images can be had separately.
+    Raises InputError if a list is missing or unusable, or if some of the test images are missing; a test list without
+    any of its images is skipped, as the test images are published separately.
     """
     lists = devkit / "ImageSets" / "Segmentation"
     if not lists.is_dir():
@@ -125,7 +126,7 @@ def read_splits(devkit, sbd=None):
         if any(jpeg(devkit, id).exists() for id in test):
             splits["test"] = test
         else:
-            print(f"{lists / 'test.txt'}: passed over, none of its images is there")
+            print(f"{lists / 'test.txt'}: skipped, none of its images is there")
     return splits
 
 
@@ -162,7 +163,7 @@ def read_ids(path):
 
 def image_sizes(devkit, ids):
     """{id: (height, width)}. Raises InputError if images are missing or are no images."""
-    return dict(zip(ids, each(lambda id: image_size(jpeg(devkit, id)), ids, "images")))
+    return dict(zip(ids, for_all(lambda id: image_size(jpeg(devkit, id)), ids, "images")))
 
 
 def mask_folders(devkit):
@@ -175,35 +176,27 @@ def mask_folders(devkit):
 
 def check_masks(folder, ids, sizes):
     """Raises InputError unless each image has an indexed mask of its size."""
-    each(lambda id: check_header(folder / f"{id}.png", "P", sizes[id]), ids, "ground truth")
+    for_all(lambda id: check_header(folder / f"{id}.png", "P", sizes[id]), ids, "ground truth")
 
 
 def image_labels(devkit, ids, source):
     """{id: 0-based classes, ascending}, from the annotations ("xml") or the masks ("masks"). Raises InputError."""
     if source == "xml":
-        found = each(lambda id: objects_in_xml(devkit / "Annotations" / f"{id}.xml"), ids, "annotations")
+        found = for_all(lambda id: objects_in_xml(devkit / "Annotations" / f"{id}.xml"), ids, "annotations")
     else:
-        found = each(lambda id: classes_in_mask(devkit / "SegmentationClass" / f"{id}.png"), ids, "masks")
+        found = for_all(lambda id: classes_in_mask(devkit / "SegmentationClass" / f"{id}.png"), ids, "masks")
     return dict(zip(ids, found))
-
-
-class PlainTreeBuilder(ElementTree.TreeBuilder):
-    """Refuses a document type: VOC has none, and without one no entity can be declared, so none can blow up."""
-
-    def doctype(self, name, pubid, system):
-        raise ElementTree.ParseError("a document type declaration")
 
 
 def objects_in_xml(path):
     """The classes, 0-based and ascending, of all objects in a VOC annotation.
 
-    Objects marked 'difficult' count: the image does show them, and the label files in use since AffinityNet (Ahn and
-    Kwak, CVPR 2018) count them too. Parts of objects (head, hand, foot) have names but are no objects.
+    Objects marked 'difficult' count: they are in the image, and the label files in use since AffinityNet (Ahn and
+    Kwak, CVPR 2018) count them too. Parts of objects (head, hand, foot) have names but are not objects.
     Raises InputError if the file is missing or malformed, names an unknown class or has no object.
     """
     try:
-        parser = ElementTree.XMLParser(target=PlainTreeBuilder())  # noqa: S314 - it refuses what could grow
-        root = ElementTree.parse(path, parser).getroot()  # noqa: S314
+        root = ElementTree.parse(path).getroot()  # noqa: S314 - Expat itself refuses entities that grow
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, ElementTree.ParseError, ValueError, LookupError) as error:  # the last two: encodings
@@ -217,7 +210,7 @@ def objects_in_xml(path):
 
 
 def classes_in_mask(path):
-    """The classes, 0-based and ascending, that a ground-truth mask shows; 255 is nothing. Raises InputError."""
+    """The classes, 0-based and ascending, in a ground-truth mask; 255 is ignored. Raises InputError."""
     values = [int(value) for value in np.unique(read_indexed(path)) if value not in (0, IGNORE_INDEX)]
     if not values or values[-1] > len(CLASSES):
         found = values[-1] if values else "none"
@@ -230,21 +223,14 @@ def jpeg(devkit, id):
 
 
 def counts_table(splits, labels):
-    """What was found in each split, a line a quantity, with the published numbers beside it where there are some."""
-    columns = [["", "images", "simple", "complex", *CLASSES]]
+    """The counts of each split, with the published numbers beside them where there are some."""
+    columns = []
     for split, ids in splits.items():
-        found = [len(ids)]
-        if split != "test":
-            classes = [labels[id] for id in ids]
-            simple = sum(len(own) == 1 for own in classes)
-            found += [simple, len(ids) - simple]
-            found += [sum(index in own for own in classes) for index in range(len(CLASSES))]
-        columns.append([split, *found])
+        numbers = [] if split == "test" else counts([labels[id] for id in ids], len(CLASSES))
+        columns.append([split, len(ids), *numbers])
         if split in PUBLISHED:
             columns.append(["published", *PUBLISHED[split]])
-    width = max(map(len, columns[0]))
-    rows = zip_longest(*columns, fillvalue="-")
-    return "\n".join(f"{name:<{width}}" + "".join(f"{number:>11}" for number in numbers) for name, *numbers in rows)
+    return table(["", "images", "simple", "complex", *CLASSES], columns)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Tags of photographs in a CSV file, and their share between training and validation. For data.prepare_folder."""
+"""Tags of photographs from a CSV file, and the split into training and validation. For data.prepare_folder."""
 
 import csv
 import unicodedata
@@ -17,7 +17,7 @@ LONGEST_NAME = 200  # of a class, as weight files hold it
 
 
 class Tagged(NamedTuple):
-    """A photograph and what it shows."""
+    """A photograph and its classes."""
 
     id: str
     path: Path
@@ -25,10 +25,10 @@ class Tagged(NamedTuple):
 
 
 def read_tags(path: Path) -> dict[str, list[str]]:
-    """{file: its tags} of a CSV file with the columns file and tags, between which stands ";"; others are passed over.
+    """{file: its tags} of a CSV file with the columns file and tags, the tags separated by ";".
 
-    UTF-8, with or without a byte order mark. Raises InputError if it is none, lacks a column, names no file or one
-    twice, or if a tag can be no class name.
+    The file is UTF-8, with or without a byte order mark. Raises InputError if it is unusable, lacks a column, names no
+    file or one twice, or if a tag is not a valid class name.
     """
     found = {}
     try:
@@ -59,7 +59,7 @@ def read_tags(path: Path) -> dict[str, list[str]]:
 
 
 def check_name(name: str, where: str) -> str:
-    """The name, if a class may have it. Raises InputError, which `where` begins."""
+    """Return the name if it is valid for a class. Raises InputError, whose message begins with `where`."""
     if len(name.splitlines()) != 1 or len(name) > LONGEST_NAME or name == "background":
         expected = f"class names of one line, at most {LONGEST_NAME} characters, none of them background"
         raise InputError(f"{where}: expected {expected}, found {name!r:.40}")
@@ -67,9 +67,9 @@ def check_name(name: str, where: str) -> str:
 
 
 def class_names(tags: dict[str, list[str]], table: Path, path: Path | None = None) -> list[str]:
-    """The classes: those of the file `path`, a line each, in its order; without one, all tags of the `table`, sorted.
+    """The class names: the lines of the file `path`, or without one all tags of the `table`, sorted.
 
-    Raises InputError if that file is unusable or lacks a tag, or if there are not 1 to 254 classes.
+    Raises InputError if the file is unusable or lacks a tag, or if there are not 1 to 254 classes.
     """
     names = used = sorted({tag for own in tags.values() for tag in own})
     if path is not None:
@@ -84,18 +84,18 @@ def class_names(tags: dict[str, list[str]], table: Path, path: Path | None = Non
 
 
 def tagged(photographs: list[Photograph], tags: dict[str, list[str]], classes: list[str], table: Path) -> list[Tagged]:
-    """The photographs that stand in the table, in their own order, each with its classes.
+    """The photographs that the table lists, in their own order, each with its classes.
 
-    Names are compared as Unicode does: an accent may be a character of its own. Raises InputError if the `table` names
-    files that are no photographs of the folder.
+    Names are compared in Unicode's composed form: macOS writes an accent as a character of its own. Raises InputError
+    if the `table` names files that are not photographs of the folder.
     """
     numbers = {name: number for number, name in enumerate(classes)}
-    own = {_composed(name): tuple(sorted(numbers[tag] for tag in each)) for name, each in tags.items()}
-    there = {_composed(each.path.name): each for each in photographs}
-    if missing := [name for name in tags if _composed(name) not in there]:
+    labels = {_composed(name): tuple(sorted(numbers[tag] for tag in own)) for name, own in tags.items()}
+    by_name = {_composed(photograph.path.name): photograph for photograph in photographs}
+    if missing := [name for name in tags if _composed(name) not in by_name]:
         folder = photographs[0].path.parent
         raise InputError(f"{table}: expected names of photographs in {folder}, found {cite(missing)}")
-    return [Tagged(each.id, each.path, own[name]) for name, each in there.items() if name in own]
+    return [Tagged(found.id, found.path, labels[name]) for name, found in by_name.items() if name in labels]
 
 
 def _composed(name):
@@ -103,9 +103,9 @@ def _composed(name):
 
 
 def choose_validation(items: Sequence[Tagged], candidates: Collection[str], share: float, seed: int) -> set[str]:
-    """Ids of the images for validation: about `share` of the `items`, of each class as of all, of `candidates` alone.
+    """Ids of the validation images: about `share` of the `items` and of those of each class, all from `candidates`.
 
-    Every class keeps an image for training, so there may be fewer. The same arguments choose the same images.
+    Every class keeps a training image, so there may be fewer. The same arguments choose the same images.
     """
     wanted = max(1, round(share * len(items))) if share else 0
     left = Counter(cls for item in items for cls in item.classes)  # for training

@@ -7,14 +7,15 @@ object's first one is right. Over all images by descending score, AP is the area
 precision made monotone (not its mean at 11 points). Objects that VOC calls 'difficult' are not told apart: its masks do
 not mark them.
 
-Two things differ from ChainerCV, by which AP is published. Pixels that are 255 in SegmentationClass or InstanceMasks,
-such as the outlines of VOC's objects, count nowhere, and a detection or an object without other pixels is none; there
-they are no object, so that AP is lower: --void background. Detections of equal score, most of them at 1, which every
-image's best has, keep the order of list and file; there NumPy's unstable sort puts them in another one on each kind of
-processor.
+Two things differ from ChainerCV, whose AP is the published one. Pixels that are 255 in SegmentationClass or
+InstanceMasks, such as the outlines of VOC's objects, do not count, and detections and objects without other pixels are
+dropped; ChainerCV treats these pixels as background, so its AP is lower: --void background. Detections of equal score
+(many have 1, as the best of every image has) keep the order of list and file; ChainerCV's unstable sort orders them
+differently on different processors.
 
-COCO's rule gives a detection whose best object is taken the next best that reaches the threshold; here it is wrong.
-Both agree where no detection overlaps two objects of its class, but for COCO's precision at fixed recalls.
+COCO's rule gives a detection whose best object is taken the next best that reaches the threshold; here such a detection
+is wrong. Both rules agree if no detection overlaps two objects of its class, except that COCO's AP takes precision at
+fixed recalls.
 """
 
 import json
@@ -30,7 +31,7 @@ import numpy as np
 from common.files.dataset import DataSet, Item, reads
 from common.files.images import IGNORE_INDEX
 from common.files.instances import classes_beneath, read_instances
-from evaluate.labels import to_percent
+from evaluate.scores import to_percent
 from stages import distributed
 from stages.arguments import checked
 from stages.command import main, stage_parser
@@ -49,20 +50,20 @@ def parser() -> ArgumentParser:
         nargs="+",
         default=[0.25, 0.5, 0.7, 0.75],
         metavar="IOU",
-        help="the least IoU of a right detection",
+        help="smallest IoU of a right detection",
     )
     parser.add_argument(
         "--void",
         choices=["ignore", "background"],
         default="ignore",
-        help="pixels that are 255 in the ground truth: they count nowhere, or are no object, as in published numbers",
+        help="pixels that are 255 in the ground truth: ignored, or background as in published numbers",
     )
     add_workers_argument(parser)
     return parser
 
 
 class Detections(NamedTuple):
-    """What is kept of the detections and the objects of one image, or of several."""
+    """Detections and numbers of objects of one image, or of several."""
 
     classes: np.ndarray  # int64 (N,), 0-based
     scores: np.ndarray  # float64 (N,)
@@ -95,7 +96,7 @@ def match(iou: np.ndarray, thresholds: Sequence[float]) -> np.ndarray:
 def average_precision(right: np.ndarray, objects: int) -> float:
     """Area under the monotone envelope of precision over recall, 0 to 1; NaN without objects.
 
-    right: bool (N,), whether each detection is, by descending score; objects: how many there are to be found.
+    right: bool (N,), whether each detection is, by descending score; objects: the number of objects.
     """
     if not objects:
         return math.nan
@@ -130,13 +131,13 @@ def compare(args: Namespace, dataset: DataSet, place_and_item: tuple[int, Item])
     entries = [entry for entry in entries if entry["number"] in visible]
     entries.sort(key=lambda entry: -entry["score"])  # stable: equal ones stay in the file's order
     iou = mask_iou(numbers[counts], instances[counts])
-    found = np.array([entry["class"] for entry in entries], np.int64)
+    detected = np.array([entry["class"] for entry in entries], np.int64)
     right = np.zeros((len(entries), len(args.iou)), bool)
-    for cls in set(found.tolist()):
-        own = [entry["number"] for entry in entries if entry["class"] == cls]
-        right[found == cls] = match(iou[own][:, [number for number in classes if classes[number] == cls]], args.iou)
+    for cls in set(detected.tolist()):
+        rows = [entry["number"] for entry in entries if entry["class"] == cls]
+        right[detected == cls] = match(iou[rows][:, [number for number in classes if classes[number] == cls]], args.iou)
     return Detections(
-        found,
+        detected,
         np.array([entry["score"] for entry in entries], np.float64),
         np.full(len(entries), place),
         right,

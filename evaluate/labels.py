@@ -1,13 +1,14 @@
 """Score a folder of predictions, labels or class maps against the ground truth (paper 4.2).
 
-Prints the scores in percent and writes them to <out>/scores.json, and each image's own to <out>/images.jsonl. Works on
-each folder from CAM to final prediction, so that every step of the method can be scored. Pixels that are 255 in either
-image are left out of the mIoU; in an image's own score, one that only the prediction ignores counts as missed. Simple
-images (one class) and complex ones (two or more; paper, section 1) are also scored apart if the list has classes.
+Prints the scores in percent and writes them to <out>/scores.json, and the scores of each image to <out>/images.jsonl.
+Works on every folder from CAM to final prediction, so that each step of the method can be scored. Pixels that are 255
+in either image are left out of the mIoU; in the score of a single image, a pixel that only the prediction ignores
+counts as missed. Simple images (one class) and complex ones (two or more; paper, section 1) are also scored separately
+if the list has classes.
 
-Class maps become labels by a threshold. With --map-thresholds the scores are those of the best one, which is chosen on
-the ground truth that it is then scored with; beside it stands the fixed one of --threshold, or of --threshold-from
-another split's scores, which never saw this ground truth. Every threshold's scores are kept.
+Class maps become labels by a threshold. With --map-thresholds the reported scores are at the best of these, which is
+chosen on the same ground truth. They stand beside the scores at a fixed threshold, of --threshold or of another split's
+scores (--threshold-from), which did not see this ground truth. The scores at every threshold are written.
 """
 
 import json
@@ -21,13 +22,12 @@ import numpy as np
 
 from common.files.dataset import DataSet, Item, reads
 from common.files.maps import normalise, read_maps, require_maps
-from evaluate.scores import confusion_matrix, image_iou, read_scores, scores
+from evaluate.scores import confusion_matrix, image_iou, percentages, read_scores, scores, to_percent
 from stages import distributed
 from stages.arguments import fraction
 from stages.command import main, stage_parser
 from stages.files import InputError, atomic, write_json
 from stages.parallel import add_workers_argument, for_each
-from stages.record import read_arguments
 
 METHOD_THRESHOLD = (
     0.3  # of its maps' range: --background-threshold of pseudo.pom, --score-threshold of pseudo.background
@@ -45,21 +45,21 @@ def parser() -> ArgumentParser:
         nargs="+",
         metavar="SHARE",
         help="--pred holds class maps: a pixel gets the class of the strongest one if that exceeds this share of its "
-        "range; of these thresholds, the one of the best mIoU is reported",
+        "range; the one of these thresholds with the best mIoU is reported",
     )
     fixed = parser.add_mutually_exclusive_group()
     fixed.add_argument(
         "--threshold",
         type=fraction,
         metavar="SHARE",
-        help="for class maps: a fixed threshold, reported beside the best of --map-thresholds, or alone without them "
-        f"(default beside them: {METHOD_THRESHOLD}, with which POM and background extraction read maps)",
+        help="for class maps: a fixed threshold, reported beside the best of --map-thresholds, or alone without these "
+        f"(default beside --map-thresholds: {METHOD_THRESHOLD}, as in POM and background extraction)",
     )
     fixed.add_argument(
         "--threshold-from",
         type=Path,
         metavar="FILE",
-        help="instead: scores.json of the same kind of maps on another split, whose threshold is taken",
+        help="instead of --threshold: take the threshold from the scores.json of such maps on another split",
     )
     add_workers_argument(parser)
     return parser
@@ -80,11 +80,11 @@ def label_from_maps(maps: dict[int, np.ndarray], size: tuple[int, int], threshol
 
 
 class Counts(NamedTuple):
-    """What is counted in one image, at T thresholds, or T = 1 without thresholds."""
+    """Counts of one image, at T thresholds, or T = 1 without thresholds."""
 
     matrices: np.ndarray  # int64 (T, C + 1, C + 2), confusion matrices
-    classes: np.ndarray  # int64 (P,), the classes that its truth holds, 0 background
-    iou: np.ndarray  # float32 (T, P), the image's own IoU of these, see image_iou
+    classes: np.ndarray  # int64 (P,), the classes in its truth, 0 background
+    iou: np.ndarray  # float32 (T, P), the image's IoU of these, see image_iou
     ignored: np.ndarray  # float32 (T,), the share of its pixels that the prediction ignores
 
 
@@ -101,11 +101,6 @@ def compare(args: Namespace, dataset: DataSet, thresholds: Sequence[float], item
     iou = np.stack([image_iou(matrix)[present] for matrix in matrices])
     ignored = matrices[:, :, -1].sum(1) / max(1, matrices[0].sum())
     return Counts(matrices, present, iou.astype(np.float32), ignored.astype(np.float32))
-
-
-def to_percent(value: float) -> float | None:
-    """Percent to two places; None, JSON's null, for NaN."""
-    return None if np.isnan(value) else round(100 * float(value), 2)
 
 
 def count_pixels(
@@ -128,13 +123,6 @@ def count_pixels(
     return sums, {id: counts for _, share in shares for id, counts in share.items()}
 
 
-def percentages(matrix: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
-    """Scores of a confusion matrix (C + 1, C + 2) in percent, as in scores.json."""
-    result = scores(matrix)
-    per_class = {name: to_percent(value) for name, value in zip(["background", *classes], result.pop("class_iou"))}
-    return {name: to_percent(value) for name, value in result.items()} | {"class_iou": per_class}
-
-
 def kind_of(item: Item) -> str | None:
     """Kind of an image, "simple" or "complex"; None if the list has no classes for it."""
     return ("simple" if len(item.classes) == 1 else "complex") if item.classes else None
@@ -149,11 +137,10 @@ def fixed_threshold(args: Namespace) -> float | None:
     if path is None:
         return METHOD_THRESHOLD if args.threshold is None and args.map_thresholds else args.threshold
     found = read_scores(path)
-    split = found.get("split", (read_arguments(path.parent) or {}).get("split"))
     if not 0 <= found.get("threshold", -1) <= 1:
         raise InputError(f"{path}: expected scores of class maps, with their threshold")
-    if split == args.split:
-        raise InputError(f"{path}: expected scores of another split than {split}: its threshold was chosen there")
+    if found.get("split") == args.split:
+        raise InputError(f"{path}: expected scores of another split than {args.split}: its threshold was chosen there")
     return found["threshold"]
 
 

@@ -1,7 +1,7 @@
 """Confusion matrix and the scores computed from it (paper 4.2)."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,18 @@ def scores(matrix: np.ndarray) -> dict[str, Any]:
         }
 
 
+def to_percent(value: float) -> float | None:
+    """Percent to two places; None, JSON's null, for NaN."""
+    return None if np.isnan(value) else round(100 * float(value), 2)
+
+
+def percentages(matrix: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
+    """Scores of a confusion matrix (C + 1, C + 2) in percent, as in scores.json."""
+    result = scores(matrix)
+    per_class = {name: to_percent(value) for name, value in zip(["background", *classes], result.pop("class_iou"))}
+    return {name: to_percent(value) for name, value in result.items()} | {"class_iou": per_class}
+
+
 def image_iou(matrix: np.ndarray) -> np.ndarray:
     """IoU of each class in a single image, 0 to 1: float64 (C + 1,), of its confusion matrix (C + 1, C + 2).
 
@@ -83,16 +95,15 @@ def read_scores(path: Path, names: Iterable[str] = REPORTED) -> dict[str, Any]:
             raise InputError(f"{path}: expected the scores of evaluate.labels, finite numbers by name")
     of_maps = [found[key] for key in ("fixed",) if key in found] + found.get("thresholds", [])
     of_maps += [found] if of_maps or "threshold" in found else []
-    if not all(type(cut.get("threshold")) in (int, float) and math.isfinite(cut["threshold"]) for cut in of_maps):
+    if not all(type(part.get("threshold")) in (int, float) and math.isfinite(part["threshold"]) for part in of_maps):
         raise InputError(f"{path}: expected the scores of evaluate.labels, each with its threshold")
     return found
 
 
-def cuts(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The scores in a report of evaluate.labels: {"": those of labels}, or of maps {"best": …, "fixed": …}, what there
-    is.
+def by_threshold(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The scores in a report of evaluate.labels: of labels {"": scores}, of maps {"best": …}, {"fixed": …} or both.
 
-    "best" is at the threshold that is best on the ground truth scored with, which is all that earlier versions kept.
+    "best" is at the threshold that is best on the ground truth of these scores, "fixed" at one chosen without it.
     """
     if "threshold" not in found:
         return {"": found}
@@ -106,10 +117,10 @@ def _is_score(value):
 
 
 def _parts(found):
-    """What should be scores in a report: of all images, of simple and of complex ones, at each threshold."""
+    """The parts of a report that should be scores: of all images, of simple and of complex ones, at each threshold."""
     if not isinstance(found, dict):
         return [found]
     thresholds = found.get("thresholds", [])
-    cuts = [found[key] for key in ("simple", "complex", "fixed") if key in found]
-    cuts += thresholds if isinstance(thresholds, list) else [None]
-    return [found, *(part for cut in cuts for part in _parts(cut))]
+    nested = [found[key] for key in ("simple", "complex", "fixed") if key in found]
+    nested += thresholds if isinstance(thresholds, list) else [None]
+    return [found, *(part for each in nested for part in _parts(each))]

@@ -2,7 +2,7 @@
 
 It holds results/VOC2012/Segmentation/comp6_test_cls/<id>.png; competition 6 is for methods trained on more than VOC's
 own data, as with weights from ImageNet or COCO. The server refuses an archive in which an image is missing, has
-another size, or has values beyond 20 (255 too), and does not always name it, so all this is checked first.
+another size, or has values above 20 (also 255), and does not always name it, so all this is checked first.
 """
 
 import gzip

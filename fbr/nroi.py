@@ -1,10 +1,9 @@
-"""NROIs of FBR (Yin et al., TCSVT 2024): what an image's background looks like, as a few points in feature space."""
-
-from __future__ import annotations
+"""NROIs of FBR (Yin et al., TCSVT 2024): an image's background as a few points in feature space, and their bank."""
 
 from collections.abc import Iterable
 
 import torch
+from torch import nn
 
 
 def extract_nrois(
@@ -77,7 +76,7 @@ def _squared_distances(points, centres):
     return torch.baddbmm(lengths, centres, points.transpose(1, 2), alpha=-2)
 
 
-class NROIBank:
+class NROIBank(nn.Module):
     """Bank of the last `size` NROIs, of `dim` numbers each: a ring buffer in float32, on the network's device.
 
     `rows` (size + 1, dim): the last row takes what is not to be stored. `position` is where the next one goes, `filled`
@@ -85,14 +84,11 @@ class NROIBank:
     """
 
     def __init__(self, dim: int, size: int):
+        super().__init__()
         self.size = size
-        self.rows = torch.zeros(size + 1, dim)
-        self.position, self.filled = torch.zeros((), dtype=torch.long), torch.zeros((), dtype=torch.long)
-
-    def to(self, device: torch.device | str) -> NROIBank:
-        """Move the bank; returns itself."""
-        self.rows, self.position, self.filled = (x.to(device) for x in (self.rows, self.position, self.filled))
-        return self
+        self.register_buffer("rows", torch.zeros(size + 1, dim))
+        self.register_buffer("position", torch.zeros((), dtype=torch.long))
+        self.register_buffer("filled", torch.zeros((), dtype=torch.long))
 
     @torch.no_grad()
     def push(self, nrois: torch.Tensor, valid: torch.Tensor | None = None) -> None:
@@ -109,14 +105,3 @@ class NROIBank:
         chance = torch.rand(shape, generator=generator, device=self.rows.device)
         index = (chance * self.filled).long().minimum(self.filled - 1).clamp(min=0)
         return self.rows.index_select(0, index.flatten()).view(*shape, self.rows.shape[1])
-
-    def state_dict(self) -> dict[str, torch.Tensor]:
-        """State on the CPU: `rows` float32 (size, dim), `position` and `filled` int64."""
-        state = {"rows": self.rows[:-1], "position": self.position, "filled": self.filled}
-        return {name: tensor.cpu().clone() for name, tensor in state.items()}
-
-    def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
-        """Restore what `state_dict` returned."""
-        device = self.rows.device
-        self.rows[:-1] = state["rows"].to(device)
-        self.position, self.filled = state["position"].to(device), state["filled"].to(device)

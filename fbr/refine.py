@@ -1,7 +1,7 @@
 """Refine a folder of class maps by the images' colours: each pixel takes the mean of its neighbours of similar colour.
 
 Reads <maps>/<id>_<class>.png of every class that an image has, writes <out>/<id>_<class>.png of the same size, 8-bit
-grey. The rule (fbr/refinement.py) is ours: train_fbr refines its pseudo labels in the same way.
+grey. The rule (fbr/refinement.py) is ours; fbr.train --labels refined uses it for its pseudo labels.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -23,11 +23,11 @@ from stages.parallel import add_workers_argument, for_each
 
 def parser() -> ArgumentParser:
     parser = stage_parser(__doc__)
-    parser.add_argument("--maps", type=Path, required=True, help="folder of class maps (cls.infer)")
+    parser.add_argument("--maps", type=Path, required=True, help="folder of class maps written by cls.infer")
     parser.add_argument(
-        "--sigma", type=positive_float, default=0.03, help="standard deviation of a difference of colours in 0..1"
+        "--sigma", type=positive_float, default=0.03, help="standard deviation of colour differences, RGB in 0..1"
     )
-    parser.add_argument("--steps", type=positive_int, default=10, help="how often the neighbours are averaged")
+    parser.add_argument("--steps", type=positive_int, default=10, help="number of averaging steps")
     add_workers_argument(parser)
     return parser
 

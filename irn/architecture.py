@@ -1,15 +1,19 @@
-"""Descriptions of IRN with its two trunks."""
+"""Descriptions of IRN with its two backbones."""
 
 from dataclasses import dataclass
 
-from common.nets.architecture import Architecture, Trunk, count, counts, one_of
+from common.nets.architecture import Architecture, VGGArch, count, counts, one_of
 
 STRIDE = 4  # pixels of the image to one of the maps
+NETWORKS = {  # --backbone: "module:class"
+    "resnet50": "irn.model:IRNResNet50",
+    "vgg16": "irn.model:IRNVGG16",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class IRNArch(Architecture):
-    """IRN (CVPR 2019) with either trunk; the defaults are the published code's.
+    """IRN (CVPR 2019) with either backbone; the defaults are the published code's.
 
     `branch_width`: channels of each layer of the boundary branch, an eighth of the displacement branch's. `crop_size`:
     side of the training crops, to which smaller images are padded ever after.
@@ -30,7 +34,7 @@ class IRNResNetArch(IRNArch):
 
 
 @dataclass(frozen=True, kw_only=True)
-class IRNVGGArch(IRNArch, Trunk):
+class IRNVGGArch(IRNArch, VGGArch):
     """VGG, by default VGG16."""
 
     backbone: str = one_of("vgg16")

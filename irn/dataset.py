@@ -9,14 +9,14 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from common.files.dataset import DataSet, Item
+from common.training.crops import TrainingCrops
 from irn.architecture import STRIDE
-from seg.dataset import TrainingCrops
 
 
 class SeedCrops(TrainingCrops):
     """Crops of images, resized as irn does, with their seeds at the stride of the network's maps.
 
-    As TrainingCrops, but "label" is uint8 (S / 4, S / 4), of each 4x4 pixels that right and below of the middle.
+    As TrainingCrops, but "label" is uint8 (S / 4, S / 4): of each 4x4 pixels the one right of and below the middle.
     """
 
     def resized(self, image: np.ndarray, label: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Pixels into instances: by the centre that the displacements lead to, then by what hangs together.
+"""Group pixels into instances: by the centre that the displacements lead to, then by connected components.
 
 IRN: Ahn, Cho, Kwak, Weakly Supervised Learning of Instance Segmentation with Inter-Pixel Relations, CVPR 2019; the
 rules and their numbers are the published code's. Components are of 4 neighbours, in the order of their first pixels,
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 def centroids(displacement: Tensor, sizes: Sequence[tuple[int, int]] | None = None, steps: int = 300) -> Tensor:
-    """Where each pixel ends that moves `steps` times by the displacement of the place where it is.
+    """The places where the pixels end if each moves `steps` times by the displacement at its current place.
 
     displacement: float (B, 2, h, w), pixels down and right, of which the training's mean has been subtracted. It is
-    interpolated bilinearly, and nothing leaves its map, (height, width) of `sizes` at the top left (or the whole).
-    Returns int64 (B, 2, h, w), row and column, on the same device; what lies beside a map means nothing.
+    interpolated bilinearly, and no pixel leaves its map, (height, width) of `sizes` at the top left (or the whole).
+    Returns int64 (B, 2, h, w), row and column, on the same device; values outside a map are meaningless.
     """
     import torch  # here, because the processes that call only the others start much faster without it
     from torch.nn.functional import grid_sample
@@ -47,7 +47,7 @@ def groups(centroids: np.ndarray, displacement: np.ndarray, threshold: float = 2
     """Masks of the pixels whose centroids share a component of displacements shorter than `threshold`: bool (G, h, w).
 
     centroids: int (2, h, w); displacement: float (2, h, w), as for `centroids`. Each pixel is in one group. The pixels
-    whose centroid lies in no component are a group, too, the first one; a component without centroids makes none.
+    whose centroid lies in no component form the first group; a component without centroids forms none.
     """
     weak = components(np.linalg.norm(displacement, axis=0) < threshold)
     owner = weak[tuple(centroids)]  # (h, w)
@@ -63,18 +63,16 @@ def detections(
     largest activity, but 0 if it has less than the share `least` of the image's pixels. They come in the order of the
     masks; an empty mask has none.
     """
-    found = []
+    parts, part_classes, scores = [], [], []
     for mask, active, cls in zip(masks, activity, classes, strict=True):
         labels = components(mask)
         for number in range(1, labels.max(initial=0) + 1):
-            own = labels == number
-            found.append((own, cls, active[own].max() if own.sum() >= least * own.size else 0))
-    own, cls, score = zip(*found) if found else ((), (), ())
-    return (
-        np.array(own, bool).reshape(-1, *masks.shape[1:]),
-        np.array(cls, np.int64),
-        np.array(score, np.float64),
-    )
+            part = labels == number
+            parts.append(part)
+            part_classes.append(cls)
+            scores.append(active[part].max() if part.sum() >= least * part.size else 0)
+    parts = np.array(parts, bool).reshape(-1, *masks.shape[1:])
+    return parts, np.array(part_classes, np.int64), np.array(scores, np.float64)
 
 
 def components(mask: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 Reads <maps>/<id>_<class>.png and the network of irn.train, writes <out>/<id>.png, an indexed PNG of instance numbers
 from 1, 0 elsewhere, and <out>/<id>.json, their numbers, 0-based classes and scores. Each class's map is cut along the
-groups of pixels that share a centre, and each piece walks as in irn.walk; where it is the strongest is an instance.
+groups of pixels that share a centre. Each piece walks as in irn.walk and becomes an instance where it is strongest.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from common.files.dataset import reads
 from common.files.instances import write_instances
-from irn.network import enlarged, map_size, read_scores, walk_parser, write_walked
+from irn.network import map_size, read_scores, shares_of_largest, walk_parser, write_walked
 from stages.arguments import positive_float
 from stages.command import main
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def parser() -> ArgumentParser:
     parser = walk_parser(__doc__)
     parser.add_argument(
-        "--centre", type=positive_float, default=2.5, help="pixels with a shorter displacement are the centres"
+        "--centre", type=positive_float, default=2.5, help="displacements shorter than this many pixels mark centres"
     )
     return parser
 
@@ -46,9 +46,10 @@ def maps_of(args: Namespace, found: Found) -> list[torch.Tensor]:
 
     ends = centroids(found.displacement, [map_size(size) for size in found.sizes]).cpu().numpy()
     pieces = []
-    for item, size, own, own_ends in zip(found.items, found.sizes, found.displacement.cpu().numpy(), ends, strict=True):
+    displacements = found.displacement.cpu().numpy()
+    for item, size, displacement, end in zip(found.items, found.sizes, displacements, ends, strict=True):
         height, width = map_size(size)
-        masks = groups(own_ends[:, :height, :width], own[:, :height, :width], args.centre)
+        masks = groups(end[:, :height, :width], displacement[:, :height, :width], args.centre)
         pieces.append(torch.from_numpy(cut(read_scores(args.maps, item, size), masks)))
     return pieces
 
@@ -58,7 +59,7 @@ def write(out: Path, background: float, found: Walked) -> None:
     from irn.grouping import detections
 
     item, size, scores = found
-    large = enlarged(scores, size)  # (C' G, H, W)
+    large = shares_of_largest(scores, size)  # (C' G, H, W)
     strongest = np.where(large.max(0) > background, large.argmax(0), -1)
     masks = strongest == np.arange(len(large))[:, None, None]
     classes = np.repeat(item.classes, len(large) // len(item.classes))

@@ -1,7 +1,7 @@
 """Turn labels into class maps: 255 where the label is the class, 0 elsewhere, also where it is 255.
 
 Reads <labels>/<id>.png, writes <out>/<id>_<class>.png for each class that the image has in the list, 8-bit grey, of the
-image's size. With the ground truth as labels, what irn.walk and irn.instances make of them is an upper bound of IRN.
+image's size. With the ground truth as labels, irn.walk and irn.instances then give an upper bound of IRN.
 """
 
 from argparse import ArgumentParser, Namespace

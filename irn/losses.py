@@ -1,6 +1,6 @@
-"""The two losses of IRN (CVPR 2019, section 3.3), over pairs of near pixels that the seeds say something about.
+"""The two losses of IRN (CVPR 2019, section 3.3), over pairs of near pixels that both have a seed.
 
-They are without their means (see common.training.losses).
+Their means are taken later (see common.training.losses).
 """
 
 from typing import NamedTuple
@@ -15,7 +15,7 @@ EPSILON = 1e-5
 
 
 class Pairs(NamedTuple):
-    """Which pairs are what, bool (B, P, h - r, w - 2r), r = radius - 1: see irn.pairs. Others are ignored."""
+    """Masks of three kinds of pairs, bool (B, P, h - r, w - 2r), r = radius - 1 (irn.pairs). Others are ignored."""
 
     background: Tensor  # both pixels are background
     foreground: Tensor  # both are of the same object class
@@ -33,8 +33,8 @@ def pairs_of(labels: Tensor, radius: int) -> Pairs:
 def affinity_loss(boundary: Tensor, pairs: Pairs, radius: int) -> list[Loss]:
     """Binary cross entropy of the pairs' affinity (Eq. 6).
 
-    boundary: float (B, h, w) in [0, 1]. Half of it is of pairs of different classes, a quarter each of pairs of one
-    object class and of pairs of background.
+    boundary: float (B, h, w) in [0, 1]. Pairs of different classes weigh half, pairs of one object class and pairs of
+    background a quarter each.
     """
     affinity = pair_affinity(boundary, radius)  # (B, P, h - r, w - 2r)
     alike, different = -(affinity + EPSILON).log(), -(1 + EPSILON - affinity).log()

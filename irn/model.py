@@ -1,4 +1,4 @@
-"""IRN: class boundaries and displacements on a frozen trunk (Ahn et al., CVPR 2019, section 3; layers as published)."""
+"""IRN: class boundaries and displacements on a frozen backbone (CVPR 2019, section 3; layers as published)."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from common.nets.architecture import describe
+from common.nets import architecture
 from common.nets.resnet import ResNet
 from common.nets.vgg import vgg_features
-from irn.architecture import STRIDE, IRNArch, IRNResNetArch, IRNVGGArch
+from irn.architecture import NETWORKS, STRIDE, IRNArch, IRNResNetArch, IRNVGGArch
 
 
 class IRNOutput(NamedTuple):
@@ -23,7 +23,7 @@ class IRNOutput(NamedTuple):
     displacement: Tensor
 
 
-class VGGTrunk(nn.Sequential):
+class VGGStages(nn.Sequential):
     """VGG as five stages: (B, 3, H, W) -> five feature maps, the first at stride 2, the last at the output stride."""
 
     def __init__(self, arch: IRNVGGArch):
@@ -39,7 +39,7 @@ class VGGTrunk(nn.Sequential):
         return [*stages, x]
 
 
-class ResNetTrunk(ResNet):
+class ResNetStages(ResNet):
     """ResNet as five stages: (B, 3, H, W) -> five feature maps at strides 4, 4, 8, 16, 16."""
 
     def __init__(self, arch: IRNResNetArch):
@@ -71,16 +71,16 @@ class Layer(nn.Sequential):
 class IRN(nn.Module):
     """(B, 3, H, W) -> IRNOutput, at stride 4 of the image: h = H / 4, w = W / 4.
 
-    The trunk `features` is not trained: without gradient, batch norm as it was pretrained. In eval mode the mean
-    displacement, over training images (`mean_displacement`, float32 (2,)), is subtracted from the displacements, for
-    only their differences are learned. Raises ValueError unless H and W are multiples of 16: other stages would have to
-    be stretched to meet.
+    The backbone `features` gives five feature maps, of `features.out_channels`. It is not trained: no gradient, batch
+    norm as it was pretrained. In eval mode the mean displacement over training images (`mean_displacement`, float32
+    (2,)) is subtracted from the displacements, because only their differences are learned. Raises ValueError unless H
+    and W are multiples of 16: other stages would have to be stretched to meet.
     """
 
-    def __init__(self, arch: IRNArch):
+    def __init__(self, arch: IRNArch, features: nn.Module):
         super().__init__()
         self.arch = arch
-        self.features = (ResNetTrunk if isinstance(arch, IRNResNetArch) else VGGTrunk)(arch).requires_grad_(False)
+        self.features = features.requires_grad_(False)
         channels, width = self.features.out_channels, arch.branch_width
         self.boundary_layers = nn.ModuleList(Layer(count, width, 4) for count in channels)
         self.boundary_head = nn.Conv2d(5 * width, 1, 1)
@@ -107,9 +107,9 @@ class IRN(nn.Module):
 
         middle = stages[2].shape[2:]  # the coarser stages meet at the third one's stride
         sizes = [size, size, middle, middle, middle]
-        found = [layer(*each) for layer, *each in zip(self.displacement_layers, stages, sizes, strict=True)]
-        coarse = self.coarse_layer(torch.cat(found[2:], 1), size)
-        fine = self.fine_layer(torch.cat([*found[:2], coarse], 1), size)
+        parts = [layer(stage, to) for layer, stage, to in zip(self.displacement_layers, stages, sizes, strict=True)]
+        coarse = self.coarse_layer(torch.cat(parts[2:], 1), size)
+        fine = self.fine_layer(torch.cat([*parts[:2], coarse], 1), size)
 
         with torch.autocast(x.device.type, enabled=False):
             boundary = self.boundary_head(torch.cat(boundary, 1).float())[:, 0]
@@ -118,19 +118,39 @@ class IRN(nn.Module):
             displacement = displacement - self.mean_displacement[:, None, None]
         return IRNOutput(boundary, displacement)
 
+    def parameter_groups(self, lr: float, weight_decay: float) -> list[dict]:
+        """Parameter groups of SGD: lr for the boundary branch, x10 for the displacement branch, as published."""
+        branches = {1: [], 10: []}
+        for name, parameter in self.named_parameters():
+            if parameter.requires_grad:
+                branches[1 if name.startswith("boundary") else 10].append(parameter)
+        return [
+            {"params": params, "lr": scale * lr, "scale": scale, "weight_decay": weight_decay}
+            for scale, params in branches.items()
+        ]
+
+
+class IRNResNet50(IRN):
+    """IRN on a ResNet."""
+
+    description = IRNResNetArch
+
+    def __init__(self, arch: IRNResNetArch):
+        super().__init__(arch, ResNetStages(arch))
+
+
+class IRNVGG16(IRN):
+    """IRN on VGG16."""
+
+    description = IRNVGGArch
+
+    def __init__(self, arch: IRNVGGArch):
+        super().__init__(arch, VGGStages(arch))
+
 
 def build(**arch: Any) -> IRN:
     """Build the network that a weight file's `arch` describes, the fields of an IRNArch by name.
 
     Raises InputError if it describes no such network.
     """
-    return IRN(describe(arch, {"resnet50": IRNResNetArch, "vgg16": IRNVGGArch}, "backbone"))
-
-
-def parameter_groups(model: IRN, lr: float) -> list[dict]:
-    """Parameter groups of SGD: lr for the boundary branch, ten times it for the displacement branch, as published."""
-    branches = {1: [], 10: []}
-    for name, parameter in model.named_parameters():
-        if not name.startswith("features."):
-            branches[1 if name.startswith("boundary") else 10].append(parameter)
-    return [{"params": params, "lr": scale * lr, "scale": scale} for scale, params in branches.items()]
+    return architecture.build(arch, NETWORKS, "backbone")

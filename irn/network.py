@@ -12,7 +12,6 @@ from common.files.dataset import DataSet, Item
 from common.files.images import is_complete
 from common.training.arguments import add_device_arguments
 from irn.architecture import STRIDE
-from seg.inference import batches_of_one_size
 from stages import distributed
 from stages.arguments import fraction, positive_float, positive_int, whole_number
 from stages.command import stage_parser
@@ -25,18 +24,18 @@ if TYPE_CHECKING:
 
     from irn.model import IRN
 
-    # of an image: itself, (H, W), and what came of the walk at stride 4, float32 (N, h, w)
+    # an image, its size (H, W), and its scores after the walk, float32 (N, h, w) at stride 4
     Walked = tuple[Item, tuple[int, int], np.ndarray]
 
 
-BATCH_SIZES = {"cpu": 8, "cuda": 32}  # images: the walk is thousands of small kernels, which few do not fill
+BATCH_SIZES = {"cpu": 8, "cuda": 32}  # the walk is thousands of small kernels, which few images do not fill
 
 
 class Found(NamedTuple):
-    """What the network finds in a batch of B images, on its device; h, w: of the padded images, at stride 4.
+    """The network's output for a batch of B images, on its device; (h, w) is the size of the padded images at stride 4.
 
-    `sizes` are those of the images, (H, W) in pixels, `boundary` is float32 (B, h, w) in [0, 1], 1 outside of the
-    image; `displacement` float32 (B, 2, h, w), rows and columns.
+    `sizes` are those of the images, (H, W) in pixels. `boundary` is float32 (B, h, w) in [0, 1], 1 outside the image;
+    `displacement` is float32 (B, 2, h, w), rows and columns.
     """
 
     items: list[Item]
@@ -51,13 +50,18 @@ def walk_parser(doc: str) -> ArgumentParser:
     parser.add_argument("--maps", type=Path, required=True, help="folder of class maps (cls.infer)")
     parser.add_argument("--weights", type=Path, required=True, help="weights.pth of irn.train")
     sizes = f"{BATCH_SIZES['cuda']} on a GPU, {BATCH_SIZES['cpu']} on a CPU"
-    parser.add_argument("--batch-size", type=positive_int, help=f"images at a time, at most (default: {sizes})")
+    parser.add_argument("--batch-size", type=positive_int, help=f"images in a batch, at most (default: {sizes})")
     parser.add_argument(
-        "--background", type=fraction, default=0.25, help="score of background, as share of the image's largest score"
+        "--background",
+        type=fraction,
+        default=0.25,
+        help="background score, as a share of the image's largest score",
     )
-    parser.add_argument("--radius", type=whole_number(2, 64), default=5, help="of a step, in pixels at stride 4")
-    parser.add_argument("--beta", type=positive_float, default=10, help="power of the affinities")
-    parser.add_argument("--exponent", type=whole_number(0, 16), default=8, help="2 to this power is how many steps")
+    parser.add_argument("--radius", type=whole_number(2, 64), default=5, help="radius of a step, in pixels at stride 4")
+    parser.add_argument("--beta", type=positive_float, default=10, help="exponent of the affinities")
+    parser.add_argument(
+        "--exponent", type=whole_number(0, 16), default=8, help="log2 of the number of steps of the random walk"
+    )
     add_device_arguments(parser, amp=False)  # the walk's powers of boundaries make bfloat16's rounding visible
     return parser
 
@@ -85,7 +89,7 @@ def load_network(path: Path) -> IRN:
 def find(
     args: Namespace, dataset: DataSet, share: list[Item], done: Sequence[bool], device: torch.device
 ) -> Iterator[Found]:
-    """Yield what the network of --weights finds, for the images of `share` that are not `done` and others with them.
+    """Yield the outputs of the network of --weights for the batches of `share` that are not all `done`.
 
     The boundary is the sigmoid of the mean of two logits, the image's and its mirror image's.
     """
@@ -93,15 +97,13 @@ def find(
 
     from common.files.preprocess import normalise
     from common.training import device as devices
-    from common.training.loading import make_loader
+    from common.training.loading import batches_of_one_size, make_loader
     from irn.dataset import PaddedImages
 
     network = devices.to_device(load_network(args.weights), device)
     images = PaddedImages(dataset, share, network.arch.crop_size)
     sizes = (images.padded_size(dataset.image_size(item.id)) for item in share)
-    # the batches of an uninterrupted run, without the complete ones: rounding depends on the composition of a batch
-    batches = batches_of_one_size(sizes, args.batch_size or BATCH_SIZES[device.type])
-    batches = (batch for batch in batches if not all(done[index] for index in batch))
+    batches = batches_of_one_size(sizes, args.batch_size or BATCH_SIZES[device.type], done)
     for batch in make_loader(images, batches, args.workers, device, images.collate):
         rectangles = batch.rectangles.to(device, non_blocking=True)
         rgb = batch.images.to(device, non_blocking=True)
@@ -126,7 +128,7 @@ def mirror(batch: torch.Tensor, sizes: Sequence[tuple[int, int]], outside: float
 
 
 def read_scores(folder: Path, item: Item, size: tuple[int, int]) -> np.ndarray:
-    """Maps of an image's classes at stride 4, float32 (C', h, w) from 0; 0 where a class has no file."""
+    """Read the maps of an image's C' classes at stride 4: float32 (C', h, w) in [0, 1], 0 for a class without file."""
     import numpy as np
 
     from common.files.maps import read_maps
@@ -138,17 +140,17 @@ def read_scores(folder: Path, item: Item, size: tuple[int, int]) -> np.ndarray:
 
 
 def at_image_size(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Maps float32 (N, h, w) at stride 4 at the image's size (H, W), bilinear: float32 (N, H, W)."""
+    """Resize maps float32 (N, h, w) at stride 4 to the image's size (H, W), bilinear: float32 (N, H, W)."""
     import cv2
     import numpy as np
 
     whole = STRIDE * maps.shape[2], STRIDE * maps.shape[1]
-    large = np.stack([cv2.resize(each, whole, interpolation=cv2.INTER_LINEAR) for each in maps])
+    large = np.stack([cv2.resize(map_, whole, interpolation=cv2.INTER_LINEAR) for map_ in maps])
     return large[:, : size[0], : size[1]]
 
 
-def enlarged(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Scores float32 (N, h, w) at stride 4 at the image's size, bilinear, divided by their maximum: (N, H, W)."""
+def shares_of_largest(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Scores float32 (N, h, w) at stride 4, at the image's size (H, W) and divided by their maximum: (N, H, W)."""
     large = at_image_size(scores, size)
     return large / max(large.max(), 1e-5)
 
@@ -156,10 +158,10 @@ def enlarged(scores: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def walk_over(
     args: Namespace, outputs: Iterator[Found], maps_of: Callable[[Namespace, Found], list[torch.Tensor]]
 ) -> Iterator[Walked]:
-    """Yield what came of the walk over the maps of each image that the network has seen, a batch at a time.
+    """Yield each image's scores after the walk, computed a batch at a time.
 
-    `maps_of(args, found)` gives those of each image of a batch, float32 (N, h, w), of which images may have different
-    numbers and sizes.
+    `maps_of(args, found)` gives the maps from which each image of a batch starts, float32 (N, h, w), of which images
+    may have different numbers and sizes.
     """
     import torch
 
@@ -168,16 +170,16 @@ def walk_over(
 
     def batches():
         for found in outputs:
-            own, boundary = maps_of(args, found), found.boundary
-            maps = torch.zeros(len(own), max(map(len, own)), *boundary.shape[1:], pin_memory=boundary.is_cuda)
-            for padded, each in zip(maps, own, strict=True):
-                padded[: each.shape[0], : each.shape[1], : each.shape[2]] = each
+            starts, boundary = maps_of(args, found), found.boundary
+            maps = torch.zeros(len(starts), max(map(len, starts)), *boundary.shape[1:], pin_memory=boundary.is_cuda)
+            for padded, start in zip(maps, starts, strict=True):
+                padded[: start.shape[0], : start.shape[1], : start.shape[2]] = start
             scores = walk(maps.to(boundary.device, non_blocking=True), boundary, args.radius, args.beta, args.exponent)
-            yield (found.items, found.sizes, [each.shape for each in own]), scores
+            yield (found.items, found.sizes, [start.shape for start in starts]), scores
 
-    for images, scores in devices.pipelined(batches()):
-        for item, size, (count, height, width), own in zip(*images, scores, strict=True):
-            yield item, size, own[:count, :height, :width].numpy()
+    for images, batch_scores in devices.pipelined(batches()):
+        for item, size, (count, height, width), scores in zip(*images, batch_scores, strict=True):
+            yield item, size, scores[:count, :height, :width].numpy()
 
 
 def write_walked(
@@ -185,7 +187,7 @@ def write_walked(
     maps_of: Callable[[Namespace, Found], list[torch.Tensor]],
     write: Callable[[Path, float, Walked], None],
 ) -> int:
-    """Walk over the maps of the images whose <out>/<id>.png is not there, and write them; returns how many there are.
+    """Walk over the maps of the images without <out>/<id>.png and write the results; returns the number of images.
 
     `maps_of` as for `walk_over`; `write(out, background, walked)` runs in worker processes. Raises InputError if --maps
     holds no map of the split, or if device or weights cannot be used.

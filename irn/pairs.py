@@ -1,4 +1,4 @@
-"""Pairs of near pixels and what lies between them: the ground of IRN's training and of its random walk.
+"""Pairs of near pixels and the paths between them, for IRN's training and its random walk.
 
 IRN: Ahn, Cho, Kwak, Weakly Supervised Learning of Instance Segmentation with Inter-Pixel Relations, CVPR 2019,
 section 3. The pairs of a radius r are a pixel and each other one less than r away, every pair once: the other one lies
@@ -34,7 +34,7 @@ def sources(map_: Tensor, radius: int) -> Tensor:
 
 
 def destinations(map_: Tensor, radius: int) -> Tensor:
-    """What lies at each of the P offsets from the `sources` of a map (..., h, w): (..., P, h - r, w - 2r)."""
+    """The values at each of the P offsets from the `sources` of a map (..., h, w): (..., P, h - r, w - 2r)."""
     margin = radius - 1
     height, width = map_.shape[-2] - margin, map_.shape[-1] - 2 * margin
     return torch.stack([map_[..., y : y + height, margin + x : margin + x + width] for y, x in offsets(radius)], dim=-3)
@@ -44,7 +44,7 @@ def pair_affinity(boundary: Tensor, radius: int) -> Tensor:
     """Affinity of each pixel with the others of its pairs: 1 - the largest boundary on the path between them (Eq. 5).
 
     boundary: float (B, h, w) in [0, 1]. Returns float (B, P, h - r, w - 2r) in [0, 1], r = radius - 1, of the `sources`
-    with what lies at each of the `offsets`. The gradient goes to the one cell of a path where the boundary is largest.
+    with the pixels at the `offsets`. The gradient goes to the one cell of a path where the boundary is largest.
     """
     flat = boundary.flatten(1)  # (B, hw)
     origin = torch.arange(flat.shape[1], device=flat.device).view(boundary.shape[1:])

@@ -13,12 +13,12 @@ from irn.pairs import offsets, pair_affinity
 
 @torch.no_grad()
 def walk(maps: Tensor, boundary: Tensor, radius: int = 5, beta: float = 10, exponent: int = 8) -> Tensor:
-    """2**exponent steps from maps × (1 - boundary): in each, a pixel takes the mean of itself and those near it.
+    """Walk 2**exponent steps from maps × (1 - boundary): in each, a pixel takes the mean of itself and those near it.
 
     maps: float (B, C, h, w); boundary: float (B, h, w) in [0, 1], on the same device. Returns float32 (B, C, h, w),
-    without gradient. In its mean a pixel has weight 1, one less than `radius` away their `pair_affinity` to the power
-    `beta`; the radius is 2 or above. Outside the map the boundary counts as 1: in a batch of images of several sizes,
-    each padded with boundary 1, every image is as if alone. Raises ValueError if the boundary is not of the maps' size.
+    without gradient. In its mean a pixel has weight 1, a pixel less than `radius` away their `pair_affinity` to the
+    power `beta`; the radius is at least 2. Outside the map the boundary counts as 1, so an image padded with boundary 1
+    to the size of its batch walks as if alone. Raises ValueError if the boundary is not of the maps' size.
     """
     batch, _, height, width = maps.shape
     if boundary.shape != (batch, height, width):
@@ -26,7 +26,7 @@ def walk(maps: Tensor, boundary: Tensor, radius: int = 5, beta: float = 10, expo
     boundary, reach = boundary.float(), radius - 1
     outside = pad(boundary, (reach, reach, 0, reach), value=1.0)  # so that every pixel of the map is a source
     weights = pair_affinity(outside, radius).pow_(beta).flatten(2)  # (B, P, hw)
-    # An offset in the image is one of the flattened map. Beside the image it reaches another row's pixels, at weight 0.
+    # An offset in the image is one in the flattened map. Outside the image it reaches another row, with weight 0.
     shifts = [row * width + column for row, column in offsets(radius)]
     margin = reach * width + reach
     start = pad((maps.float() * (1 - boundary)[:, None]).flatten(2), (margin, margin))  # (B, C, margin + hw + margin)
@@ -40,7 +40,7 @@ def walk(maps: Tensor, boundary: Tensor, radius: int = 5, beta: float = 10, expo
 
 
 def additions(maps: Tensor, out: Tensor, weights: Tensor, shifts: list[int]) -> tuple[Tensor, Tensor, list]:
-    """What one step adds up, for `spread`: (maps, out, views of them), made once, as a view takes longer than its sum.
+    """The additions of one step, for `spread`: (maps, out, views of them), made once: a view costs more than its sum.
 
     maps, out: float32 (B, C, margin + hw + margin), flattened, with a margin that no shift leaves; weights: float32
     (B, P, hw) of each pixel with the one `shifts` further (P), 0 if that is outside the map. A view is (pixels of out,
@@ -58,8 +58,8 @@ def additions(maps: Tensor, out: Tensor, weights: Tensor, shifts: list[int]) -> 
 
 
 def spread(maps: Tensor, out: Tensor, views: list) -> Tensor:
-    """Sum of each pixel of `maps` and, weighted, of the others of its pairs, into `out`, which is returned."""
+    """Write each pixel of `maps` plus the weighted sum of its pairs' other pixels to `out`, and return it."""
     out.zero_()
-    for own, weight, others in views:
-        own.addcmul_(weight, others)
+    for pixels, weight, others in views:
+        pixels.addcmul_(weight, others)
     return out.add_(maps)

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.crf.dense import add_crf_arguments, dense_crf, memory_of, settle_backend, stays_on_device
+from common.crf.dense import add_crf_arguments, dense_crf, memory_of, resolve_backend, stays_on_device
 from common.files.dataset import DataSet, Item, reads
 from common.files.images import IGNORE_INDEX, write_indexed
+from common.files.label_rules import label_parser, runner, work_of
 from common.files.maps import read_maps
 from common.training.arguments import add_device_argument
-from pseudo.labels import label_parser, runner, work_of
 from stages.arguments import fraction
 from stages.command import main
 from stages.files import InputError
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray | torch.Tensor
 
-CRF = {  # of labels, as published; for predictions there are others, common.crf.dense.DEFAULTS
+CRF = {  # for labels, as published; predictions have others, common.crf.dense.DEFAULTS
     "iterations": 10,
     "gaussian_sxy": 3,
     "gaussian_weight": 3,
@@ -88,7 +88,7 @@ def agreement(both: np.ndarray, classes: Iterable[int]) -> np.ndarray:
 
 
 def label_probabilities(labels: Array, count: int, confidence: float) -> Array:
-    """Turn labels uint8 (S, H, W), 0..count - 1, into float32 (S, count, H, W): `confidence`, and the others' share."""
+    """Turn labels uint8 (S, H, W), 0..count - 1, into float32 (S, count, H, W): `confidence`, the rest shared."""
     others = (1 - confidence) / max(1, count - 1)
     if hasattr(labels, "detach"):
         import torch
@@ -102,8 +102,8 @@ def label_probabilities(labels: Array, count: int, confidence: float) -> Array:
 def parser() -> ArgumentParser:
     parser = label_parser(__doc__, maps="folder of class maps (cls.infer)")
     for name, default, meaning in [
-        ("strict", 0.3, "score of the background that leaves only sure objects"),
-        ("loose", 0.05, "score of the background that leaves only sure background; at most --strict"),
+        ("strict", 0.3, "background score that leaves only sure objects"),
+        ("loose", 0.05, "background score that leaves only sure background; at most --strict"),
         ("confidence", 0.7, "probability of a pixel's label before the CRF; the image's other labels share the rest"),
     ]:
         parser.add_argument(f"--{name}", type=fraction, default=default, help=meaning)
@@ -125,7 +125,7 @@ def make_label(args: Namespace, dataset: DataSet, item: Item) -> np.ndarray:
 
 
 def memory(args: Namespace, dataset: DataSet) -> MemoryLimit:
-    """What the processes may take, and what one takes for an image: that of its CRF."""
+    """Memory limit of the processes: each needs the memory of an image's CRF."""
 
     def of(item: Item) -> int:
         height, width = dataset.image_size(item.id)
@@ -138,7 +138,7 @@ write_seeds = runner(make_label, maps=["maps"], memory=memory)
 
 
 def read(args: Namespace, dataset: DataSet, items: list[Item]) -> tuple[str, list[int], torch.Tensor, torch.Tensor]:
-    """What a GPU needs for the one image in `items`: its id, the classes with a map, itself and its `cut_twice`."""
+    """Read the one image in `items` for a GPU: its id, the classes with a map, the image and its `cut_twice`."""
     import torch
 
     (item,) = items
@@ -158,16 +158,16 @@ def labels_on_device(
     def labels() -> Iterator[tuple[tuple[str, list[int]], torch.Tensor]]:
         loader = make_loader(items, in_order(len(items), 1), args.workers, device, partial(read, args, dataset))
         for id, classes, *tensors in loader:
-            image, both = (each.to(device, non_blocking=True) for each in tensors)
+            image, both = (tensor.to(device, non_blocking=True) for tensor in tensors)
             yield (id, classes), after_crf(image, both, len(classes), args.confidence, **crf_of(args)).byte()
 
     for (id, classes), both in devices.pipelined(labels()):
         yield id, classes, both.numpy()
 
 
-def write(out: Path, found: tuple[str, list[int], np.ndarray]) -> None:
+def write(out: Path, output: tuple[str, list[int], np.ndarray]) -> None:
     """Write the seed of an item of `labels_on_device`."""
-    id, classes, both = found
+    id, classes, both = output
     write_indexed(out / f"{id}.png", agreement(both, classes))
 
 
@@ -193,4 +193,4 @@ def run(args: Namespace) -> str:
 
 
 if __name__ == "__main__":
-    main(parser(), run, reads=reads("images"), settle=settle_backend)
+    main(parser(), run, reads=reads("images"), settle=resolve_backend)

@@ -1,24 +1,25 @@
 """Train IRN's class boundaries and displacements on seeds (Ahn et al., CVPR 2019). Writes <out>/weights.pth.
 
-Two branches on a trunk that stays as it is learn from pairs of near pixels: whether a boundary lies between them, and
-how their ways to the centres of their objects differ. The weight file also holds the mean displacement over the images.
+Two branches on a frozen backbone learn from pairs of near pixels: whether a boundary lies between them, and how their
+ways to the centres of their objects differ. The weight file also holds the mean displacement over the images.
 """
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from common.files.dataset import DataSet, Item, reads
+from common.nets.architecture import arguments_of
 from common.training.arguments import (
     add_device_arguments,
     add_output_stride_argument,
     add_save_arguments,
     add_seed_argument,
-    add_trunk_arguments,
+    add_vgg_arguments,
 )
-from irn.architecture import IRNArch, IRNResNetArch
+from irn.architecture import NETWORKS, IRNArch, IRNResNetArch
 from stages import distributed
 from stages.arguments import checked, non_negative_float, positive_float, positive_int, scale, whole_number
 from stages.command import main, stage_parser
@@ -33,79 +34,79 @@ multiple_of_16 = checked(int, lambda side: side in range(16, 8193, 16), "a multi
 
 
 def parser() -> ArgumentParser:
-    """Parser of the command's arguments, with the published code's values as defaults."""
     parser = stage_parser(__doc__)
     parser.add_argument("--seeds", type=Path, required=True, help="folder of seeds <id>.png (irn.seed)")
-    parser.add_argument("--backbone", choices=["resnet50", "vgg16"], default="resnet50", help="resnet50 is published")
+    parser.add_argument("--backbone", choices=list(NETWORKS), default="resnet50", help="published with resnet50")
     parser.add_argument(
         "--init",
         type=Path,
-        help="weights of the trunk, which is not trained: torchvision's ResNet-50 or VGG16 (weights.fetch), the toy "
-        "data's, or a classifier's (cls.train); without it the trunk is random, and stays so",
+        help="weights of the backbone, which is not trained: torchvision's ResNet-50 or VGG16 (weights.fetch), the toy "
+        "data's, or a classifier's (cls.train) (default: random weights)",
     )
     parser.add_argument("--epochs", type=positive_int, default=3)
     parser.add_argument("--batch-size", type=positive_int, default=32)
     parser.add_argument(
-        "--lr", type=positive_float, default=0.1, help="of the boundary branch, x10 in the other; polynomial decay"
+        "--lr",
+        type=positive_float,
+        default=0.1,
+        help="for the boundary branch, x10 for the other; polynomial decay",
     )
     parser.add_argument("--weight-decay", type=non_negative_float, default=1e-4)
     parser.add_argument(
         "--momentum",
         type=non_negative_float,
         default=1e-4,
-        help="as published, where the weight decay stands in its place",
+        help="as published: the published code passes the weight decay as momentum",
     )
-    parser.add_argument("--crop-size", type=multiple_of_16, default=IRNArch.crop_size, help="side of the crops")
+    parser.add_argument("--crop-size", type=multiple_of_16, default=IRNArch.crop_size, help="side of training crops")
     parser.add_argument(
-        "--scales", type=scale, nargs=2, metavar=("MIN", "MAX"), default=[0.5, 1.5], help="of the random resizing"
+        "--scales", type=scale, nargs=2, metavar=("MIN", "MAX"), default=[0.5, 1.5], help="range of the random resizing"
     )
     parser.add_argument(
-        "--radius", type=whole_number(2, 64), default=10, help="pairs are nearer than this, in pixels of the maps"
+        "--radius",
+        type=whole_number(2, 64),
+        default=10,
+        help="pairs are closer than this, in pixels of the maps",
     )
     parser.add_argument(
         "--branch-width",
         type=int,
         choices=[32, 16, 8, 4],
         default=IRNArch.branch_width,
-        help="channels of the boundary branch's layers, an eighth of the displacement branch's",
+        help="channels of the boundary branch's layers; the displacement branch has up to eight times as many",
     )
     add_save_arguments(parser)
     resnet = parser.add_argument_group("size of a resnet50")
     resnet.add_argument(
-        "--blocks", type=positive_int, nargs=4, default=list(IRNResNetArch.blocks), help="in its stages"
+        "--blocks",
+        type=positive_int,
+        nargs=4,
+        default=list(IRNResNetArch.blocks),
+        help="blocks of its four stages",
     )
     resnet.add_argument("--width", type=positive_int, default=IRNResNetArch.width, help="channels of ResNet's stem")
     vgg = parser.add_argument_group("size of a vgg16")
-    add_trunk_arguments(vgg)
+    add_vgg_arguments(vgg)
     add_output_stride_argument(vgg)
     add_seed_argument(parser)
     add_device_arguments(parser)
     return parser
 
 
-def architecture(args: Namespace) -> dict[str, Any]:
-    """Arguments of irn.model.build, by name."""
-    arch = {"backbone": args.backbone, "branch_width": args.branch_width, "crop_size": args.crop_size}
-    if args.backbone == "resnet50":
-        return {**arch, "blocks": args.blocks, "width": args.width}
-    sizes = {"channels": args.channels, "depths": args.depths, "batch_norm": args.batch_norm}
-    return {**arch, **sizes, "output_stride": args.output_stride}
-
-
-def load_trunk(model: IRN, path: Path) -> None:
-    """Initialise the trunk from torchvision's ResNet or VGG, the toy data's weights or a classifier's.
+def load_backbone(model: IRN, path: Path) -> None:
+    """Initialise the backbone from torchvision's ResNet or VGG, the toy data's weights or a classifier's.
 
     Raises InputError naming the file and what it lacks.
     """
+    from common.nets.resnet import from_torchvision_resnet
     from common.training import checkpoint
-    from seg.pretrained import from_torchvision_resnet
 
     content = checkpoint.load(path)
     state = checkpoint.state_dict(content)
     if "layer1.0.conv3.weight" in state:
         state = {f"features.{name}": tensor for name, tensor in from_torchvision_resnet(state).items()}
-    own = {name: each for name, each in model.state_dict().items() if name.endswith("num_batches_tracked")}
-    checkpoint.load_trunk(model, {"state_dict": own | state}, path)  # old files lack those, which nothing reads
+    counters = {name: tensor for name, tensor in model.state_dict().items() if name.endswith("num_batches_tracked")}
+    checkpoint.load_backbone(model, {"state_dict": counters | state}, path)  # old files lack them; nothing reads them
 
 
 def start(args: Namespace) -> tuple[IRN, torch.optim.SGD, torch.device]:
@@ -117,16 +118,16 @@ def start(args: Namespace) -> tuple[IRN, torch.optim.SGD, torch.device]:
 
     from common.training import checkpoint
     from common.training import device as devices
-    from irn.model import build, parameter_groups
+    from irn.model import build
 
     checkpoint.seed_everything(args.seed)
     device = devices.select_device(args.device, args.deterministic, args.tf32)
-    model = build(**architecture(args))
+    model = build(**arguments_of(args, NETWORKS[args.backbone]))
     if args.init:
-        load_trunk(model, args.init)
+        load_backbone(model, args.init)
     model = devices.to_device(model, device)
-    settings = {"momentum": args.momentum, "weight_decay": args.weight_decay, "fused": device.type == "cuda"}
-    return model, torch.optim.SGD(parameter_groups(model, args.lr), args.lr, **settings), device
+    groups = model.parameter_groups(args.lr, args.weight_decay)
+    return model, torch.optim.SGD(groups, args.lr, momentum=args.momentum, fused=device.type == "cuda"), device
 
 
 def find_mean_displacement(
@@ -164,10 +165,10 @@ def run(args: Namespace) -> str:
 
     from common.files.preprocess import normalise
     from common.training import checkpoint
+    from common.training.learning_rate import poly_lr
     from common.training.loop import Training
     from irn.dataset import SeedCrops
     from irn.losses import affinity_loss, displacement_loss, pairs_of
-    from seg.deeplab import poly_lr
 
     if args.radius >= args.crop_size // 8:
         raise InputError(f"--radius: expected less than an eighth of --crop-size, found {args.radius}")

@@ -13,7 +13,7 @@ import numpy as np
 
 from common.files.dataset import reads
 from common.files.images import write_indexed
-from irn.network import enlarged, read_scores, walk_parser, write_walked
+from irn.network import read_scores, shares_of_largest, walk_parser, write_walked
 from stages.arguments import positive_float
 from stages.command import main
 
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 def parser() -> ArgumentParser:
     parser = walk_parser(__doc__)
     parser.add_argument(
-        "--power", type=positive_float, default=1.3, help="of the maps, before the walk: AMN's addition; IRN has 1"
+        "--power",
+        type=positive_float,
+        default=1.3,
+        help="exponent of the maps before the walk (from AMN; IRN has 1)",
     )
     return parser
 
@@ -34,18 +37,18 @@ def parser() -> ArgumentParser:
 def label_from_scores(
     scores: np.ndarray, size: tuple[int, int], classes: tuple[int, ...], background: float
 ) -> np.ndarray:
-    """Label uint8 (H, W) = `size` of the strongest class, 0 where that is not above `background`.
+    """Label uint8 (H, W) = `size` by the strongest class, 0 where its share is not above `background`.
 
-    scores: float32 (C', h, w), of the image's 0-based `classes`, at stride 4; they count as shares of the largest.
+    scores: float32 (C', h, w), of the image's 0-based `classes`, at stride 4; shares are those of the largest score.
     """
-    large = enlarged(scores, size)  # (C', H, W)
+    large = shares_of_largest(scores, size)  # (C', H, W)
     label = np.array(classes, np.uint8)[large.argmax(0)] + np.uint8(1)  # the lowest class wins ties
     label[large.max(0) <= background] = 0
     return label
 
 
 def maps_of(args: Namespace, found: Found) -> list[torch.Tensor]:
-    """The maps of each image's classes, to the power of --power: float32 (C', h, w), at stride 4."""
+    """The maps of each image's classes to the power --power: float32 (C', h, w), at stride 4."""
     import torch
 
     sizes = zip(found.items, found.sizes, strict=True)

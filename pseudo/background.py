@@ -8,8 +8,8 @@ from argparse import ArgumentParser, Namespace
 import numpy as np
 
 from common.files.dataset import DataSet, Item
+from common.files.label_rules import label_parser, main, runner
 from common.files.maps import attention_table, look_up, normalise, read_maps
-from pseudo.labels import ignore_if_almost_empty, label_parser, main, runner
 from stages.arguments import fraction, whole_number
 
 
@@ -78,6 +78,12 @@ def _scores(map_, table, threshold):
     scores = table.astype(np.float32)
     scores[scores < np.float32(threshold)] = 0
     return look_up(scores, map_)
+
+
+def ignore_if_almost_empty(label: np.ndarray, share: float = 0.01) -> np.ndarray:
+    """The 1 % rule: a label (H, W) with objects on less than `share` of all its pixels is 255 everywhere."""
+    objects = np.count_nonzero((label > 0) & (label < 255))
+    return np.full_like(label, 255) if objects / label.size < share else label
 
 
 def parser() -> ArgumentParser:

@@ -1,7 +1,7 @@
 """Non-salient region masking (NSRM): first-round predictions become the labels of the second round (paper 3.3, Fig. 3).
 
 Reads predictions of the training images, pseudo labels and saliency maps, writes the masked labels <out>/<id>.png.
-A complex image (two or more classes) is masked, a simple one keeps its prediction. The options are Table 4's rows.
+Complex images (two or more classes) are masked, simple ones keep their prediction. The options are the rows of Table 4.
 """
 
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 
 from common.files.dataset import DataSet, Item
-from pseudo.labels import ignore_if_almost_empty, label_parser, main, runner
+from common.files.label_rules import label_parser, main, runner
+from pseudo.background import ignore_if_almost_empty
 from stages.arguments import whole_number
 
 

@@ -8,8 +8,8 @@ from argparse import ArgumentParser, Namespace
 import numpy as np
 
 from common.files.dataset import DataSet, Item
+from common.files.label_rules import label_parser, main, runner
 from common.files.maps import attention_table, look_up, normalise, read_maps
-from pseudo.labels import label_parser, main, runner
 from stages.arguments import fraction
 
 

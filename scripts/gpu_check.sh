@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
 # Whether everything works on a GPU, and how fast: scripts/gpu_check.sh [measure|tests] [SECONDS]
 #   measure  (default; 500 seconds) benchmarks/gpu_check.py: what waits for the GPU, steps, memory, profiles, CRF, prediction,
-#            reading, the random walk, and after each of them the time of the paper's run
+#            reading, and after each of them the time of the paper's run
 #   tests    (225 seconds) the tests that need a GPU; two processes on one GPU; trainings with --deterministic
-# Each ends after its seconds, which hold all that it does, and says what it has left out. It writes OUT/<part>.jsonl, a line
-# as soon as there is one, and OUT/<part>.log, nothing else. It needs PyTorch, torchvision, OpenCV, SciPy, tqdm, TensorBoard,
-# Matplotlib and pytest, no network, and makes no environment: PYTHON (default python3) is taken as it is; VENV=.venv takes
-# that one. OUT: default runs/gpu_check. THIN=1: everything is tiny, for a try on a CPU. The tables of the benchmarks have the
-# lines as docs/bench/gpu.jsonl: cat runs/gpu_check/*.jsonl >docs/bench/gpu.jsonl; python benchmarks/page.py
+# Each ends within its seconds, start included, and reports what it has left out. It writes OUT/<part>.jsonl, line by line,
+# and OUT/<part>.log, nothing else. It needs PyTorch, torchvision, OpenCV, SciPy, tqdm, TensorBoard, Matplotlib and pytest,
+# no network, and makes no environment: PYTHON (default python3) is used as it is; VENV=.venv uses that one. OUT: default
+# runs/gpu_check. THIN=1: everything is tiny, for a try on a CPU.
 export VENV=${VENV-} OUT=${OUT:-runs/gpu_check} PYTHONUNBUFFERED=1
 source "$(dirname "$0")/env.sh"
 

@@ -1,20 +1,38 @@
-# Sourced by run_all.sh and by the scripts in paper/ and study/: the method as functions, with the hyperparameters of
-# SETTINGS, by default those of the data set's name, else VOC's. What two scripts have in common lies in one folder and
-# runs once.
+# Sourced by run_all.sh and by the scripts in paper/ and study/: the method as functions. Each stage of NSROM is a script
+# of its own with the paper's numbers; the arguments of SETTINGS (by default the file named after the data set, else VOC's)
+# override them. Scripts that share a stage share its folder, so it runs once.
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 source "$settings"
 if [ -n "${SETTINGS:-}" ] || [[ $(basename "$DATA") != toy* ]]; then
     echo "$DATA: settings of $settings (SETTINGS takes others), trains on lists/$TRAIN.txt (TRAIN), writes $RUN (RUN)" >&2
 fi
 
+launch() { # command, arguments: a stage that uses a GPU, on the training images or those of a later --split
+    $LAUNCH "$1" --data "$DATA" --split "$TRAIN" "${@:2}"
+}
+
+launch_labels() { # the same for a stage that uses none
+    $LAUNCH_LABELS "$1" --data "$DATA" --split "$TRAIN" "${@:2}"
+}
+
+require() { # folder, list, advice: ends unless each image of the list has its PNG in this folder of the data set
+    local id list=$DATA/lists/$2.txt
+    [ -e "$list" ] || return 0 # the first stage names it, at once
+    while read -r id _; do
+        if [ -n "$id" ] && ! [ -e "$DATA/$1/$id.png" ]; then
+            echo "$DATA/$1/$id.png: no such file$3" >&2
+            exit 2
+        fi
+    done <"$list"
+}
+
 classify() { # arguments of both trainings: from images to initial and pseudo labels
     scripts/cls_train.sh "${CLS[@]}" "$@"
     label "$@"
 }
 
-classify_fbr() { # arguments of fbr.train: as classify, with FBR's losses
-    scripts/fbr_train.sh "${CLS[@]}" "$@"
-    label
+train_fbr() { # arguments of fbr.train: a classifier with FBR's losses, RUN/cls
+    launch fbr.train --out "$RUN/cls" "${CLS[@]}" "$@"
 }
 
 label() { # arguments of cls.train_iam: from a trained classifier to initial and pseudo labels
@@ -53,10 +71,10 @@ irn() { # from a trained classifier, RUN/cls, to IRN's labels without saliency, 
     local weights=$RUN/cls/weights.pth
     (
         RUN=$RUN/image_level
-        scripts/irn_cam.sh "${INFER[@]}" --weights "$weights"
-        scripts/irn_seed.sh "${IRN_SEED[@]}"
-        scripts/irn_train.sh "${IRN[@]}"
-        scripts/irn_walk.sh "${IRN_WALK[@]}"
+        launch cls.infer --weights "$weights" --out "$RUN/cam_pyramid" --scales 1 0.5 1.5 2 --flip "${INFER[@]}"
+        launch_labels irn.seed --maps "$RUN/cam_pyramid" --out "$RUN/label_seed" "${IRN_SEED[@]}"
+        launch irn.train --seeds "$RUN/label_seed" --out "$RUN/irn" "${IRN[@]}"
+        launch irn.walk --maps "$RUN/cam_pyramid" --weights "$RUN/irn/weights.pth" --out "$RUN/label_irn" "${IRN_WALK[@]}"
     )
 }
 
@@ -75,19 +93,19 @@ image_level() { # from a trained classifier, RUN/cls, to the second round withou
 instances() { # after irn: the instances of its maps, RUN/image_level/instances, and their AP, without void pixels and with
     (
         RUN=$RUN/image_level
-        scripts/irn_instances.sh "${IRN_INSTANCES[@]}"
-        score=(evaluate.instances --data "$DATA" --split "$EVAL_TRAIN" --pred "$RUN/instances")
-        $LAUNCH_LABELS "${score[@]}" --out "$RUN/scores/instances" >/dev/null
-        $LAUNCH_LABELS "${score[@]}" --out "$RUN/scores/instances_void" --void background >/dev/null
+        launch irn.instances --split "$EVAL_TRAIN" --maps "$RUN/cam_pyramid" --weights "$RUN/irn/weights.pth" \
+            --out "$RUN/instances" "${IRN_INSTANCES[@]}"
+        score=(evaluate.instances --split "$EVAL_TRAIN" --pred "$RUN/instances")
+        launch_labels "${score[@]}" --out "$RUN/scores/instances" >/dev/null
+        launch_labels "${score[@]}" --out "$RUN/scores/instances_void" --void background >/dev/null
     )
 }
 
 true_instances() { # an upper bound, RUN/truth/image_level: true class masks are IRN's maps and seeds, on EVAL_TRAIN
     (
-        RUN=$RUN/truth
-        $LAUNCH_LABELS irn.label_maps --data "$DATA" --split "$EVAL_TRAIN" --labels "$DATA/SegmentationClass" \
-            --out "$RUN/image_level/cam_pyramid"
-        RUN=$RUN/image_level scripts/irn_train.sh "${IRN[@]}" --split "$EVAL_TRAIN" --seeds "$DATA/SegmentationClass"
+        RUN=$RUN/truth truth=$DATA/SegmentationClass
+        launch_labels irn.label_maps --split "$EVAL_TRAIN" --labels "$truth" --out "$RUN/image_level/cam_pyramid"
+        launch irn.train --split "$EVAL_TRAIN" --seeds "$truth" --out "$RUN/image_level/irn" "${IRN[@]}"
         instances
     )
 }

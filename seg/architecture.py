@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from common.nets.architecture import Architecture, Trunk, count, counts, names, one_of
+from common.nets.architecture import Architecture, VGGArch, count, counts, names, one_of
 
 NETWORKS = {  # --backbone: "module:class"
     "resnet101": "seg.deeplab:DeepLabResNet101",
@@ -34,7 +34,7 @@ class DeepLabResNetArch(DeepLabArch):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeepLabVGGArch(DeepLabArch, Trunk):
+class DeepLabVGGArch(DeepLabArch, VGGArch):
     """VGG, by default VGG16; with `fc_channels=0` the ASPP has no fc6 and fc7."""
 
     backbone: str = one_of("vgg16")

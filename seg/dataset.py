@@ -1,105 +1,56 @@
-"""Images and labels for the segmentation network (paper 4.1; augmentation as published)."""
+"""Whole images for inference, in batches of one size."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-import cv2
-import numpy as np
 import torch
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
-from common.files.dataset import DataSet, Item
-from common.files.images import IGNORE_INDEX
+from common.files.dataset import DataSet
+from common.files.photographs import Photograph, PhotographFolder
+from common.training.loading import batches_of_one_size, make_loader
 from stages.files import InputError
 
 
-class TrainingCrops(Dataset):
-    """Randomly scaled, cropped and flipped images with their labels, indexed by (position, index), see ShuffledBatches.
-
-    {"image": uint8 (S, S, 3) RGB, "rectangle": int64 (4,), "label": uint8 (S, S), "index": of the image}, S =
-    crop_size. The rectangle (top, left, bottom, right) contains the image; outside of it is padding, which becomes the
-    mean in common.files.preprocess.normalise, and has the label 255. Raises InputError if an image of the list has no
-    label.
-    """
-
-    def __init__(
-        self,
-        dataset: DataSet,
-        items: list[Item],
-        labels: Path,
-        crop_size: int,
-        scales: Sequence[float],
-        seed: int,
-    ):
-        self.dataset, self.items, self.labels = dataset, items, labels
-        self.crop_size, self.scales, self.seed = crop_size, scales, seed
-        for item in items:
-            if not self.label_path(item).exists():
-                raise InputError(
-                    f"{self.label_path(item)}: no such file, expected a label for every image of the split"
-                )
-
-    def label_path(self, item: Item) -> Path:
-        """Path of an image's label."""
-        return self.labels / f"{item.id}.png"
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __getitem__(self, sample: tuple[int, int]) -> dict[str, torch.Tensor | int]:
-        position, index = sample
-        item = self.items[index]
-        image = self.dataset.image(item.id)
-        label = self.dataset.checked_label(self.label_path(item), item.id)
-        return {**self.augment(image, label, np.random.default_rng([self.seed, position])), "index": index}
-
-    def resized(self, image: np.ndarray, label: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
-        """Resize an image, bilinear, and its label, by nearest neighbours, to sides rounded down, as published."""
-        height, width = (max(1, int(side * scale)) for side in label.shape)
-        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-        return image, cv2.resize(label, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
-
-    def augment(self, image: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> dict[str, torch.Tensor]:
-        """Scale, crop, flip and pad an image uint8 (H, W, 3) and its label uint8 (H, W)."""
-        image, label = self.resized(image, label, rng.choice(self.scales))
-        height, width = label.shape
-        size = self.crop_size
-        top = rng.integers(max(height - size, 0) + 1)
-        left = rng.integers(max(width - size, 0) + 1)
-        image = image[top : top + size, left : left + size]
-        label = label[top : top + size, left : left + size]
-
-        height, width = label.shape
-        padded_image = np.zeros((size, size, 3), np.uint8)
-        padded_label = np.full((size, size), IGNORE_INDEX, np.uint8)
-        left = 0
-        if rng.random() < 0.5:
-            image, label, left = image[:, ::-1], label[:, ::-1], size - width
-        padded_image[:height, left : left + width] = image
-        padded_label[:height, left : left + width] = label
-        rectangle = torch.tensor([0, left, height, left + width])
-        return {
-            "image": torch.from_numpy(padded_image),
-            "rectangle": rectangle,
-            "label": torch.from_numpy(padded_label),
-        }
-
-
 class WholeImages(Dataset):
-    """Whole images in their own size for seg.predict: (id, uint8 tensor (H, W, 3) RGB)."""
+    """Images of a data set or a folder in their own size: (Photograph, uint8 tensor (H, W, 3) RGB)."""
 
-    def __init__(self, dataset: DataSet, items: list[Item]):
-        self.dataset, self.items = dataset, items
+    def __init__(self, folder: DataSet | PhotographFolder, images: Sequence[Photograph]):
+        self.folder, self.images = folder, images
 
     def __len__(self) -> int:
-        return len(self.items)
+        return len(self.images)
 
-    def __getitem__(self, index: int) -> tuple[str, torch.Tensor]:
-        id = self.items[index].id
-        return id, torch.from_numpy(self.dataset.image(id).copy())
+    def __getitem__(self, index: int) -> tuple[Photograph, torch.Tensor]:
+        image = self.images[index]
+        return image, torch.from_numpy(self.folder.image(image.id).copy())
+
+    def checked_size(self, index: int, smallest: int) -> tuple[int, int]:
+        """Read the size of an image, (H, W). Raises InputError if a side has less than `smallest` pixels."""
+        id, path = self.images[index]
+        height, width = self.folder.image_size(id)
+        if min(height, width) < smallest:
+            raise InputError(f"{path}: expected at least {smallest} pixels a side, found {width}x{height}")
+        return height, width
 
     @staticmethod
-    def collate(samples: list[tuple[str, torch.Tensor]]) -> tuple[tuple[str, ...], torch.Tensor]:
-        """Collate samples of one size: (ids, uint8 (B, H, W, 3))."""
-        ids, images = zip(*samples)
-        return ids, torch.stack(images)
+    def collate(samples: list[tuple[Photograph, torch.Tensor]]) -> tuple[tuple[Photograph, ...], torch.Tensor]:
+        """Collate samples of one size: (Photographs, uint8 (B, H, W, 3))."""
+        images, rgbs = zip(*samples)
+        return images, torch.stack(rgbs)
+
+
+def load_whole(
+    images: WholeImages,
+    batch_size: int,
+    workers: int,
+    device: torch.device,
+    smallest: int,
+    done: Sequence[bool] | None = None,
+) -> DataLoader:
+    """Load images in batches of one size; `done`: see batches_of_one_size.
+
+    Raises InputError when it reaches an image with a side of less than `smallest` pixels.
+    """
+    sizes = (images.checked_size(index, smallest) for index in range(len(images)))
+    batches = batches_of_one_size(sizes, batch_size, done)
+    return make_loader(images, batches, workers, device, images.collate)

@@ -1,6 +1,6 @@
 """DeepLab-v2 (Chen et al., "DeepLab: Semantic Image Segmentation …", TPAMI 2018), with ResNet-101 or VGG16.
 
-Paper 4.1 trains it on the pseudo labels. Networks, training loss, parameter groups and learning rate.
+Paper 4.1 trains it on the pseudo labels. Networks with their parameter groups, and the training loss.
 """
 
 from __future__ import annotations
@@ -56,8 +56,53 @@ class ASPP(nn.Module):
         return sum(branch(features).float() for branch in self.children())
 
 
-class DeepLabResNet101(ResNet):
-    """(B, 3, H, W) -> logits (B, C + 1, ~H/8, ~W/8); class 0 is the background."""
+class DeepLab(nn.Module):
+    """Base of the networks: (B, 3, H, W) -> logits (B, C + 1, ~H/8, ~W/8); class 0 is the background.
+
+    A network says which of its modules are new, that is, not in the pretrained files of other tasks, and which layers
+    give the logits. Here both are those of the ASPP.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.aspp(self.features(x))
+
+    def head_modules(self) -> list[nn.Module]:
+        """The new modules: a pretrained file may lack them or have them for another number of classes."""
+        return [self.aspp]
+
+    def classifiers(self) -> list[nn.Module]:
+        """The layers that give the logits, which always learn like new ones."""
+        return self.aspp.classifiers()
+
+    def head_names(self) -> tuple[str, ...]:
+        """What the names of the tensors of `head_modules` begin with, such as "aspp."."""
+        heads = self.head_modules()
+        return tuple(f"{name}." for name, module in self.named_modules() if any(module is head for head in heads))
+
+    def parameter_groups(self, lr: float, weight_decay: float, missing_keys: Iterable[str] = ()) -> list[dict]:
+        """Parameter groups of SGD: lr for pretrained layers, x10 and x20 for weights and biases of new layers.
+
+        New are the `classifiers`, and the parameters of `head_modules` among `missing_keys`, the tensors that the
+        pretrained file lacks: VGG16's fc6 and fc7 are trained like the backbone if they come from ImageNet, like new
+        layers if not. The x20 biases have no weight decay. `scale` is a group's factor. Frozen parameters are in no
+        group.
+        """
+        new = {parameter for layer in self.classifiers() for parameter in layer.parameters()}
+        named = {name: each for name, each in self.named_parameters() if name.startswith(self.head_names())}
+        new.update(named[name] for name in missing_keys if name in named)
+        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        pretrained = [parameter for parameter in trained if parameter not in new]
+        weights = [parameter for parameter in trained if parameter in new and parameter.dim() > 1]
+        biases = [parameter for parameter in trained if parameter in new and parameter.dim() == 1]
+        return [
+            {"params": pretrained, "lr": lr, "scale": 1, "weight_decay": weight_decay},
+            {"params": weights, "lr": 10 * lr, "scale": 10, "weight_decay": weight_decay},
+            {"params": biases, "lr": 20 * lr, "scale": 20, "weight_decay": 0},
+        ]
+
+
+class DeepLabResNet101(DeepLab, ResNet):
+    """DeepLab-v2 on a ResNet."""
 
     description = DeepLabResNetArch
 
@@ -67,15 +112,9 @@ class DeepLabResNet101(ResNet):
         initialise_convolutions(self)
         self.aspp = ASPP(self.out_channels, arch.classes + 1, arch.rates)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.aspp(self.features(x))
 
-
-class DeepLabVGG16(nn.Module):
-    """(B, 3, H, W) -> logits (B, C + 1, ~H/8, ~W/8); class 0 is the background.
-
-    VGG16 with pools 4 and 5 at stride 1 and dilated conv5.
-    """
+class DeepLabVGG16(DeepLab):
+    """DeepLab-v2 on VGG16 with pools 4 and 5 at stride 1 and dilated conv5."""
 
     description = DeepLabVGGArch
 
@@ -86,9 +125,6 @@ class DeepLabVGG16(nn.Module):
         self.features.append(nn.MaxPool2d(3, stride=1, padding=1))  # pool 5
         initialise_convolutions(self.features)
         self.aspp = ASPP(arch.channels[-1], arch.classes + 1, arch.rates, arch.fc_channels)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.aspp(self.features(x))
 
 
 def initialise_convolutions(module: nn.Module) -> None:
@@ -107,7 +143,7 @@ class MultiScale(nn.Module):
     mode a list: each scale's logits in their own size, then the maximum. Without other scales: the logits, or [logits].
     """
 
-    def __init__(self, base: DeepLabResNet101 | DeepLabVGG16, scales: Iterable[float] = (0.5, 0.75)):
+    def __init__(self, base: DeepLab, scales: Iterable[float] = (0.5, 0.75)):
         super().__init__()
         self.base = base
         self.scales = tuple(scales)
@@ -124,7 +160,7 @@ class MultiScale(nn.Module):
 
 
 def smallest_side(scales: Iterable[float]) -> int:
-    """Smallest side of an image that has at least 8 pixels, one of the features, at scale 1 and at each of `scales`."""
+    """Smallest side of an image with at least 8 pixels, one of the features, at scale 1 and at each of `scales`."""
     return math.ceil(8 / min([1, *scales]))
 
 
@@ -133,7 +169,7 @@ def resize(x: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
 
-def build(**arch: Any) -> DeepLabResNet101 | DeepLabVGG16:
+def build(**arch: Any) -> DeepLab:
     """Build the network that a weight file's `arch` describes, the fields of its `backbone`'s description by name.
 
     Raises InputError if it describes no such network.
@@ -146,11 +182,12 @@ def multi_scale_loss(outputs: list[torch.Tensor], label: torch.Tensor) -> list[L
 
     `label` (B, H, W), uint8 or int64, 255 to ignore, is resized to each output. The loss is the sum of their means.
     """
-    labels = [resize_nearest(label, logits.shape[2:]).long() for logits in outputs]
-    return [
-        Loss(F.cross_entropy(logits.float(), own, ignore_index=IGNORE_INDEX, reduction="none"), own != IGNORE_INDEX)
-        for logits, own in zip(outputs, labels)
-    ]
+    losses = []
+    for logits in outputs:
+        target = resize_nearest(label, logits.shape[2:]).long()  # (B, h, w)
+        loss = F.cross_entropy(logits.float(), target, ignore_index=IGNORE_INDEX, reduction="none")
+        losses.append(Loss(loss, target != IGNORE_INDEX))
+    return losses
 
 
 def resize_nearest(label: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
@@ -179,30 +216,3 @@ def freeze_batch_norm(network: nn.Module, missing_keys: Iterable[str] = ()) -> N
         if isinstance(layer, nn.BatchNorm2d) and name not in new:
             layer.__class__ = FrozenBatchNorm
             layer.eval().requires_grad_(False)
-
-
-def parameter_groups(model: nn.Module, lr: float, weight_decay: float, missing_keys: Iterable[str] = ()) -> list[dict]:
-    """Parameter groups of SGD: lr for pretrained layers, x10 and x20 for weights and biases of new layers.
-
-    New are the layers that give logits, and those of the ASPP among `missing_keys`, the tensors that the pretrained
-    file lacks: VGG16's fc6 and fc7 are trained like the trunk if they come from ImageNet, like new layers if not. The
-    x20 biases have no weight decay. `scale` is a group's factor. What is frozen is in no group.
-    """
-    network = getattr(model, "base", model)
-    new = {parameter for conv in network.aspp.classifiers() for parameter in conv.parameters()}
-    named = {name: parameter for name, parameter in network.named_parameters() if name.startswith("aspp.")}
-    new.update(named[name] for name in missing_keys if name in named)
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    trunk = [parameter for parameter in trained if parameter not in new]
-    weights = [parameter for parameter in trained if parameter in new and parameter.dim() > 1]
-    biases = [parameter for parameter in trained if parameter in new and parameter.dim() == 1]
-    return [
-        {"params": trunk, "lr": lr, "scale": 1, "weight_decay": weight_decay},
-        {"params": weights, "lr": 10 * lr, "scale": 10, "weight_decay": weight_decay},
-        {"params": biases, "lr": 20 * lr, "scale": 20, "weight_decay": 0},
-    ]
-
-
-def poly_lr(base_lr: float, iteration: int, max_iterations: int, power: float = 0.9, step: int = 10) -> float:
-    """Learning rate at `iteration` (from 0): DeepLab-v2's poly policy (section 4.1.2), set every `step` iterations."""
-    return base_lr * (1 - iteration // step * step / max_iterations) ** power

@@ -1,15 +1,14 @@
-"""What a trained DeepLab-v2 makes of images: network, logits, CRF, labels. For seg.predict and seg.segmenter alike."""
+"""From images to labels with a trained DeepLab-v2: network, logits, CRF. For seg.predict, Segmenter and evaluate."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from common.crf.dense import dense_crf, likely_classes
+from common.crf.dense import dense_crf, likely_classes, stays_on_device
 from common.files.voc import CLASSES as VOC_CLASSES
 from stages.files import InputError
 
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
 
     from seg.deeplab import MultiScale
 
-    # of a batch: ids, uint8 (B, H, W, 3) RGB on the CPU and on the device, logits float32 (B, C + 1, h, w)
-    Output = tuple[tuple[str, ...], torch.Tensor, torch.Tensor, torch.Tensor]
+    # keys of the images, uint8 (B, H, W, 3) RGB on the CPU and on the device, logits float32 (B, C + 1, h, w)
+    Batch = tuple[Sequence[Any], torch.Tensor, torch.Tensor, torch.Tensor]
 
 CHANNELS = 128  # that OpenCV resizes at once
 ROWS = 16  # of an image, whose scores become probabilities at once
@@ -30,7 +29,7 @@ def load_deeplab(
 ) -> tuple[MultiScale, list[str]]:
     """Load the multi-scale network of a weight file, ours or published, in eval mode, and the names of its C classes.
 
-    `pyramid`: the scales beside 1 at which it runs, by default the file's; published files have the published scales.
+    `pyramid`: its extra input scales, by default the file's; published files have the published scales.
     Raises InputError if the file is not a DeepLab, or not of the `backbone` or the data set's `classes`, if given.
     """
     from common.nets.architecture import check_pyramid
@@ -68,25 +67,39 @@ def class_names(content: dict[str, Any], arch: Any) -> list[str]:
     return list(VOC_CLASSES) if is_published and arch.classes == len(VOC_CLASSES) else numbers
 
 
-def enlarged(label: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The label of a photograph that was shrunk for the network, uint8 (h, w), at its `size` (H, W): uint8 (H, W)."""
+class Output(NamedTuple):
+    """An image after the network: its label, if a GPU has made it, else what a CPU makes it of."""
+
+    key: Any  # of the image, as its batch has it
+    rgb: np.ndarray | None  # uint8 (H, W, 3), beside logits
+    values: np.ndarray  # label uint8 (H, W), or logits float32 (h, w, C + 1)
+
+    def label(self, crf: dict[str, Any] | None) -> np.ndarray:
+        """Label uint8 (H, W). `crf`: dense_crf's parameters or None, the same as for `outputs_of`."""
+        return self.values if self.rgb is None else label_from_logits(self.rgb, self.values, crf)
+
+
+def outputs_of(
+    network: MultiScale,
+    batches: Iterable[tuple[Sequence[Any], torch.Tensor]],
+    device: torch.device,
+    amp: bool | None = None,
+    crf: dict[str, Any] | None = None,
+) -> Iterator[Output]:
+    """Yield the Output of each image of `batches`, (keys, uint8 (B, H, W, 3) RGB).
+
+    `network` is on the device already; `amp`: see common.training.device.autocast; `crf`: dense_crf's parameters or
+    None. While the caller uses an Output, a GPU computes the next ones.
+    """
+    seen = ((keys, rgbs, *logits_of(network, rgbs, device, amp)) for keys, rgbs in batches)
+    return labels_on_device(seen, crf) if stays_on_device(device, crf) else logits_on_cpu(seen)
+
+
+def resize_label(label: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize a label uint8 (h, w), as of a shrunk photograph, to `size` (H, W) by nearest neighbours: uint8 (H, W)."""
     import cv2
 
     return label if label.shape == size else cv2.resize(label, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
-
-
-def batches_of_one_size(sizes: Iterable[tuple[int, int]], batch_size: int) -> Iterator[list[int]]:
-    """Yield lists of at most `batch_size` indices into `sizes`, an iterable of (H, W); the sizes in a list are equal.
-
-    Each index comes once. A list is yielded as soon as it is full, so `sizes` may be a generator that reads files; the
-    incomplete lists, at most one a size, come last.
-    """
-    buckets = defaultdict(list)
-    for index, size in enumerate(sizes):
-        buckets[size].append(index)
-        if len(buckets[size]) == batch_size:
-            yield buckets.pop(size)
-    yield from buckets.values()
 
 
 def logits_of(
@@ -107,36 +120,33 @@ def logits_of(
     return on_device, logits.float()
 
 
-def labels_on_device(outputs: Iterable[Output], crf: dict[str, Any] | None) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield (id, label uint8 (H, W)) for each image of the `outputs`, computed on the device of its logits.
-
-    `crf`: dense_crf's parameters or None. While the caller uses one label, a GPU computes the next.
-    """
+def labels_on_device(batches: Iterable[Batch], crf: dict[str, Any] | None) -> Iterator[Output]:
+    """Yield an Output with the label of each image, computed on the device of its logits."""
     import torch
 
     from common.training import device as devices
     from seg.deeplab import resize
 
-    def labels() -> Iterator[tuple[str, torch.Tensor]]:
-        for ids, _, images, logits in outputs:
-            for id, image, image_logits in zip(ids, images, logits):
+    def labels() -> Iterator[tuple[Any, torch.Tensor]]:
+        for keys, _, images, logits in batches:
+            for key, image, image_logits in zip(keys, images, logits):
                 with torch.inference_mode():
                     scores = resize(image_logits[None], image.shape[:2])[0]  # (C + 1, H, W)
                     if crf:
                         scores = dense_crf(image, scores.softmax(dim=0), **crf)
-                yield id, scores.argmax(0).byte()
+                yield key, scores.argmax(0).byte()
 
-    for id, label in devices.pipelined(labels()):
-        yield id, label.numpy()
+    for key, label in devices.pipelined(labels()):
+        yield Output(key, None, label.numpy())
 
 
-def logits_on_cpu(outputs: Iterable[Output]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Yield (id, uint8 (H, W, 3) RGB, logits float32 (h, w, C + 1)) for each image of the `outputs`."""
+def logits_on_cpu(batches: Iterable[Batch]) -> Iterator[Output]:
+    """Yield an Output with the logits of each image; the device is one batch ahead."""
     from common.training import device as devices
 
-    batches = (((ids, rgbs), logits.permute(0, 2, 3, 1)) for ids, rgbs, _, logits in outputs)
-    for (ids, rgbs), logits in devices.pipelined(batches):
-        yield from zip(ids, rgbs.numpy(), logits.numpy())
+    copied = devices.pipelined(((keys, rgbs), logits.permute(0, 2, 3, 1)) for keys, rgbs, _, logits in batches)
+    for (keys, rgbs), logits in copied:
+        yield from map(Output, keys, rgbs.numpy(), logits.numpy())
 
 
 def label_from_logits(rgb: np.ndarray, logits: np.ndarray, crf: dict[str, Any] | None) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A photograph below the colours of its label, with a legend: what seg.predict shows of photographs."""
+"""A photograph with the colours of its label on it and a legend below, as seg.predict shows photographs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,8 +20,8 @@ NAME_LENGTH = 40  # of a class, at most, so that the legend stays narrow
 def overlay(rgb: np.ndarray, label: np.ndarray, names: Sequence[str]) -> Image.Image:
     """The photograph with the label's colours on it, and below it the names of the classes shown; RGB.
 
-    rgb: uint8 (H, W, 3); label: uint8 (H, W), 0 background, which has no colour, to C; names: of the C classes. What is
-    longer than LONGEST is shrunk to it.
+    rgb: uint8 (H, W, 3); label: uint8 (H, W), 0 background, which has no colour, to C; names: of the C classes. Larger
+    photographs are shrunk to LONGEST.
     """
     shown = [int(value) for value in np.unique(label) if value]
     rgb = shrunk(rgb, LONGEST)
@@ -50,11 +50,11 @@ def _with_legend(picture, entries):
     ]
     widths = [round(font.getlength(name)) + 3 * size for _, name in entries]  # with its square and gaps
     width, line, x, y, places = max(picture.width, *widths), round(1.6 * size), 0, 0, []
-    for own in widths:
-        if x and x + own > width:
+    for entry_width in widths:
+        if x and x + entry_width > width:
             x, y = 0, y + line
         places.append((x, y))
-        x += own
+        x += entry_width
     figure = Image.new("RGB", (width, picture.height + y + line), "white")
     figure.paste(picture)
     pen = ImageDraw.Draw(figure)

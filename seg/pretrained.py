@@ -10,32 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
+from common.nets.resnet import from_torchvision_resnet
 from common.training import checkpoint
-from seg.deeplab import DeepLabVGG16
+from seg.deeplab import DeepLab, DeepLabVGG16, MultiScale
 from stages.files import InputError
 
-RESNET_UNITS = {"1": "reduce", "2": "conv3x3", "3": "increase"}
 # The classifiers of ImageNet (torchvision) and COCO (the published DeepLab-v1's `fc`), which DeepLab-v2 does not have.
 HEAD = re.compile(r"fc|classifier\.6\.")
-
-
-def from_torchvision_resnet(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Rename the tensors of torchvision's ResNet of bottlenecks to our names, without `fc`."""
-    return {_resnet_name(name): tensor for name, tensor in state.items() if not name.startswith("fc.")}
-
-
-def _resnet_name(name):
-    """layer1.0.conv2.weight -> layer2.block1.conv3x3.conv.weight, conv1.weight -> layer1.conv1.conv.weight, …"""
-    if stem := re.fullmatch(r"(conv|bn)1\.(\w+)", name):
-        return f"layer1.conv1.{stem[1]}.{stem[2]}"
-    if unit := re.fullmatch(r"layer(\d)\.(\d+)\.(conv|bn)([123])\.(\w+)", name):
-        return f"layer{int(unit[1]) + 1}.block{int(unit[2]) + 1}.{RESNET_UNITS[unit[4]]}.{unit[3]}.{unit[5]}"
-    if shortcut := re.fullmatch(r"layer(\d)\.(\d+)\.downsample\.([01])\.(\w+)", name):
-        kind = "conv" if shortcut[3] == "0" else "bn"
-        return f"layer{int(shortcut[1]) + 1}.block{int(shortcut[2]) + 1}.shortcut.{kind}.{shortcut[4]}"
-    return name
 
 
 def from_torchvision_vgg16(state: dict[str, torch.Tensor], fc_channels: int, branches: int) -> dict[str, torch.Tensor]:
@@ -59,17 +41,17 @@ def decimate_vgg16(state: dict[str, torch.Tensor], fc_channels: int) -> dict[str
     """
     fc6, fc7 = state["classifier.0.weight"], state["classifier.3.weight"]  # (4096, K * 7 * 7), (4096, 4096)
     units = len(fc7)
-    kept = torch.arange(fc_channels) * units // fc_channels
+    chosen = torch.arange(fc_channels) * units // fc_channels
     return {
-        "fc6.weight": fc6.reshape(units, -1, 7, 7)[:, :, ::3, ::3][kept],
-        "fc6.bias": state["classifier.0.bias"][kept],
-        "fc7.weight": fc7[kept][:, kept, None, None],
-        "fc7.bias": state["classifier.3.bias"][kept],
+        "fc6.weight": fc6.reshape(units, -1, 7, 7)[:, :, ::3, ::3][chosen],
+        "fc6.bias": state["classifier.0.bias"][chosen],
+        "fc7.weight": fc7[chosen][:, chosen, None, None],
+        "fc7.bias": state["classifier.3.bias"][chosen],
     }
 
 
 def convention_of(content: dict[str, Any]) -> str | None:
-    """Convention of a loaded file's weights, "torchvision" or "caffe"; None if they are of no known network.
+    """Convention of a loaded file's weights, "torchvision" or "caffe"; None if they belong to no known network.
 
     Our own files have it in their `arch` (by default torchvision). Without `arch`, tensors with the published names are
     Caffe's, those with torchvision's names torchvision's.
@@ -112,13 +94,13 @@ def unused_tensors(path: Path) -> list[str]:
     return [name for name in checkpoint.state_dict(checkpoint.load(path)) if HEAD.match(name)]
 
 
-def load_init(model: nn.Module, path: Path) -> list[str]:
+def load_init(model: DeepLab | MultiScale, path: Path) -> list[str]:
     """Initialise a DeepLab (or MultiScale of one) from torchvision's ResNet or VGG16, a published DeepLab, or ours.
 
-    Returns the missing keys (without `base.`), the network's tensors that the file does not give, all of them in the
-    ASPP: layers for another number of classes, and those that weights of ImageNet or COCO lack. Raises InputError if
-    the file is of another convention or architecture: a tensor of the trunk is missing or has another shape, or a
-    tensor is unexpected and none of unused_tensors.
+    Returns the missing keys (without `base.`), the network's tensors that the file does not give, all of them in its
+    `head_modules`: layers for another number of classes, and those that weights of ImageNet or COCO lack. Raises
+    InputError if the file is of another convention or architecture: a tensor of the backbone is missing or has another
+    shape, or a tensor is unexpected and none of unused_tensors.
     """
     network = getattr(model, "base", model)
     content = checkpoint.load(path)
@@ -128,10 +110,10 @@ def load_init(model: nn.Module, path: Path) -> list[str]:
     if convention != network.arch.convention:
         raise InputError(f"{path}: expected weights of the {network.arch.convention} convention, found {convention}")
     wanted = network.state_dict()
-    given = _matching(_converted(checkpoint.state_dict(content), network), wanted, path)
+    given = _matching(_converted(checkpoint.state_dict(content), network), wanted, network.head_names(), path)
     missing_keys = [name for name in wanted if name not in given and not name.endswith("num_batches_tracked")]
     for name in missing_keys:
-        if not name.startswith("aspp."):
+        if not name.startswith(network.head_names()):
             raise InputError(f"{path}: expected weights of another architecture: {name} is missing")
     network.load_state_dict(given, strict=False)
     return missing_keys
@@ -146,14 +128,14 @@ def _converted(state, network):
     return {name: tensor for name, tensor in state.items() if not HEAD.match(name)}
 
 
-def _matching(state, wanted, path):
-    """Tensors of `state` that can be loaded: all but layers of the ASPP that have another shape. Raises InputError."""
+def _matching(state, wanted, heads, path):
+    """Tensors of `state` that can be loaded: all but the layers of `heads` of another shape. Raises InputError."""
     unfit = set()
     for name, tensor in state.items():
         if name not in wanted:
             raise InputError(f"{path}: expected weights of another architecture: {name} has no place in this network")
         if tensor.shape != wanted[name].shape:
-            if not name.startswith("aspp."):
+            if not name.startswith(heads):
                 shapes = f"{tuple(wanted[name].shape)}, found {tuple(tensor.shape)}"
                 raise InputError(f"{path}: expected weights of another architecture: {name} should be {shapes}")
             unfit.add(name.rpartition(".")[0])

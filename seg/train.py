@@ -17,7 +17,7 @@ from common.training.arguments import (
     add_output_stride_argument,
     add_save_arguments,
     add_seed_argument,
-    add_trunk_arguments,
+    add_vgg_arguments,
 )
 from seg.architecture import NETWORKS, DeepLabArch, DeepLabResNetArch, DeepLabVGGArch
 from stages import distributed
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 
 def parser() -> ArgumentParser:
-    """Parser of the command's arguments, with the paper's values as defaults."""
     parser = stage_parser(__doc__)
     parser.add_argument("--labels", type=Path, required=True, help="folder of training labels <id>.png")
     parser.add_argument("--backbone", choices=list(NETWORKS), default="resnet101", help="paper 4.1, Tables 1 and 2")
@@ -40,26 +39,27 @@ def parser() -> ArgumentParser:
         "--convention",
         choices=["torchvision", "caffe"],
         default="torchvision",
-        help="of the weights: ImageNet's from torchvision, or COCO's from Caffe",
+        help="convention of the weights: torchvision's (ImageNet) or Caffe's (COCO)",
     )
-    parser.add_argument("--init", type=Path, help="pretrained weights; without, training starts from random ones")
+    parser.add_argument("--init", type=Path, help="pretrained weights (default: random ones)")
     parser.add_argument(
         "--iterations", type=positive_int, default=10_000, help="paper 4.1; the published code has 20 000"
     )
     parser.add_argument("--batch-size", type=positive_int, default=10, help="paper 4.1")
     parser.add_argument(
-        "--lr", type=positive_float, default=2.5e-4, help="of the trunk; x10 and x20 in the classifier (paper 4.1)"
+        "--lr",
+        type=positive_float,
+        default=2.5e-4,
+        help="learning rate of the backbone; x10 and x20 for weights and biases of new layers (paper 4.1)",
     )
     parser.add_argument(
         "--weight-decay", type=non_negative_float, default=1e-4, help="paper 4.1; the published code has 5e-4"
     )
     parser.add_argument("--crop-size", type=positive_int, default=321, help="side of the training crops")
     parser.add_argument(
-        "--scales", type=scale, nargs="+", default=[0.5, 0.75, 1, 1.25, 1.5], help="of the random resizing"
+        "--scales", type=scale, nargs="+", default=[0.5, 0.75, 1, 1.25, 1.5], help="factors of the random resizing"
     )
-    parser.add_argument(
-        "--pyramid", type=scale, nargs="*", default=[0.5, 0.75], help="scales beside 1 at which the network runs"
-    )
+    parser.add_argument("--pyramid", type=scale, nargs="*", default=[0.5, 0.75], help="extra input scales")
     parser.add_argument(
         "--rates", type=positive_int, nargs="+", default=list(DeepLabArch.rates), help="dilations of the ASPP"
     )
@@ -67,26 +67,33 @@ def parser() -> ArgumentParser:
         "--freeze-bn",
         action=BooleanOptionalAction,
         default=True,
-        help="keep batch norm as --init has it; a batch norm that --init does not give is trained",
+        help="keep batch norm as it is in --init; batch norm that --init lacks is trained",
     )
     add_save_arguments(parser)
+    parser.add_argument(
+        "--val-every",
+        type=positive_int,
+        metavar="N",
+        help="score the network on --val-split every N iterations; shown and logged only: no weights are chosen by it",
+    )
+    parser.add_argument("--val-split", default="val", help="list of the data set that --val-every scores")
     resnet = parser.add_argument_group("size of a resnet101")
     resnet.add_argument(
         "--blocks",
         type=positive_int,
         nargs=4,
         default=list(DeepLabResNetArch.blocks),
-        help="in each of ResNet's four stages",
+        help="blocks of ResNet's four stages",
     )
     resnet.add_argument("--width", type=positive_int, default=DeepLabResNetArch.width, help="channels of ResNet's stem")
     vgg = parser.add_argument_group("size of a vgg16")
-    add_trunk_arguments(vgg)
+    add_vgg_arguments(vgg)
     add_output_stride_argument(vgg)
     vgg.add_argument(
         "--fc-channels",
         type=natural,
         default=DeepLabVGGArch.fc_channels,
-        help="of VGG's fc6 and fc7; 0: an ASPP without them, as ResNet's",
+        help="channels of VGG's fc6 and fc7; 0 leaves them out, as with a ResNet",
     )
     add_seed_argument(parser)
     add_device_arguments(parser)
@@ -119,13 +126,12 @@ def start(args: Namespace, classes: Sequence[str]) -> tuple[MultiScale, torch.op
 
     from common.training import checkpoint
     from common.training import device as devices
-    from seg.deeplab import parameter_groups
 
     checkpoint.seed_everything(args.seed)
     device = devices.select_device(args.device, args.deterministic, args.tf32)
     model, missing_keys = build_model(args, classes)
     model = devices.to_device(model, device)
-    groups = parameter_groups(model, args.lr, args.weight_decay, missing_keys)
+    groups = model.base.parameter_groups(args.lr, args.weight_decay, missing_keys)
     optimizer = torch.optim.SGD(groups, args.lr, momentum=0.9, fused=device.type == "cuda")
     return model, optimizer, device
 
@@ -134,15 +140,19 @@ def run(args: Namespace) -> str:
     """Train and write the weights; returns a summary. Raises InputError if the crops are too small for the network."""
     from common.files.preprocess import normalise
     from common.training import checkpoint
+    from common.training.crops import TrainingCrops
+    from common.training.learning_rate import poly_lr
     from common.training.loop import Training
-    from seg.dataset import TrainingCrops
-    from seg.deeplab import multi_scale_loss, poly_lr, smallest_side
+    from seg.deeplab import multi_scale_loss, smallest_side
+    from seg.validation import check_truth, evaluate
 
     if args.crop_size < smallest_side(args.pyramid):
         raise InputError(f"--crop-size: expected at least {smallest_side(args.pyramid)}, found {args.crop_size}")
     dataset = DataSet(args.data)
     items = dataset.split(args.split)
     crops = TrainingCrops(dataset, items, args.labels, args.crop_size, args.scales, args.seed)
+    if args.val_every:
+        check_truth(dataset, args.val_split)
     model, optimizer, device = start(args, dataset.classes)
 
     with Training(args, model, optimizer, crops, device, iterations=args.iterations) as training:
@@ -153,6 +163,9 @@ def run(args: Namespace) -> str:
                 images = normalise(batch["image"], args.convention, batch["rectangle"])
                 outputs = training.model(images)  # logits (B, C + 1, h, w) at each scale, and their maximum
             training.step({"segmentation": multi_scale_loss(outputs, batch["label"])})
+            if args.val_every and training.done % args.val_every == 0:
+                scores = evaluate(model, dataset, args.val_split, device, workers=args.workers, amp=args.amp)
+                training.show("val mIoU", scores["mean_iou"])
 
     if distributed.IS_FIRST:
         arch, pyramid = model.base.arch.to_file(), list(args.pyramid)

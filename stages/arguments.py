@@ -1,4 +1,4 @@
-"""Types for argparse that say which values an argument takes: "argument --epochs: expected a whole number from 1 …"."""
+"""Types for argparse, whose errors name the allowed values: "argument --epochs: expected a whole number from 1 …"."""
 
 import argparse
 import math
@@ -6,7 +6,7 @@ import re
 
 
 def checked(convert, holds, expected):
-    """The type of the values `convert(text)` for which `holds(value)`; `expected` says in words which those are."""
+    """A type for the values `convert(text)` for which `holds(value)`; `expected` describes them."""
 
     def parse(text):
         try:
@@ -21,7 +21,7 @@ def checked(convert, holds, expected):
 
 
 def whole_number(low, high=10**9):
-    """The type of the whole numbers from `low` to `high`."""
+    """A type for whole numbers from `low` to `high`."""
     return checked(int, lambda value: low <= value <= high, f"a whole number from {low} to {high}")
 
 

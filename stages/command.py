@@ -1,4 +1,4 @@
-"""What every command shares: its arguments, and how it starts, ends and fails."""
+"""Shared by all commands: common arguments, start, end, and how errors are shown."""
 
 import argparse
 import signal
@@ -10,21 +10,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from stages import distributed, interruption
-from stages.errors import one_line
+from stages.errors import RESUMES, one_line
 from stages.files import InputError
 from stages.fingerprints import Selection
 from stages.record import Stage, read_arguments
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Keeps the description's lines, and names the default of every argument that has one."""
+    """Keeps the description's line breaks, and shows the default of every argument that has one."""
 
     def _get_help_string(self, action):
         return action.help if action.default is None else super()._get_help_string(action)
 
 
 def command_name():
-    """The running command as it was called: "cls.train"."""
+    """The name of the running command, such as "cls.train"."""
     program = Path(sys.argv[0]).resolve()
     return f"{program.parent.name}.{program.stem}"
 
@@ -37,18 +37,18 @@ def stage_parser(doc, data=True):
     parser = argparse.ArgumentParser(f"python -m {command_name()}", description=doc, formatter_class=HelpFormatter)
     if data:
         parser.add_argument("--data", type=Path, required=True, help="data set folder (layout: docs/data.md)")
-        parser.add_argument("--split", required=True, help="which list of the data set: lists/<split>.txt")
-    parser.add_argument("--out", type=Path, required=True, help="what to write")
-    parser.add_argument("--force", action="store_true", help="redo the stage, deleting what --out holds")
+        parser.add_argument("--split", required=True, help="list of the data set: lists/<split>.txt")
+    parser.add_argument("--out", type=Path, required=True, help="output folder")
+    parser.add_argument("--force", action="store_true", help="delete the content of --out and redo the stage")
     return parser
 
 
 @contextmanager
 def exit_on_input_error(command):
-    """Turns an InputError, a full disk, want of memory and a killed worker into one line on stderr and exit status 2.
+    """Turns an InputError, a full disk, lack of memory and a killed worker into one line on stderr and exit status 2.
 
-    An interruption ends with 128 + the signal's number. One of several processes ends at once, with its traceback if
-    need be: the others wait for it, and torchrun ends them when it has ended.
+    An interruption ends with 128 + the signal's number. One of several processes exits at once, with its traceback if
+    there is one: the others wait for it, and torchrun ends them once it has exited.
     """
     try:
         with _workers_killed():
@@ -65,13 +65,13 @@ def exit_on_input_error(command):
     except (interruption.Interrupted, KeyboardInterrupt) as error:
         interruption.ignore()
         where = getattr(error, "where", "")
-        print(f"{command}: interrupted{where}; the same command goes on where it stopped", file=sys.stderr)
+        print(f"{command}: interrupted{where}; {RESUMES}", file=sys.stderr)
         distributed.end(128 + getattr(error, "signal", signal.SIGINT))
 
 
 @contextmanager
 def _workers_killed():
-    """Raises Interrupted instead of the error of worker processes that a signal asking to stop has ended."""
+    """Raises Interrupted where a signal to stop has ended worker processes, instead of their error."""
     try:
         yield
     except RuntimeError:
@@ -82,7 +82,7 @@ def _workers_killed():
 
 @contextmanager
 def _usable_paths(out):
-    """Turns what the system says of a path in the arguments, as that its name is too long, into an InputError."""
+    """Turns the system's error about a path in the arguments, such as too long a name, into an InputError."""
     try:
         yield
     except OSError as error:
@@ -98,10 +98,10 @@ def main(
 ) -> None:
     """Parses the command line, opens the stage's folder and calls `run(args)`, which returns a summary of a few words.
 
-    `reads(args)` says of input folders which files the stage reads, {argument: Selection}; of others all files count.
-    `settle(args, recorded)` gets the arguments of the record that is there, or None, and returns those that this
-    machine decides, {name: value}: they are recorded as if they had been given. Under torchrun, every process runs the
-    stage, and the first one keeps its record; a stage for `one_process` refuses.
+    `reads(args)` says which files of input folders the stage reads, {argument: Selection}; of other folders all files
+    count. `settle(args, recorded)` gets the arguments of an earlier record, or None, and returns those that depend on
+    this machine, {name: value}: they are recorded as if they had been given. Under torchrun every process runs the
+    stage, and the first one keeps its record; with `one_process` the command refuses to run there.
     Exit status: 0 done or already done, 2 bad input (one line on stderr), 130 or 143 interrupted.
     """
     args = parser.parse_args()
@@ -118,8 +118,7 @@ def main(
             with _usable_paths(args.out):
                 settled = settle(args, read_arguments(args.out)) if settle else {}
                 vars(args).update(settled)
-                defaults = {name: parser.get_default(name) for name in vars(args)} | settled
-                stage = Stage(command, args, reads(args) if reads else None, defaults)
+                stage = Stage(command, args, reads(args) if reads else None)
                 return stage.begin(), settled
 
         try:

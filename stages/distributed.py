@@ -1,6 +1,6 @@
-"""Several processes for one stage, as torchrun starts them: who does what, and what they add up.
+"""Several processes for one stage, as torchrun starts them: shares of the work, and sums over all processes.
 
-Without torchrun there is one process, and nothing here does anything. PyTorch is only imported where there are more.
+Without torchrun there is one process, and these functions do nothing. PyTorch is imported only where there are more.
 GPUs talk over NCCL, CPUs over gloo. The first process alone writes the stage's record and its single files.
 """
 
@@ -26,9 +26,9 @@ TIMEOUT = timedelta(hours=4)
 
 @contextmanager
 def process_group():
-    """Joins the processes of a stage, and parts them at its end.
+    """Sets up the process group, and destroys it at the end.
 
-    Not after an exception: parting waits for the others, which may wait for this one. The process has to `end` then.
+    Not after an exception: destroying it waits for the others, which may wait for this one. The process `end`s then.
     """
     if WORLD_SIZE == 1:
         yield
@@ -36,14 +36,14 @@ def process_group():
     from torch import cuda, distributed
 
     interruption.end_with_torchrun()
-    # names that PyTorch 2.6 has, and that later ones warn of
+    # names of PyTorch 2.6 that later versions warn about
     warnings.filterwarnings("ignore", "`broadcast_buffers`|torch.distributed.nn.functional", FutureWarning)
     distributed.init_process_group("cpu:gloo,cuda:nccl" if cuda.is_available() else "gloo", timeout=TIMEOUT)
     yield
-    _part()
+    _destroy()
 
 
-def _part():
+def _destroy():
     from torch import distributed
 
     distributed.destroy_process_group()
@@ -51,7 +51,7 @@ def _part():
 
 
 def end(status):
-    """Ends this process with an exit status: one of several at once, without waiting for the others in any way."""
+    """Exits with a status; one of several processes does so at once, without waiting for the others."""
     if WORLD_SIZE == 1:
         sys.exit(status)
     sys.stdout.flush()
@@ -60,7 +60,7 @@ def end(status):
 
 
 def shard(items):
-    """Every WORLD_SIZE-th of a list, this process's own: together they are the list, none is in two."""
+    """This process's share of a list, every WORLD_SIZE-th item: the shares are disjoint and together the list."""
     return items[RANK::WORLD_SIZE]
 
 
@@ -71,7 +71,7 @@ def barrier():
 
 
 def gather(value):
-    """The values of all processes, in their order. Small picklable things only: they go over the network."""
+    """The values of all processes, in order of rank. They are pickled and sent over the network: keep them small."""
     if WORLD_SIZE == 1:
         return [value]
     from torch import distributed
@@ -82,7 +82,7 @@ def gather(value):
 
 
 def on_first(function):
-    """Calls `function()` in the first process and returns its result in all; the others end at its InputError."""
+    """Calls `function()` in the first process and returns its result in all; at its InputError the others exit."""
     result, error = None, None
     if IS_FIRST:
         try:
@@ -92,13 +92,13 @@ def on_first(function):
     result, error = gather((result, error))[0]
     if error is not None:
         if WORLD_SIZE > 1:
-            _part()  # all know of it: nobody waits
+            _destroy()  # all know of it: nobody waits
         raise InputError(error) if IS_FIRST else SystemExit(2)
     return result
 
 
 def total(tensor):
-    """The sum of a tensor over all processes; gradients don't flow through it."""
+    """The sum of a tensor over all processes, without gradient."""
     if WORLD_SIZE == 1:
         return tensor
     from torch import distributed
@@ -109,7 +109,7 @@ def total(tensor):
 
 
 def maximum(tensor):
-    """Puts the elementwise maximum over all processes into a tensor, in place."""
+    """Replaces a tensor by its elementwise maximum over all processes, in place."""
     if WORLD_SIZE > 1:
         from torch import distributed
 
@@ -117,7 +117,7 @@ def maximum(tensor):
 
 
 def unshard(tensor, count):
-    """The `count` rows of all processes in the order that `shard` took them from; gradients flow to this one's own."""
+    """The `count` rows of all processes, in their order before `shard`; gradients flow to this process's rows."""
     if WORLD_SIZE == 1:
         return tensor
     import torch

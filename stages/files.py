@@ -1,4 +1,4 @@
-"""Files that are complete or absent, and the error that names what cannot be used."""
+"""Atomic writing of files, and the error for unusable input."""
 
 import json
 import os
@@ -14,7 +14,7 @@ class InputError(Exception):
 def atomic(path, sync=False):
     """Yield a temporary name beside `path`; what is written there replaces `path` at the end, unless there is an error.
 
-    With `sync` it is on the disk before: the file is whole even if the machine itself stops.
+    With `sync` it is on the disk before that: the file is whole even if the machine crashes.
     """
     path = Path(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -52,10 +52,10 @@ def read_json(path):
 
 
 def check_output(path, *inputs):
-    """Raises InputError unless a file can be written at `path`: in a folder that is there, over none of `inputs`."""
+    """Raises InputError unless `path` can be written: its folder exists, and it is none of `inputs`."""
     if not path.parent.is_dir():
         raise InputError(f"{path.parent}: no such folder")
     if path.is_dir() or not os.access(path.parent, os.W_OK):
         raise InputError(f"{path}: expected a file that can be written")
-    if path.resolve() in {each.resolve() for each in inputs}:
+    if path.resolve() in {source.resolve() for source in inputs}:
         raise InputError(f"{path}: expected another file to write than those to read")

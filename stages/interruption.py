@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C end a stage: at once, or, where it would be a pity or a risk, at the next point that suits it."""
+"""SIGTERM and Ctrl-C end a stage: at once, or, in a `deferred` block, at the next point where work can stop."""
 
 import multiprocessing
 import os
@@ -14,7 +14,7 @@ _deferred = 0  # how many `deferred` are open
 
 
 class Interrupted(BaseException):
-    """The work has stopped because it was asked to. Attributes: `signal`, its number, and `where`, how far it came."""
+    """Work was stopped by a signal. Attributes: `signal`, its number, and `where`, how far the work had come."""
 
     def __init__(self, signal, where=""):
         self.signal, self.where = signal, where
@@ -30,7 +30,7 @@ def listen():
 
 
 def ignore():
-    """From now on no signal disturbs the end of this process."""
+    """From now on SIGTERM and SIGINT are ignored, so that the process can exit undisturbed."""
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
@@ -48,7 +48,7 @@ def _receive(number, frame):
 
 @contextmanager
 def deferred():
-    """A block in which a first signal only shows in `requested` and `check`, a later one stops it at once."""
+    """In this block the first signal only shows in `requested` and `check`; a later one stops it at once."""
     global _deferred
     _deferred += 1
     try:
@@ -70,9 +70,9 @@ def check():
 
 
 def start_worker(*_):
-    """For the start of every worker process: it ends when its parent does or says so, whatever other signals it gets.
+    """Initialises a worker process: it exits only with its parent or on its parent's SIGTERM.
 
-    A terminal, torchrun or a batch system may signal all processes, and the parent has yet to finish with its workers.
+    A terminal, torchrun or a batch system may signal all processes, while the parent still needs its workers.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
@@ -88,7 +88,7 @@ def _end_with(parent):
 
 
 def end_with_torchrun():
-    """For one of several processes of a stage: it ends when torchrun, which started it, has been killed."""
+    """Makes one of several processes exit once torchrun, its parent, has been killed."""
     threading.Thread(target=_end_without, args=(os.getppid(),), daemon=True).start()
 
 

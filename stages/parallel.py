@@ -1,4 +1,4 @@
-"""One function over many images, on all cores."""
+"""Applies a function to many images, on all cores."""
 
 import os
 import re
@@ -22,16 +22,16 @@ CGROUPS, OWN_CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
 def cores():
-    """How many cores this process may use: those of its affinity, which batch systems and taskset narrow.
+    """The number of cores that this process may use, by its affinity, which batch systems and taskset restrict.
 
-    The processes that torchrun starts on a machine share them.
+    Processes that torchrun starts on one machine share them.
     """
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(1, count // distributed.LOCAL_WORLD_SIZE)
 
 
 def machine_memory():
-    """Bytes of memory of this machine, or of the container or batch job that this process runs in."""
+    """Memory in bytes of this machine, or the limit of the container or batch job around this process."""
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     for path in _memory_limits():
         with suppress(OSError, ValueError):  # there is no such file, or it says "max"
@@ -40,9 +40,9 @@ def machine_memory():
 
 
 def spare_memory():
-    """Bytes that this process may keep to save work: a quarter of the free memory, 0 where that is not known.
+    """Bytes that this process may use for a cache: a quarter of the free memory, 0 where that is not known.
 
-    The processes that torchrun starts on a machine share it.
+    Processes that torchrun starts on one machine share it.
     """
     try:
         (free,) = re.findall(r"^MemAvailable: +(\d+) kB$", MEMORY.read_text(), re.MULTILINE)
@@ -52,7 +52,7 @@ def spare_memory():
 
 
 def _memory_limits():
-    """Files that may hold a limit of this process's control group or of one around it, in both versions of them."""
+    """Files with the memory limits of this process's control group and those around it, cgroup v1 and v2."""
     try:
         lines = OWN_CGROUP.read_text().splitlines()
     except OSError:  # another system
@@ -67,22 +67,22 @@ def _memory_limits():
 
 
 def add_workers_argument(parser):
-    parser.add_argument("--workers", type=natural, default=cores(), help="processes")
+    parser.add_argument("--workers", type=natural, default=cores(), help="worker processes")
 
 
 class MemoryLimit(NamedTuple):
-    """What the processes of a machine may take together: as many work at once as fit into it, but at least one."""
+    """A limit for the processes of a machine together: as many run at once as fit, but at least one."""
 
     limit: float  # bytes
-    of: Callable[[Any], float]  # bytes of a process that works on an item, with its libraries
+    of: Callable[[Any], float]  # bytes of a process for an item, libraries included
 
 
 def for_each(function, items, workers, description, total=None, memory=None):
     """Calls `function(item)` for every item, in `workers` processes, and yields the results in the items' order.
 
-    `items` may be a generator that works for each item, such as a network at inference: it runs here, at most a few
-    items ahead of the processes, so memory stays flat. `memory`: a MemoryLimit, which may let fewer processes work.
-    An exception in a process is raised here, and an interruption between two items.
+    `items` may be a generator that computes each item, such as a network at inference: it runs here, at most a few
+    items ahead of the processes, so memory use stays constant. `memory`: a MemoryLimit, which may let fewer run at
+    once. An exception of a process is raised here, an interruption between two items.
     """
     total = len(items) if total is None else total
     with interruption.deferred(), progress_bar(description, total) as bar:
@@ -125,7 +125,7 @@ def _results(function, items, workers, memory):
 
 
 def _chunks(items, workers):
-    """What is sent to a process at once: a few items of a list, each item of a generator as soon as it is there."""
+    """Batches of items to send to a process: a few of a list, one of a generator as soon as it is there."""
     if not isinstance(items, Sequence):
         return ([item] for item in items)
     size = min(8, 1 + len(items) // (8 * workers))  # so that all processes finish at about the same time
@@ -137,7 +137,7 @@ def _apply(function, chunk):
 
 
 def _start_worker():
-    """The processes are the parallelism; threads of OpenCV and PyTorch would only fight over the cores."""
+    """One thread for OpenCV and PyTorch: the processes already use all cores."""
     import cv2
 
     interruption.start_worker()

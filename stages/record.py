@@ -1,6 +1,6 @@
-"""One command, one output folder, one `stage.json`: what was asked, from what, and whether it is done.
+"""One command, one output folder, one record `stage.json`: arguments, inputs, and whether the stage is finished.
 
-A finished stage with the same arguments is skipped, an unfinished one goes on, another one is an error.
+A finished stage with the same arguments is skipped, an unfinished one resumes, one with others is an error.
 """
 
 import argparse
@@ -23,9 +23,10 @@ from stages import distributed
 from stages.files import InputError, read_json, sync_file, write_json
 from stages.fingerprints import Memory, Selection, content_of, fingerprint
 
-# Arguments that change how a stage runs, not what it writes.
+# Arguments that change how a stage runs, but not its output.
 UNRECORDED = {"out", "force", "workers", "device", "save_every", "save_minutes", "inference_batch_size", "crf_memory"}
-TRAINING_STATE = "training.pth"  # what an unfinished training goes on from
+UNRECORDED |= {"val_every", "val_split"}
+TRAINING_STATE = "training.pth"  # from which an unfinished training resumes
 LOCK = ".lock"
 SYNCED = 64  # files that a thread waits for, one after the other
 KEYS = {"command", "arguments", "inputs", "started", "finished"}  # that every record has
@@ -37,24 +38,15 @@ class Stage:
 
     Arguments of type Path are inputs: they must exist, and if they are (in) the folder of another stage, that stage
     must be finished. `reads` says for some of them, by name, which files of the folder count.
-    `defaults` are those of the arguments: what a record is taken to have had that lacks an argument, which was added to
-    the command since.
     """
 
-    def __init__(
-        self,
-        command: str,
-        args: argparse.Namespace,
-        reads: dict[str, Selection] | None = None,
-        defaults: dict | None = None,
-    ):
+    def __init__(self, command: str, args: argparse.Namespace, reads: dict[str, Selection] | None = None):
         self.out, reads = args.out, reads or {}
         self.record_path = args.out / "stage.json"
         self.lock_path = args.out / LOCK
         self.lock = None
         self.created = []  # folders, by `begin`
         self.force = args.force
-        self.defaults = {name: _plain(value) for name, value in (defaults or {}).items()}
         recorded = {k: v for k, v in sorted(vars(args).items()) if k not in UNRECORDED}
         inputs = {k: v for k, v in recorded.items() if isinstance(v, Path)}
         found = None if self.force else self._read_record()
@@ -76,13 +68,12 @@ class Stage:
         }
 
     def begin(self):
-        """Makes the output folder ready. Returns False if everything in it is done already.
+        """Prepares the output folder. Returns False if the stage is finished already.
 
-        Raises InputError if the folder holds anything but this stage's own work, or if another process is at it.
+        Raises InputError if the folder holds anything but this stage's own work, or if another process is writing it.
         """
         if self._is_finished():
             self._tidy()
-            self._remember_inputs()
             return False
         try:
             self.created = [place for place in (self.out, *self.out.parents) if not place.exists()]  # the deepest first
@@ -114,28 +105,19 @@ class Stage:
                 pass
         self.record.update(summary=summary, machine=machine(), files=len(files), finished=_now())
         write_json(self.record_path, self.record)
-        self._tidy()
+        (self.out / TRAINING_STATE).unlink(missing_ok=True)
 
     def _tidy(self):
-        """Drops what a finished stage does not need, which one that was killed as it finished has left."""
-        state = self.out / TRAINING_STATE
-        if self.lock_path.exists() or state.exists():
-            with suppress(OSError, InputError):  # another's folder, or another is at it
-                self._acquire()
-                state.unlink(missing_ok=True)
-                self.release()
-
-    def _remember_inputs(self):
-        """Notes in the record of a finished stage that its inputs, whose times have changed, are the same."""
-        found = self._read_record()
-        if found["inputs"] != self.record["inputs"]:
-            with suppress(OSError):  # another's folder
-                write_json(self.record_path, found | {"inputs": self.record["inputs"]})
+        """Deletes the checkpoint of a training that was killed as it finished; notes new times of unchanged inputs."""
+        with suppress(OSError):  # another user's folder
+            (self.out / TRAINING_STATE).unlink(missing_ok=True)
+            recorded = self._read_record()
+            if recorded["inputs"] != self.record["inputs"]:
+                write_json(self.record_path, recorded | {"inputs": self.record["inputs"]})
 
     def release(self):
-        """Lets others write the folder."""
+        """Lets others write the folder. The lock's file stays: were it deleted, two others could lock one each."""
         if self.lock is not None:
-            self.lock_path.unlink(missing_ok=True)
             os.close(self.lock)
             self.lock = None
 
@@ -183,7 +165,7 @@ class Stage:
         return found
 
     def _check_input(self, option, path, selected):
-        """Raises InputError if an input is missing or unfinished, or is what the stage would write."""
+        """Raises InputError if an input is missing or unfinished, or contains the output folder."""
         if not path.exists():
             raise InputError(f"{option} {path}: no such file or folder")
         out = self.out.resolve()
@@ -194,27 +176,19 @@ class Stage:
             raise InputError(f"{option} {path}: {found.get('command')} has not finished there; run it again first")
 
     def _acquire(self):
-        """Takes the lock of the folder, which the system releases when this process ends, however it does."""
-        while self.lock is None:
-            descriptor = os.open(self.lock_path, os.O_RDWR | os.O_CREAT, 0o666)
-            try:
-                fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not inherited by a loader's processes
-            except (BlockingIOError, PermissionError):
-                os.close(descriptor)
-                raise InputError(f"{self.out}: another process is writing it") from None
-            except OSError:
-                pass  # a file system without locks
-            try:
-                same = os.path.samestat(os.stat(self.lock_path), os.fstat(descriptor))
-            except FileNotFoundError:  # its last owner has just deleted it
-                same = False
-            if same:
-                self.lock = descriptor
-            else:
-                os.close(descriptor)
+        """Takes the folder's lock, which the system releases when this process ends, however it ends."""
+        descriptor = os.open(self.lock_path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not inherited by a loader's processes
+        except (BlockingIOError, PermissionError):
+            os.close(descriptor)
+            raise InputError(f"{self.out}: another process is writing it") from None
+        except OSError:
+            pass  # a file system without locks
+        self.lock = descriptor
 
     def _clean(self):
-        """Deletes what a process that was killed had begun to write."""
+        """Deletes the incomplete files of a process that was killed."""
         for place, _, names in os.walk(self.out):
             for name in fnmatch.filter(names, ".*.partial"):
                 Path(place, name).unlink(missing_ok=True)
@@ -228,9 +202,8 @@ class Stage:
                 path.unlink()
 
     def _difference(self, found):
-        """The first thing in which an earlier record differs from what is asked now, in words, or None."""
+        """The first difference between an earlier record and this one, in words, or None."""
         before, now = found["arguments"], self.record["arguments"]
-        before = {key: self.defaults[key] for key in now if key in self.defaults} | before
         for key in sorted(before.keys() | now.keys()):
             if before.get(key) != now.get(key):
                 return f"{_option(key)} was {before.get(key)}, now {now.get(key)}"

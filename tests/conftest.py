@@ -3,8 +3,13 @@
 Every test gets its own copy below `tmp_path`, so it may damage what it likes.
 """
 
+import os
+import runpy
+import signal
 import subprocess
 import sys
+import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +52,32 @@ def run_command():
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=3600)  # if it hangs
 
     return run
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """`in_process("cls.train", "--out", path, …)` runs `python -m cls.train --out path …` in this process.
+
+    It costs no start of Python and no import of PyTorch, but the command has one core and no processes of its own.
+    Raises AssertionError unless the exit status is `status` (default 0).
+    """
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def run(module, *arguments, status=0):
+        monkeypatch.setattr(sys, "argv", [find_spec(module).origin, *map(str, arguments)])
+        found = 0
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*found in sys.modules", RuntimeWarning)  # runpy's
+            try:
+                runpy.run_module(module, run_name="__main__")
+            except SystemExit as end:
+                found = end.code or 0
+        assert found == status, f"{module}: {found}"
+
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

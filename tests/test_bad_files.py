@@ -4,9 +4,6 @@ A reader is the public function that a command reads a kind of file with; each m
 """
 
 import json
-import runpy
-from argparse import Namespace
-from pathlib import Path
 
 import pytest
 import torch
@@ -21,11 +18,11 @@ from evaluate.scores import read_scores
 from report.studies import collect, study
 from seg.deeplab import MultiScale
 from seg.deeplab import build as build_deeplab
-from seg.predict import load_network as load_deeplab
+from seg.inference import load_deeplab
 from seg.pretrained import load_init
 from stages.files import InputError
+from tests import damage
 
-ACTIONS = runpy.run_path(Path(__file__).with_name("damage.py"))
 GONE = [(("remove",), "no such file"), (("link",), "no such file")]
 UNREADABLE = [(("remove",), "cannot be read"), (("folder",), "cannot be read"), (("link",), "cannot be read")]
 BINARY = [(("write", b"\xff\xfe\x00\x81"), "expected UTF-8 text")]
@@ -91,7 +88,7 @@ LABELS = [
 SALIENCIES = [*GREY, (("image", "L", (63, 48)), "expected the image's size 64x48, found 63x48")]
 ANNOTATIONS = [
     *GONE,
-    *((damage, "expected a VOC annotation") for damage in [("truncate",), ("folder",), ("write", b"\xff\xd8\x00")]),
+    *((fault, "expected a VOC annotation") for fault in [("truncate",), ("folder",), ("write", b"\xff\xd8\x00")]),
     line("<annotation></annotation>", "expected at least one <object>"),
     (("replace", "dog", "yeti"), "expected the classes of VOC 2012, found 'yeti'"),
 ]
@@ -160,8 +157,8 @@ def with_first(value):
 NOT_WEIGHTS = [
     *UNREADABLE,
     *(
-        (damage, "expected a PyTorch weight file")
-        for damage in [
+        (fault, "expected a PyTorch weight file")
+        for fault in [
             ("truncate",),
             ("write", "<html>moved</html>"),
             ("write", ""),
@@ -226,7 +223,7 @@ PREDICTORS = [
         for value in ("0.5", [0], 1, [float("nan")])
     ),
 ]
-TRUNKS = [*NOT_WEIGHTS, (tensor(lambda t: t[:2]), "expected a trunk of this size: features.0.weight")]
+TRUNKS = [*NOT_WEIGHTS, (tensor(lambda t: t[:2]), "expected a backbone of this size: features.0.weight")]
 INITS = [
     *NOT_WEIGHTS,
     (content(lambda _: {1: torch.ones(1)}), "expected weights of"),
@@ -239,11 +236,11 @@ DEEPLAB = {"backbone": "vgg16", **WIDTH, "fc_channels": 4, "rates": [1]}
 
 
 def predictor(path):
-    return load_deeplab(Namespace(weights=path, backbone=None, pyramid=None), 3)
+    return load_deeplab(path, classes=3)[0]
 
 
 def start_classifier(path):
-    checkpoint.load_trunk(build_classifier(**CLASSIFIER), checkpoint.load(path), path)
+    checkpoint.load_backbone(build_classifier(**CLASSIFIER), checkpoint.load(path), path)
 
 
 def put_weights(path):
@@ -299,7 +296,7 @@ def test_a_file_that_cannot_be_used_is_named_in_one_line(tiny_data, tiny_devkit,
     read(path)
     whole, faults = path.read_bytes(), []
     for (action, *rest), message in cases:
-        ACTIONS[action](path, *rest)
+        getattr(damage, action)(path, *rest)
         try:
             read(path)
             faults.append(f"{action} {rest}: nothing said, expected {message}")
@@ -312,6 +309,6 @@ def test_a_file_that_cannot_be_used_is_named_in_one_line(tiny_data, tiny_devkit,
         if path.is_symlink():
             path.unlink()
         elif path.exists():
-            ACTIONS["remove"](path)
+            damage.remove(path)
         path.write_bytes(whole)
     assert not faults, "\n".join(faults)

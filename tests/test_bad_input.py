@@ -1,8 +1,8 @@
-"""What every command says to bad input: exit status 2, one line that names the file or the option, and nothing written.
+"""What a command says to bad input: exit status 2, one line that names the file or the option, and nothing written.
 
-Here each command meets arguments and files that it cannot use, in this process; some in a process of their own as
-well. What each kind of file may hold: tests/test_bad_files.py. What each type of argument takes:
-tests/stages/test_arguments.py. argparse shows its usage before its one line.
+Here each command meets what only it can meet, an input that is missing and a foreign output folder, in this process.
+What each kind of file may hold: tests/test_bad_files.py; what each type of argument takes:
+tests/stages/test_arguments.py; what every stage refuses: tests/stages/test_record.py. argparse shows its usage first.
 """
 
 import argparse
@@ -13,9 +13,6 @@ import re
 import runpy
 import shlex
 import shutil
-import signal
-import sys
-import traceback
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,10 +25,9 @@ from PIL import Image
 from common.files.images import read_indexed, write_grey, write_indexed
 from common.files.instances import write_instances
 from common.training import checkpoint
-
-ACTIONS = runpy.run_path(Path(__file__).with_name("damage.py"))  # what a case may do to the folder
-
-write_coco = runpy.run_path(Path(__file__).parent / "data/made_coco.py")["write_coco"]
+from tests import damage
+from tests.bad_input.commands import COMMANDS, FAULTS
+from tests.data.made_coco import write_coco
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = {path: path.read_text() for package in ROOT.glob("*/__init__.py") for path in package.parent.rglob("*.py")}
@@ -40,13 +36,6 @@ FOUND = sorted(  # every command
     for path, text in SOURCES.items()
     if "__main__" in text and "parser" in text
 )
-TABLES = runpy.run_path(Path(__file__).parent / "bad_input/commands.py")
-COMMANDS, READS, DAMAGED, OTHERS = (TABLES[name] for name in ("COMMANDS", "READS", "DAMAGED", "OTHERS"))
-OUT_FILES = {"evaluate.voc_server": "tgz", "weights.fetch": "pth"}
-OUT_FILES |= {"report.studies.collect": "jsonl", "report.studies.tables": "md", "report.studies.picture": "png"}
-OUT_FILES |= {"report.tables.gallery": "png", "report.tables.figure4": "png"}
-# folders whose mark is another file than stage.json
-REPORTS = {"report.run.html": "report.json", "report.run.publish": "SHA256SUMS"}
 
 
 @pytest.fixture(scope="session")
@@ -125,7 +114,7 @@ def put_records(place):
     line |= {"commit": None, "torch": "2", "machine": "M"}
     fig6 = line | {"table": "fig6", "row": "8"}
     (place / "results.jsonl").write_text("".join(json.dumps(each | scores) + "\n" for each in (line, fig6)))
-    ACTIONS["write"](place / "run/scores/instances/scores.json", json.dumps({"mean_ap": {"0.5": 61.0}}))
+    damage.write(place / "run/scores/instances/scores.json", json.dumps({"mean_ap": {"0.5": 61.0}}))
 
 
 def put_context(data):
@@ -161,7 +150,7 @@ def put_compared(place):
         line = {"id": "a_simple", "mean_iou": score, "ignored": 0.0, "class_iou": {}}
         files = {"stage.json": record, "scores.json": scores, "images.jsonl": line}
         for file, content in files.items():
-            ACTIONS["write"](run / "scores/pred2" / file, json.dumps(content))
+            damage.write(run / "scores/pred2" / file, json.dumps(content))
 
 
 def put_finished(place):
@@ -175,7 +164,7 @@ def put_finished(place):
         ("finished/scores/pred1", "evaluate.labels"),
     ):
         record = {"command": command, "arguments": {"data": "drawn", "split": "train"}, "inputs": {"data": data}}
-        ACTIONS["write"](place / folder / "stage.json", json.dumps(record | {"versions": {}} | times))
+        damage.write(place / folder / "stage.json", json.dumps(record | {"versions": {}} | times))
     scores = json.dumps({"mean_iou": 50.0, "ignored": 1.0, "false_negative": 2.0})
     files = {
         "scores/pred1/scores.json": scores,
@@ -185,52 +174,26 @@ def put_finished(place):
         "pred1/a.png": "a label",
     }
     for name, content in files.items():
-        ACTIONS["write"](place / "finished" / name, content)
+        damage.write(place / "finished" / name, content)
     shutil.copy(place / "cls.pth", place / "finished/cls/weights.pth")
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs a command in this process: (exit status, stdout, stderr)."""
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)  # one core: nothing in other processes
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def run(command, arguments):
-        monkeypatch.setattr(sys, "argv", [importlib.util.find_spec(command).origin, *arguments])
-        status = 0
-        try:
-            runpy.run_module(command, run_name="__main__")
-        except SystemExit as end:
-            status = end.code or 0
-        except Exception:
-            traceback.print_exc()
-            status = 1
-        return status, *capsys.readouterr()
-
-    yield run
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
 
 
 class Parsed(BaseException):
     """Stops a command where it parses its arguments."""
 
 
-def parser_of(command, run):
-    """The command's argparse.ArgumentParser."""
+def options_of(command):
+    """{option: argparse's action}, from the command's parser."""
 
     def stop(self, *_):
         raise Parsed(self)
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Parsed) as caught:
         patch.setattr(argparse.ArgumentParser, "parse_args", stop)
-        run(command, [])
-    return caught.value.args[0]
-
-
-def options_of(command, run):
-    """{option: argparse's action}, from the command's parser."""
-    return {action.option_strings[0]: action for action in parser_of(command, run)._actions if action.option_strings}
+        patch.setattr("sys.argv", [importlib.util.find_spec(command).origin])
+        runpy.run_module(command, run_name="__main__")
+    actions = caught.value.args[0]._actions
+    return {action.option_strings[0]: action for action in actions if action.option_strings}
 
 
 def words_of(command, options):
@@ -259,7 +222,7 @@ def snapshot(place):
     def content(path):
         if path.is_symlink():
             return path.readlink()
-        return path.read_bytes() if path.is_file() and os.access(path, os.R_OK) else None
+        return path.read_bytes() if path.is_file() else None
 
     found = (path for path in sorted(place.rglob("*")) if path.name != ".fingerprints")  # remembered hashes
     return {path: content(path) for path in found}
@@ -274,125 +237,61 @@ def damaged(place, damages):
             if path.exists():
                 (shutil.copytree if path.is_dir() else shutil.copy2)(path, f"{kept}/{number}")
         for (action, _, *rest), path in zip(damages, paths):
-            ACTIONS[action](path, *rest)
+            getattr(damage, action)(path, *rest)
         yield
         for number, path in enumerate(paths):
             if os.path.lexists(path):
-                path.unlink() if path.is_symlink() else ACTIONS["remove"](path)
+                path.unlink() if path.is_symlink() else damage.remove(path)
             if os.path.exists(f"{kept}/{number}"):
                 (shutil.copytree if os.path.isdir(f"{kept}/{number}") else shutil.copy2)(f"{kept}/{number}", path)
 
 
-def fault(status, stderr, fragment):
-    """What is wrong with a refusal: exit status 2 and one line with `fragment`, after argparse's usage or not."""
+def fault(stderr, fragment):
+    """What is wrong with a refusal: one line with `fragment`, after argparse's usage or not."""
     *usage, last = stderr.splitlines() or [""]
-    if status != 2 or fragment not in last or "Traceback" in stderr:
-        return f"expected {fragment!r}, found exit status {status} and {stderr[-300:]!r}"
+    if fragment not in last or "Traceback" in stderr:
+        return f"expected {fragment!r}, found {stderr[-300:]!r}"
     if usage and not (usage[0].startswith("usage: ") and ": error: " in last):
         return f"expected one line, found {stderr!r}"
     return None
 
 
 def cases_of(command, options, given):
-    """Yields (more arguments, what is done first, message): what arguments and files make possible, and OTHERS.
-
-    `options` are the command's, {option: argparse's action}, `given` the words with which it is called.
-    """
+    """Yields (more arguments, damages to make first, message), from `options`, as options_of has them, and FAULTS."""
     inputs = [name for name, action in options.items() if action.type is Path and name in given and name != "--out"]
-    yield "--yeti", [], "unrecognized arguments: --yeti"
-    for name in inputs:
+    for name in inputs[:1]:
         yield f"{name} @none", [], "/none"
-        yield f"{name} @absent", [("link", "absent")], "/absent"
-    if "--data" in inputs:
-        yield "--data @cls.pth", [], "/cls.pth"
-        yield "--data @mine", [], "mine/classes.txt"
-    if "--split" in options:
-        yield "--split ../lists/train", [], "--split: expected the name of a list"
-        yield "--split ''", [], "--split: expected the name of a list"
-        yield "--split none", [], "none.txt: cannot be read"
-    if "--device" in options:
-        for device, message in (("yeti", "yeti: expected"), ("cuda:99", "cuda:99: "), ("meta", "meta: expected")):
-            yield f"--device {device}", [], f"--device {message}"
-    if command in OUT_FILES:
-        ending = OUT_FILES[command]
-        yield f"--out @old.{ending}", [("write", f"old.{ending}/x")], f"old.{ending}"
-        if command != "evaluate.voc_server":  # makes the folder
-            yield f"--out @none/out.{ending}", [], "none: no such folder"
-    elif command in REPORTS or "--force" in options:  # it writes a folder
-        yield "--out @results.jsonl", [], "results.jsonl: expected a folder to write to"
-        yield "--out @results.jsonl/out", [], "results.jsonl/out: "
-        if command in REPORTS:
-            yield "--out @mine", [], f"mine: expected a folder to write to, empty or with {REPORTS[command]}"
-        for force in ("", " --force") if command not in REPORTS else ():
-            yield f"--out @mine{force}", [], "mine: exists, but stage.json is not there"
-        yield "--out @absent", [("link", "absent")], "/absent"
-        yield f"--out @{'a' * 300}", [], "a" * 300
-        for name in inputs:
-            folder = given[given.index(name) + 1]
-            if not folder.endswith(".pth"):
-                yield f"--out {folder}", [], f"{folder[1:]}: e"
-    for path in READS.get(command, "").split():
-        yield "", [("remove", path)], Path(path).name
-        yield "", [("folder", path)], Path(path).name
-    for path in f"{READS.get(command, '')} {DAMAGED.get(command, '')}".split():
-        yield "", [("write", path, b"\xff\xfe\x00\x81" * 9)], Path(path).name
-    yield from OTHERS.get(command, [])
+    if "--force" in options and command not in ("weights.fetch", "evaluate.voc_server"):  # they write one file
+        yield "--out @mine --force", [], "mine: exists, but stage.json is not there"
+    yield from FAULTS.get(command, [])
 
 
 @pytest.mark.parametrize("command", FOUND)
-def test_bad_arguments_and_files_are_refused_and_nothing_is_written(place, run, recwarn, command):
-    options = options_of(command, run)
+def test_bad_input_is_refused_and_nothing_is_written(place, in_process, capsys, recwarn, command):
+    options = options_of(command)
+    for action in options.values():
+        if action.type not in (None, Path):
+            with pytest.raises((argparse.ArgumentTypeError, ValueError)):
+                action.type("#")
     words = words_of(command, options)
     for more, damages, fragment in cases_of(command, options, shlex.split(words)):
         with damaged(place, damages):
             before = snapshot(place)
-            status, _, stderr = run(command, arguments(place, f"{words} {more}"))
-            found = fault(status, stderr, fragment) or (snapshot(place) != before and "something was written")
+            in_process(command, *arguments(place, f"{words} {more}"), status=2)
+            found = fault(capsys.readouterr().err, fragment) or (snapshot(place) != before and "something was written")
             assert not found, f"{command} {more:.60} {damages}: {found}"
     hidden = (RuntimeWarning, Image.DecompressionBombWarning)  # of runpy; and one that the command itself silences
     assert not [each for each in recwarn if not issubclass(each.category, hidden)], "they would stand on stderr"
 
 
-@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
 @pytest.mark.parametrize("command", sorted(COMMANDS.keys() - {"weights.fetch"}))
-def test_without_damage_the_command_works(place, run, command):
-    status, stdout, stderr = run(command, arguments(place, COMMANDS[command]))
-    assert status == 0, stderr
+def test_without_damage_the_command_works(place, in_process, command):
+    in_process(command, *arguments(place, COMMANDS[command]))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
-@pytest.mark.parametrize("command, path, more, fragment", TABLES["LOCKED"])
-def test_what_may_not_be_read_or_written_is_named(place, run, command, path, more, fragment):
-    (place / path).chmod(0)
-    status, _, stderr = run(command, arguments(place, f"{COMMANDS[command]} {more}"))
-    (place / path).chmod(0o755)
-    assert not fault(status, stderr, fragment)
-
-
-@pytest.mark.parametrize("command, more, damages, fragment", TABLES["IN_A_PROCESS"])
-def test_bad_input_in_a_process_of_its_own(place, run_command, command, more, damages, fragment):
-    with damaged(place, damages):
-        before = snapshot(place)
-        result = run_command(command, *arguments(place, f"{COMMANDS[command]} {more}"))
-        assert not fault(result.returncode, result.stderr, fragment) and snapshot(place) == before
-
-
-def test_every_number_and_name_is_checked_by_its_type(run):
-    """Each option refuses what is neither; those of the tables' commands take what OPTIONS says."""
-    expected = {}
-    for text, names in TABLES["OPTIONS"].items():
-        for name in names.split():
-            expected.setdefault(name, []).append(text)
-    for command in FOUND:
-        for name, action in options_of(command, run).items():
-            if action.type in (None, Path):
-                continue
-            with pytest.raises((argparse.ArgumentTypeError, ValueError)) as error:
-                action.type("#")
-            if command in COMMANDS and name in expected and not action.choices:
-                said = str(error.value).removeprefix("expected ").removesuffix(", found '#'")
-                assert said in expected[name], f"{command} {name}"
-
-
-def test_every_command_of_the_tables_is_there():
-    assert COMMANDS.keys() <= set(FOUND) and OTHERS.keys() | READS.keys() | DAMAGED.keys() <= COMMANDS.keys()
+def test_bad_input_in_a_process_of_its_own(place, run_command):
+    damage.write(place / "tiny/lists/train.txt", b"\xff\xfe\x00")
+    result = run_command("data.check", *arguments(place, COMMANDS["data.check"]))
+    assert result.returncode == 2 and not fault(result.stderr, "train.txt: expected UTF-8 text")
+    result = run_command("pseudo.nsrm", *arguments(place, f"{COMMANDS['pseudo.nsrm']} --kernel-size 0"))
+    assert result.returncode == 2 and not fault(result.stderr, "argument --kernel-size: ")

@@ -1,11 +1,10 @@
-"""On a machine with a GPU: the same numbers as on the CPU, through the same code, and steps that never wait for it."""
+"""On a machine with a GPU: the same numbers as on the CPU, by the same code, and steps that never wait for the GPU."""
 
 import subprocess
 import sys
 import warnings
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -119,15 +118,6 @@ def test_calls_that_wait_are_counted_after_the_warm_up(drawn, monkeypatch):
     assert modes[-1] == "default"
 
 
-def test_a_step_that_fails_ends_the_debug_mode(drawn, monkeypatch):
-    modes = []
-    monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", modes.append)
-    monkeypatch.setattr(training.Training, "step", lambda run, losses: 1 / 0 if modes else None)
-    with pytest.raises(ZeroDivisionError):
-        run_training(drawn, "cls.train", "cpu", trainings.waiting, warm=1, steps=2, mode="error")
-    assert modes == ["error", "default"]
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_trainings_are_measured_through_their_own_loop(name, drawn):
     """Three steps, of which two are measured, and three to be profiled: all steps of the method; nothing is saved."""
@@ -144,26 +134,7 @@ def test_trainings_are_measured_through_their_own_loop(name, drawn):
     run, learned, files = seen
     assert milliseconds > 0 and learned and [path.name for path in files] == ["tensorboard"]
     assert run.done == run.epoch_length + 6  # from the second epoch on
-    assert len(kernels["aten::convolution_backward"]) % trainings.PROFILED == 0
-    assert sum(map(sum, kernels.values())) > 0 and not run.args.out.exists()
-
-
-def test_of_what_is_profiled_on_a_gpu_kernels_count():
-    """What PyTorch's profiler gives for a GPU: also operators of the CPU, and marks that span several kernels."""
-
-    def event(name, device, milliseconds, mark=False):
-        time = SimpleNamespace(elapsed_us=lambda: 1000 * milliseconds)
-        return SimpleNamespace(name=name, device_type=device, time_range=time, is_user_annotation=mark)
-
-    gpu, cpu = torch.autograd.DeviceType.CUDA, torch.autograd.DeviceType.CPU
-    events = [
-        event("gemm", gpu, 2),
-        event("cudaLaunchKernel", cpu, 9),
-        event("gemm", gpu, 3),
-        event("step", gpu, 9, True),
-    ]
-    found = trainings.kernels(SimpleNamespace(events=lambda: events), torch.device("cuda"))
-    assert found == {"gemm": [2, 3]}
+    assert kernels["aten::convolution_backward"] > 0 and not run.args.out.exists()
 
 
 @needs_gpu
@@ -194,7 +165,7 @@ def test_devices_that_are_not_there_are_refused():
 
 
 def fbr_numbers(device):
-    """What FBR computes on a device, but for its draws, which differ there."""
+    """FBR's numbers on a device, except its draws, which differ there."""
     generator = torch.Generator().manual_seed(0)
     maps, features = (torch.rand(3, n, 12, 12, generator=generator).to(device) for n in (4, 8))
     labels = torch.tensor([[1.0, 0, 0, 1], [0, 1, 0, 0], [0, 0, 0, 0]], device=device)
@@ -255,7 +226,7 @@ def test_labels_of_irn_on_a_gpu_equal_those_of_the_cpu(command, device, drawn, t
     arch["crop_size"] = 64
     torch.manual_seed(0)
     checkpoint.save(tmp_path / "irn.pth", arch=arch, state_dict=build_irn(**arch).state_dict())
-    options = ["--data", drawn / "data", "--split", "half", "--maps", drawn / "cam_32x32"]
+    options = ["--data", drawn / "data", "--split", "half", "--maps", drawn / "cam"]
     options += ["--weights", tmp_path / "irn.pth", "--no-amp", "--no-tf32", "--workers", 0]
     for name in ("cpu", device):
         (tmp_path / name).mkdir(exist_ok=True)

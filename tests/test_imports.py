@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-# From the top down; those of one layer know nothing of each other.
-LAYERS = ["report", "evaluate", "weights", "irn fbr", "cls pseudo seg", "data", "common", "stages"]
+# From the top down; those of one layer know nothing of each other, but for ALLOWED. Scores lie below the method: a
+# training that shows a validation score computes it as evaluate.labels does.
+LAYERS = ["report", "weights", "cls fbr pseudo seg irn", "evaluate", "data", "common", "stages"]
+ALLOWED = {("fbr", "cls")}
 LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names.split()}
 
 
@@ -51,7 +53,11 @@ def package(module):
 def wrong_arrows(graph):
     """Imports from a folder into one that does not lie below it, as "importer -> imported"."""
     arrows = [(one, other) for one, others in graph.items() for other in others if package(one) != package(other)]
-    return sorted(f"{one} -> {other}" for one, other in arrows if LEVELS[package(one)] >= LEVELS[package(other)])
+    return sorted(
+        f"{one} -> {other}"
+        for one, other in arrows
+        if LEVELS[package(one)] >= LEVELS[package(other)] and (package(one), package(other)) not in ALLOWED
+    )
 
 
 def circle(graph):
@@ -90,6 +96,7 @@ def test_every_folder_with_code_has_its_place():
 SOURCES = [  # {module: source}, the arrows against the order, the circle
     ({"common.a": "import seg.b", "seg.b": ""}, ["common.a -> seg.b"], []),
     ({"cls.a": "from seg import b", "seg.b": ""}, ["cls.a -> seg.b"], []),
+    ({"fbr.a": "import cls.b, seg.c", "cls.b": "", "seg.c": ""}, ["fbr.a -> seg.c"], []),
     ({"data.a": "def f():\n    from weights.b import g", "weights.b": ""}, ["data.a -> weights.b"], []),
     ({"seg.a": "if True:\n    import common.b as c", "common.b": "import stages.c", "stages.c": ""}, [], []),
     ({"seg.a": "from seg.b import f", "seg.b": "def g():\n    from seg import a"}, [], ["seg.a", "seg.b"]),

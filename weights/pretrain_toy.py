@@ -1,8 +1,8 @@
-"""Pretrains a thin VGG trunk for the toy data: the stand-in for the ImageNet weights of paper, section 4.1.
+"""Pretrains a thin VGG for the toy data, in place of the paper's ImageNet weights (section 4.1).
 
 The network learns to tell shape, texture and hue of single objects on varied backgrounds. The three are drawn
-independently, so that the trunk knows what objects are made of, but no class of the toy data. Input is RGB with
-ImageNet's mean and standard deviation. Writes <out>/weights.pth, {"arch": a Trunk, "state_dict"}, whose
+independently, so that the backbone knows what objects are made of, but no class of the toy data. Input is RGB with
+ImageNet's mean and standard deviation. Writes <out>/weights.pth, {"arch": a VGGArch, "state_dict"}, whose
 parameters are those of common.nets.vgg.vgg_features with the prefix "features.", and <out>/tensorboard.
 """
 
@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from common.files.preprocess import normalise
-from common.training.arguments import add_device_arguments, add_seed_argument, add_trunk_arguments
+from common.training.arguments import add_device_arguments, add_seed_argument, add_vgg_arguments
 from data.toy_drawing import SHAPES, TEXTURES, draw_background, draw_object, to_bytes, uniform
 from stages.arguments import positive_float, positive_int
 from stages.command import main, stage_parser
@@ -46,14 +46,14 @@ def draw_crops(count, seed, workers):
     return np.stack(images), np.array(factors)
 
 
-def build(trunk):
-    """The trunk `features` and a linear classifier `head` on its global average, for all three factors at once."""
+def build(backbone):
+    """The backbone `features`, and on its global average a linear classifier `head` of all three factors at once."""
     from torch import nn
 
     from common.nets.vgg import vgg_features
 
-    features = vgg_features(trunk)  # first: the order decides which random numbers the layers get
-    head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(trunk.channels[-1], sum(FACTORS.values())))
+    features = vgg_features(backbone)  # first: the order decides which random numbers the layers get
+    head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(backbone.channels[-1], sum(FACTORS.values())))
     return nn.ModuleDict({"features": features, "head": head})
 
 
@@ -116,14 +116,14 @@ def evaluate(network, images, factors, args, device):
 
 def arguments():
     parser = stage_parser(__doc__, data=False)
-    add_trunk_arguments(parser)
+    add_vgg_arguments(parser)
     parser.set_defaults(channels=[16, 32, 64, 96, 96], depths=[1, 1, 2, 2, 2], batch_norm=True)
     parser.add_argument(
-        "--crops", type=positive_int, default=5000, help="crops drawn for training; a tenth more to hold out"
+        "--crops", type=positive_int, default=5000, help="training crops; a tenth as many more are held out"
     )
     parser.add_argument("--steps", type=positive_int, default=900, help="training steps")
     parser.add_argument("--batch-size", type=positive_int, default=32, help="crops per step")
-    parser.add_argument("--lr", type=positive_float, default=0.05, help="greatest learning rate")
+    parser.add_argument("--lr", type=positive_float, default=0.05, help="peak learning rate")
     add_seed_argument(parser)
     add_device_arguments(parser)
     return parser
@@ -135,19 +135,19 @@ def run(args):
 
     import torch  # here, so that --help and a finished stage do not wait for it
 
-    from common.nets.architecture import Trunk
+    from common.nets.architecture import VGGArch
     from common.training import checkpoint, device
 
     place = device.select_device(args.device, args.deterministic, args.tf32)
     checkpoint.seed_everything(args.seed)
     images, factors = torch.from_numpy(images), torch.from_numpy(factors)
-    trunk = Trunk(channels=args.channels, depths=args.depths, batch_norm=args.batch_norm)
-    network = device.to_device(build(trunk), place)
+    backbone = VGGArch(channels=args.channels, depths=args.depths, batch_norm=args.batch_norm)
+    network = device.to_device(build(backbone), place)
     train(network, images[:-held_out], factors[:-held_out], args, place)
     accuracies = evaluate(network, images[-held_out:], factors[-held_out:], args, place)
     tensors = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
     features = {name: tensor for name, tensor in tensors.items() if name.startswith("features.")}
-    checkpoint.save(args.out / "weights.pth", arch=trunk.to_file(), state_dict=features)
+    checkpoint.save(args.out / "weights.pth", arch=backbone.to_file(), state_dict=features)
     return "held-out accuracy " + ", ".join(f"{factor} {a:.0%}" for factor, a in zip(FACTORS, accuracies))
 
 

@@ -25,11 +25,19 @@ if TYPE_CHECKING:
 
 DEFAULTS = {
     "iterations": 10,
-    "gaussian_sxy": 1,  # smoothness kernel: standard deviation in pixels
+    "gaussian_sxy": 1,
     "gaussian_weight": 3,
-    "bilateral_sxy": 67,  # appearance kernel: standard deviation in pixels
-    "bilateral_srgb": 3,  # and in colour values, 0 to 255
+    "bilateral_sxy": 67,
+    "bilateral_srgb": 3,
     "bilateral_weight": 4,
+}
+PARAMETERS = {  # the type and the meaning of each
+    "iterations": (natural, "mean-field iterations"),
+    "gaussian_sxy": (positive_int, "smoothness kernel: standard deviation in pixels"),
+    "gaussian_weight": (natural, "smoothness kernel: weight"),
+    "bilateral_sxy": (positive_int, "appearance kernel: standard deviation in pixels"),
+    "bilateral_srgb": (positive_int, "appearance kernel: standard deviation in colour values, 0 to 255"),
+    "bilateral_weight": (natural, "appearance kernel: weight"),
 }
 BACKENDS = ("auto", "lattice", "pydensecrf")
 SMALLEST_PROBABILITY = 1e-5  # as published: lower ones are raised to it
@@ -37,14 +45,14 @@ MEMORY = {  # on a CPU, measured on noise, which needs most: bytes per process, 
     "lattice": (350 * 2**20, 1700, 36),
     "pydensecrf": (80 * 2**20, 650, 76),
 }
-LIKELY = 10  # classes, that an image is taken to have above a minimum probability
+LIKELY = 10  # assumed number of classes of an image above a minimum probability
 
 
 def choose_backend(backend: str, device_type: str = "cpu") -> str:
-    """Choose the backend, "lattice" or "pydensecrf". `device_type`: of the probabilities, "cpu" or "cuda".
+    """Choose the backend, "lattice" or "pydensecrf". `device_type`: where the probabilities are, "cpu" or "cuda".
 
-    "auto" is lattice on a GPU and where pydensecrf cannot be imported. Raises InputError if `backend` is none of
-    BACKENDS, or pydensecrf and cannot be imported.
+    "auto" means lattice on a GPU and wherever pydensecrf cannot be imported. Raises InputError if `backend` is not one
+    of BACKENDS, or is pydensecrf and cannot be imported.
     """
     if backend not in BACKENDS:
         raise InputError(f"dense CRF: expected a backend of {', '.join(BACKENDS)}, found {backend}")
@@ -64,37 +72,36 @@ def choose_backend(backend: str, device_type: str = "cpu") -> str:
 
 def add_crf_arguments(parser: ArgumentParser, parameters: dict[str, Any]) -> None:
     """Add --crf-…: `parameters` of dense_crf with these defaults, the backend, and the memory on a CPU."""
+    group = parser.add_argument_group("dense CRF (defaults as published)")
     for name, value in parameters.items():
-        number = positive_int if "_s" in name else natural  # a standard deviation, or iterations and weights
-        parser.add_argument(
-            f"--crf-{name.replace('_', '-')}", type=number, default=value, help="of the CRF, as published"
-        )
-    parser.add_argument(
+        kind, meaning = PARAMETERS[name]
+        group.add_argument(f"--crf-{name.replace('_', '-')}", type=kind, default=value, help=meaning)
+    group.add_argument(
         "--crf-backend",
         choices=BACKENDS,
         default="auto",
-        help="this project's own, which also runs on a GPU, or pydensecrf, on the CPU; auto takes lattice on a GPU, "
-        "and elsewhere pydensecrf if it is installed. The choice is recorded",
+        help="lattice is this project's and runs on CPU and GPU, pydensecrf runs on the CPU only; auto chooses lattice "
+        "on a GPU, otherwise pydensecrf if it is installed. The choice is recorded",
     )
-    parser.add_argument(
+    group.add_argument(
         "--crf-memory",
         type=positive_float,
         default=max(1, machine_memory() // 2**31),
         metavar="GIB",
-        help="of memory for the CRF on a CPU, as estimated: as many images at once as fit, if there are cores for them "
-        "(default: half of the machine's or the job's, here %(default)s)",
+        help="memory limit for the CRF on CPUs: as many images are processed at once as fit, by estimate, and as there "
+        "are cores (default: half of the machine's or the job's memory, here %(default)s)",
     )
 
 
-def settle_backend(args: Namespace, recorded: dict[str, Any] | None) -> dict[str, str]:
-    """Choose the backend for --crf-backend auto, for `stages.command.main`: the recorded one, else that of --device.
+def resolve_backend(args: Namespace, recorded: dict[str, Any] | None) -> dict[str, str]:
+    """Resolve --crf-backend auto, for `stages.command.main`: the recorded backend, else the one for --device.
 
     Raises InputError if there is no such device.
     """
     if args.crf_backend != "auto":
         return {}
     backend = (recorded or {}).get("crf_backend", "auto")
-    if backend == "auto":  # nothing is recorded, or a stage without a CRF
+    if backend == "auto":  # there is no record, or it is of a stage without CRF
         from common.training import device as devices
 
         backend = choose_backend("auto", devices.select_device(args.device).type)
@@ -102,21 +109,21 @@ def settle_backend(args: Namespace, recorded: dict[str, Any] | None) -> dict[str
 
 
 def stays_on_device(device: torch.device, crf: dict[str, Any] | None) -> bool:
-    """Whether labels are made on the device: on a GPU, but for the CRF of pydensecrf, which runs on the CPU alone.
+    """Whether labels are made on the device: yes on a GPU, unless the CRF is pydensecrf's, which runs on CPUs only.
 
-    `crf`: dense_crf's parameters, `backend` among them, or None.
+    `crf`: dense_crf's parameters, including `backend`, or None.
     """
     return device.type == "cuda" and not (crf and crf["backend"] == "pydensecrf")
 
 
 def memory_of(backend: str, pixels: int, classes: int, min_probability: float = 0.0) -> int:
-    """Estimate the bytes that a process takes on a CPU for dense_crf of an image, with its inputs and libraries.
+    """Estimate the bytes that a process on a CPU needs for dense_crf on an image, with its inputs and libraries.
 
-    With a `min_probability` as if LIKELY classes exceeded it somewhere.
+    With a `min_probability`, LIKELY classes are assumed to exceed it.
     """
-    process, pixel, each = MEMORY[choose_backend(backend)]
-    left = min(classes, LIKELY) if min_probability else classes
-    return process + pixels * (pixel + left * each)
+    per_process, per_pixel, per_pixel_and_class = MEMORY[choose_backend(backend)]
+    classes = min(classes, LIKELY) if min_probability else classes
+    return per_process + pixels * (per_pixel + classes * per_pixel_and_class)
 
 
 def dense_crf(
@@ -134,14 +141,14 @@ def dense_crf(
     """Mean-field inference in a fully connected CRF; returns probabilities of the same shape, float32 (C, H, W).
 
     image: uint8 (H, W, 3), RGB. probabilities: float32 (C, H, W), a softmax, or (S, C, H, W), several for the same
-    image, each inferred alone; the image's kernels are made once. Both are NumPy arrays, and so is the result, or both
-    are torch tensors on one device, and so is the result. `backend`: see choose_backend. `min_probability`, for
-    (C, H, W) only: classes whose probability exceeds it nowhere in the image are left out and get 0; with 0 none is
-    left out. memory_of says what it takes on a CPU. Raises InputError for the backend, or for standard deviations too
-    small for the lattice; ValueError for several with a minimum probability.
+    image, inferred independently with kernels that are made once. Both are NumPy arrays, or both are torch tensors on
+    one device; the result is of the same kind. `backend`: see choose_backend. `min_probability`, for (C, H, W) only:
+    classes whose probability exceeds it nowhere in the image are left out and get 0; 0 keeps all classes. memory_of
+    estimates the memory on a CPU. Raises InputError for the backend, or for standard deviations too small for the
+    lattice; ValueError for (S, C, H, W) with a minimum probability.
     """
     if min_probability and probabilities.ndim > 3:
-        raise ValueError("a minimum probability is for (C, H, W) alone")
+        raise ValueError("a minimum probability is for (C, H, W) only")
     is_tensor = hasattr(probabilities, "detach")
     chosen = choose_backend(backend, probabilities.device.type if is_tensor else "cpu")
     infer = {"lattice": lattice_mean_field, "pydensecrf": pydensecrf_mean_field}[chosen]
@@ -152,12 +159,12 @@ def dense_crf(
     if not min_probability:
         result = infer(image, probabilities, iterations, gaussian, bilateral)
     else:
-        kept = likely_classes(probabilities, min_probability)
-        if hasattr(kept, "detach"):
-            kept = kept.nonzero().squeeze(1)  # once: a GPU is waited for, and would be at each use of a mask
-        part = infer(image, probabilities[kept], iterations, gaussian, bilateral)
+        likely = likely_classes(probabilities, min_probability)
+        if is_tensor and chosen == "lattice":
+            likely = likely.nonzero().squeeze(1)  # waits for a GPU once; each use of a mask would wait
+        part = infer(image, probabilities[likely], iterations, gaussian, bilateral)
         result = part.new_zeros(probabilities.shape) if hasattr(part, "new_zeros") else np.zeros_like(probabilities)
-        result[kept] = part
+        result[likely] = part
 
     if is_tensor and chosen == "pydensecrf":
         import torch
@@ -167,7 +174,7 @@ def dense_crf(
 
 
 def likely_classes(probabilities: Array, min_probability: float) -> Array:
-    """Mask bool (C,) of the classes of (C, H, W) that exceed the probability anywhere, and of the most probable one."""
+    """Mask bool (C,): classes of (C, H, W) that exceed the probability in some pixel, and always the most probable."""
     if hasattr(probabilities, "detach"):
         peaks = probabilities.amax((1, 2))
         return (peaks > min_probability).index_fill_(0, peaks.argmax(), True)
@@ -222,7 +229,7 @@ def mean_field(filters: list[Lattice], probabilities: torch.Tensor, iterations: 
     """Mean-field inference with the kernels of lattice_filters: float32 (C, H, W) or (S, C, H, W) -> the same shape.
 
     Unary energies are −log of the probabilities. An iteration adds the messages of the Potts model: the probabilities,
-    filtered by the Gaussian kernels of position and of position and colour. It never waits for a GPU.
+    filtered by the Gaussian kernels of position and of position and colour. This never waits for a GPU.
     """
     import torch
 

@@ -29,10 +29,10 @@ class Lattice:
 
     The filter F is normalised symmetrically and scaled: weight · n · F(n · values) with n = 1 / √(F(1) + 1e-20), as in
     Krähenbühl and Koltun's dense CRF. The matrices take about 16 N (d + 1) bytes and, with M vertices, 12 M (d + 3);
-    M ≤ N (d + 1). A call takes two tables (M + 1, C); on a CPU they have only as many columns at once as fit into 24
-    MiB each, but at least 8.
+    M ≤ N (d + 1). A call needs two tables (M + 1, C); on a CPU, only as many columns at a time as fit into 24 MiB each,
+    but at least 8.
 
-    On a GPU this waits for three numbers: the lattice's sides, M and the longest row. A call waits for nothing.
+    Building it waits for a GPU three times: for the lattice's sides, M and the longest row. A call never waits.
 
     Raises InputError if the features' range is so large that vertices' keys exceed 63 bits, or coordinates 20.
     """
@@ -214,10 +214,10 @@ def split_rows(matrix: Matrix, limit: float) -> list[Matrix]:
     longest, factors = int(starts.diff().amax()), []
     count = torch.arange(len(starts), dtype=torch.int32, device=starts.device)
     while longest > limit:
-        cuts = torch.arange(0, len(indices), limit, dtype=torch.int32, device=starts.device)
-        pieces = torch.cat([starts, cuts]).sort().values
+        multiples = torch.arange(0, len(indices), limit, dtype=torch.int32, device=starts.device)
+        pieces = torch.cat([starts, multiples]).sort().values
         factors.append(Matrix(indices, pieces, values))
-        starts = count + (starts + (limit - 1)) // limit  # before a row: the starts of others, and the cuts
+        starts = count + (starts + (limit - 1)) // limit  # before a row: other rows' starts, and multiples
         indices = torch.arange(len(pieces) - 1, dtype=torch.int32, device=starts.device)
         values = torch.ones_like(indices, dtype=torch.float32)
         longest = 1 + math.ceil(longest / limit)

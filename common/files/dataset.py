@@ -1,4 +1,4 @@
-"""The one layout of every data set, and the only code that knows it.
+"""The layout that all data sets share.
 
 classes.txt                 C foreground class names, one a line
 JPEGImages/<id>.jpg
@@ -75,9 +75,9 @@ class DataSet:
     def split(self, name: str, labelled: bool = False, follow: bool = True) -> list[Item]:
         """The images of lists/<name>.txt as a list of Item, in the list's order.
 
-        Raises InputError on an empty list, an unusable id, a class that does not exist, an image named twice, an image
-        that is missing, or, if `labelled`, an image without a class. A link counts as an image if it can be followed,
-        or without `follow` as it is: for who opens or asks for every one anyway.
+        Raises InputError if the list is empty, has an unusable id, an unknown class, an image twice or one that is
+        missing, or, if `labelled`, an image without a class. A link to an image must lead somewhere, unless `follow` is
+        false: for callers that open every image anyway.
         """
         if not SAFE_ID.fullmatch(name):
             raise InputError(f"--split: expected the name of a list <name>.txt, no path, found {name!r:.40}")
@@ -98,9 +98,9 @@ class DataSet:
         return items
 
     def files(self, name: str, items: list[Item], parts: Iterable[str]) -> list[str]:
-        """Paths below `root`: list and classes of the split `name`, and what is there of the `parts` of its `items`.
+        """Paths below `root`: list and classes of the split `name`, and the files of these `parts` of its `items`.
 
-        `items` are those of `split`, which has looked for their images.
+        Files that do not exist are left out; that images exist has been checked by `split`.
         """
         found = ["classes.txt", f"lists/{name}.txt"]
         for part in parts:
@@ -111,10 +111,10 @@ class DataSet:
         return found
 
     def _finder(self, folder, follow=True):
-        """A function that says whether a name is in a folder below `root`; not, if that is no folder.
+        """A function that says whether a name is in a folder below `root`, which need not exist.
 
-        One scan answers for all, because a question for each of 100 000 files takes half a second; but with `follow`, a
-        link has to lead somewhere.
+        One scan answers for all names; asking for each of 100 000 files takes half a second. With `follow`, a link has
+        to lead somewhere.
         """
         path = self.root / folder
         try:
@@ -127,7 +127,7 @@ class DataSet:
         return lambda name: name in links and (not links[name] or os.path.exists(f"{path}/{name}"))
 
     def parse_line(self, line: str, where: str) -> Item:
-        """One line of a list as an Item; `where` says in an InputError which it is."""
+        """Parse one line of a list. Raises InputError, whose message begins with `where`."""
         id, *classes = line.split()
         if not SAFE_ID.fullmatch(id):
             raise InputError(f"{where}: expected an id of letters, digits, '_', '-' and '.', found {id!r:.40}")
@@ -170,7 +170,7 @@ class DataSet:
         return self.same_size(read_indexed(path), path, id)
 
     def checked_label(self, path: Path, id: str) -> np.ndarray:
-        """Reads a label or a prediction for image `id`: indexed, of the image's size, no class beyond C."""
+        """Read a label or a prediction of image `id`: indexed, of the image's size, with no class beyond C."""
         label = self.same_size(read_indexed(path), path, id)
         beyond = label[(label > len(self.classes)) & (label != 255)]
         if beyond.size:
@@ -188,9 +188,9 @@ class DataSet:
 
 
 def reads(*parts: str) -> Callable[[argparse.Namespace], dict[str, Selection]]:
-    """What a stage reads of --data and --split, for stages.command.main: these PARTS, the list and the classes.
+    """The inputs of a stage in --data and --split, for stages.command.main: these PARTS, the list and the classes.
 
-    Another part that is added later is no change for it.
+    Parts that it does not read may change or be added later.
     """
 
     def select(args):

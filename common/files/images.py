@@ -34,7 +34,7 @@ VOC_COLOURS = np.array(VOC_PALETTE, np.uint8).reshape(256, 3)
 
 
 def legend(classes: list[str]) -> list[tuple[str, str]]:
-    """What the colours of labels mean, [(name, "#rrggbb")]: the C foreground `classes`, then "ignored"."""
+    """The colours of labels, [(name, "#rrggbb")]: those of the C foreground `classes`, then of "ignored"."""
     values = [*range(1, len(classes) + 1), IGNORE_INDEX]
     return [(name, f"#{bytes(VOC_COLOURS[value]).hex()}") for name, value in zip([*classes, "ignored"], values)]
 

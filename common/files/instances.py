@@ -61,7 +61,7 @@ def read_instances(dataset: DataSet, folder: Path, id: str) -> tuple[np.ndarray,
 
 
 def _fault(entry, classes):
-    """What was expected of an entry of the JSON, or None."""
+    """The expectation that an entry of the JSON does not meet, or None."""
     entry = entry if isinstance(entry, dict) else {}
     number, cls, score = (entry.get(key) for key in ("number", "class", "score"))
     if not (type(number) is int and 1 <= number <= MOST):

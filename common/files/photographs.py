@@ -1,4 +1,4 @@
-"""A folder of anybody's photographs: PNG, JPEG or WebP, whatever they are named, upright as a viewer shows them."""
+"""A folder of photographs: PNG, JPEG or WebP of any name, turned upright as a viewer shows them."""
 
 import csv
 import os
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageOps
 
 from common.files import images
 from common.files.dataset import SAFE_ID
@@ -22,29 +22,20 @@ from stages.files import InputError, atomic
 FORMATS = (*images.FORMATS, "WEBP")
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 CITED = 3
-TURNS = {  # EXIF orientation: what makes the image upright
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 class Photograph(NamedTuple):
-    """A file of a folder, and the id that it has as an image of a data set and in names of results."""
+    """A file, and its id as an image of a data set and in names of results."""
 
     id: str
     path: Path
 
 
 class PhotographFolder:
-    """The photographs of a folder, which are read like those of a common.files.dataset.DataSet.
+    """The photographs of a folder, read like those of a common.files.dataset.DataSet.
 
-    What has a side of more than `longest` pixels is read shrunk to that.
-    Attributes: `root` (Path), `photographs` (list of Photograph), `others` (names that are none, see scan). Raises
+    An image with a side of more than `longest` pixels is shrunk to that.
+    Attributes: `root` (Path), `photographs` (list of Photograph), `others` (names of other files, see scan). Raises
     InputError as scan does.
     """
 
@@ -66,17 +57,11 @@ class PhotographFolder:
         return fitted(photograph_size(self._paths[id]), self.longest)
 
 
-def photographs(folder: Path) -> list[Photograph]:
-    """The photographs of a folder, without its sub-folders, sorted by name. Raises InputError as scan does."""
-    return scan(folder)[0]
-
-
 def scan(folder: Path) -> tuple[list[Photograph], list[str]]:
-    """The photographs of a folder, and the names of what is none, without hidden ones; both sorted by name.
+    """The photographs of a folder and the names of everything else in it, both sorted by name, without hidden files.
 
-    A photograph is a file whose name has one of ENDINGS, in small letters or capitals. Its id is the name without that,
-    if ids may be so; else, and for the second of one name, it is made from it (safe_ids). Raises InputError if the
-    folder cannot be read, holds no photograph, or a name is not UTF-8.
+    A photograph is a file with one of ENDINGS, in any case. Its id is the name without the ending, or one made from it
+    (safe_ids). Raises InputError if the folder cannot be read, holds no photograph, or a name is not UTF-8.
     """
     try:
         with os.scandir(folder) as entries:
@@ -104,10 +89,9 @@ def _is_line(name):
 
 
 def safe_ids(stems: Sequence[str]) -> list[str]:
-    """An id for each name: the name itself where it can be one; else its ASCII letters and digits in small letters.
+    """An id for each name: the name itself if it is a valid id, else its ASCII letters and digits in lower case.
 
-    What would be there twice gets a number: "Été à la mer (1)" becomes ete_a_la_mer_1, or ete_a_la_mer_1_2 where there
-    is one already. Names that can be ids come first.
+    "Été à la mer (1)" becomes ete_a_la_mer_1, or ete_a_la_mer_1_2 if that is taken. Valid names come first.
     """
     order = sorted(range(len(stems)), key=lambda index: SAFE_ID.fullmatch(stems[index]) is None)  # stable
     found, taken, counts = {}, set(), Counter()
@@ -134,11 +118,11 @@ def renamed(photographs: Iterable[Photograph]) -> list[Photograph]:
 
 
 def describe(folder: PhotographFolder, used: Iterable[Photograph]) -> None:
-    """Print which files of a folder are passed over, and which names of those used are mapped to ids."""
+    """Print which files of a folder are skipped, and which of those used get an id other than their name."""
     if folder.others:
         print(f"{folder.root}: no PNG, JPEG or WebP, passed over ({len(folder.others)}): {cite(folder.others)}")
     if pairs := [f"{each.path.name} is {each.id}" for each in renamed(used)]:
-        print(f"{folder.root}: names that can be no ids, listed in names.csv ({len(pairs)}): {cite(pairs)}")
+        print(f"{folder.root}: renamed, listed in names.csv ({len(pairs)}): {cite(pairs)}")
 
 
 def write_names(path: Path, photographs: Iterable[Photograph]) -> None:
@@ -159,7 +143,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
     """Context with an open photograph. Raises InputError if it is missing, damaged, too large or not of 8 bits."""
     with opening(path, "PNG, JPEG or WebP"), Image.open(path, formats=FORMATS) as image:
         check_pixels(image)
-        if image.mode[0] in "IF" or image.format == "PNG" and any(";16" in str(tile[3]) for tile in image.tile):
+        if image.mode[0] in "IF":
             raise InputError(f"{path}: expected 8 bits a channel, found 16 or more")
         if image.format == "PNG":
             image.load()  # its orientation may stand behind the pixels
@@ -169,11 +153,11 @@ def opened(path: Path) -> Iterator[Image.Image]:
 def read_photograph(path: Path) -> np.ndarray:
     """Read a PNG, JPEG or WebP as uint8 (H, W, 3), RGB, turned upright as its EXIF orientation says.
 
-    Grey, palettes and CMYK become RGB, transparent pixels white; of an animation it is the first picture. Raises
+    Grey, palettes and CMYK become RGB, transparent pixels white; of an animation, the first picture is read. Raises
     InputError if it is missing, damaged, larger than images.MAX_PIXELS or has more than 8 bits a channel.
     """
     with opened(path) as image:
-        return np.asarray(upright(_rgb(image), turn_of(image)))
+        return upright(np.asarray(_rgb(image)), orientation_of(image))
 
 
 def photograph_size(path: Path) -> tuple[int, int]:
@@ -184,8 +168,25 @@ def photograph_size(path: Path) -> tuple[int, int]:
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
     """(height, width) of an open image once it is upright."""
-    sideways = turn_of(image) in (TURNS[5], TURNS[6], TURNS[7], TURNS[8])
-    return (image.width, image.height) if sideways else (image.height, image.width)
+    return (image.width, image.height) if orientation_of(image) >= 5 else (image.height, image.width)
+
+
+def orientation_of(image: Image.Image) -> int:
+    """The EXIF orientation of an open image, 1 to 8; 1 if it has none or its EXIF block is damaged, as in viewers."""
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except MemoryError:
+        raise
+    except Exception:  # a damaged block makes Pillow raise almost any
+        return 1
+    return orientation if orientation in range(1, 9) else 1
+
+
+def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn uint8 (h, w) or (h, w, 3) as an EXIF orientation, 1 to 8, says."""
+    image = Image.fromarray(pixels)
+    image.getexif()[ExifTags.Base.Orientation] = orientation
+    return np.asarray(ImageOps.exif_transpose(image))
 
 
 def fitted(size: tuple[int, int], longest: int | None) -> tuple[int, int]:
@@ -195,24 +196,9 @@ def fitted(size: tuple[int, int], longest: int | None) -> tuple[int, int]:
 
 
 def shrunk(rgb: np.ndarray, longest: int | None) -> np.ndarray:
-    """The image uint8 (H, W, 3), shrunk until its longer side is at most `longest`, None for any."""
+    """Shrink an image, uint8 (H, W, 3), until its longer side is at most `longest`; None leaves it as it is."""
     size = fitted(rgb.shape[:2], longest)
     return rgb if size == rgb.shape[:2] else cv2.resize(rgb, size[::-1], interpolation=cv2.INTER_AREA)
-
-
-def turn_of(image: Image.Image) -> Image.Transpose | None:
-    """What makes an open image upright, by its EXIF orientation; None where it is."""
-    try:
-        return TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
-    except MemoryError:
-        raise
-    except Exception:  # a damaged EXIF block makes Pillow raise almost any; viewers show such an image as it is
-        return None
-
-
-def upright(image: Image.Image, turn: Image.Transpose | None) -> Image.Image:
-    """The image after a turn of `turn_of`."""
-    return image if turn is None else image.transpose(turn)
 
 
 def _rgb(image):

@@ -52,7 +52,7 @@ def _is_count(value, low=1):
 
 
 def check_pyramid(scales: Any) -> None:
-    """Check the `pyramid` of a weight file, the scales beside 1 at which its network runs.
+    """Check the `pyramid` of a weight file, its network's extra input scales.
 
     Raises InputError unless it is a list of at most 16 numbers from 0.01 to 10.
     """
@@ -91,8 +91,8 @@ class Architecture:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Trunk(Architecture):
-    """VGG trunk: channels and numbers of convolutions of its five stages; by default VGG16 at output stride 8."""
+class VGGArch(Architecture):
+    """VGG backbone: channels and numbers of convolutions of its five stages; by default VGG16 at output stride 8."""
 
     channels: tuple[int, ...] = counts(64, 128, 256, 512, 512)
     depths: tuple[int, ...] = counts(2, 2, 3, 3, 3)

@@ -1,14 +1,17 @@
-"""ResNet trunk of DeepLab-v2 (Chen et al., section 3.1), with the parameter names of the published checkpoints.
+"""ResNet as the backbone of DeepLab-v2 (Chen et al., section 3.1), with the parameter names of published checkpoints.
 
 Names as in github.com/kazuto1011/deeplab-pytorch, on which NSROM builds: `layer1` is the stem, `layer2` to `layer5` are
 conv2_x to conv5_x of the ResNet paper.
 """
 
+import re
 from collections import OrderedDict
 from collections.abc import Sequence
 
 import torch
 from torch import nn
+
+UNITS = {"1": "reduce", "2": "conv3x3", "3": "increase"}  # of a bottleneck, by torchvision's numbers
 
 
 def conv_bn(
@@ -91,3 +94,20 @@ class ResNet(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.features(x)
+
+
+def from_torchvision_resnet(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Rename the tensors of torchvision's ResNet of bottlenecks to our names, without `fc`."""
+    return {_our_name(name): tensor for name, tensor in state.items() if not name.startswith("fc.")}
+
+
+def _our_name(name):
+    """layer1.0.conv2.weight -> layer2.block1.conv3x3.conv.weight, conv1.weight -> layer1.conv1.conv.weight, …"""
+    if stem := re.fullmatch(r"(conv|bn)1\.(\w+)", name):
+        return f"layer1.conv1.{stem[1]}.{stem[2]}"
+    if unit := re.fullmatch(r"layer(\d)\.(\d+)\.(conv|bn)([123])\.(\w+)", name):
+        return f"layer{int(unit[1]) + 1}.block{int(unit[2]) + 1}.{UNITS[unit[4]]}.{unit[3]}.{unit[5]}"
+    if shortcut := re.fullmatch(r"layer(\d)\.(\d+)\.downsample\.([01])\.(\w+)", name):
+        kind = "conv" if shortcut[3] == "0" else "bn"
+        return f"layer{int(shortcut[1]) + 1}.block{int(shortcut[2]) + 1}.shortcut.{kind}.{shortcut[4]}"
+    return name

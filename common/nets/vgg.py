@@ -1,11 +1,11 @@
-"""VGG trunk of the classifier (paper 3.1) and of DeepLab-v2 (paper 4.1)."""
+"""VGG backbone of the classifier (paper 3.1) and of DeepLab-v2 (paper 4.1)."""
 
 from torch import nn
 
-from common.nets.architecture import Trunk
+from common.nets.architecture import VGGArch
 
 
-def vgg_features(arch: Trunk) -> nn.Sequential:
+def vgg_features(arch: VGGArch) -> nn.Sequential:
     """Build VGG's convolutions: (B, 3, H, W) -> (B, channels[-1], ~H/8, ~W/8) at output stride 8.
 
     Pools 1 to 3 are 2x2 with stride 2, pool 4 is 3x3 with stride 1, there is no pool 5; the convolutions of the fifth

@@ -1,37 +1,39 @@
-"""Arguments that the commands with networks share: size of the trunk, device and precision, checkpoints."""
+"""Arguments that the commands with networks share: size of the backbone, device and precision, checkpoints."""
 
 import argparse
 
-from common.nets.architecture import Trunk
+from common.nets.architecture import VGGArch
 from stages.arguments import natural, positive_float, positive_int, random_seed
 from stages.parallel import cores
 
 
-def add_trunk_arguments(parser: argparse._ActionsContainer) -> None:
-    """--channels, --depths, --batch-norm: the size of a VGG trunk. The defaults are VGG16."""
+def add_vgg_arguments(parser: argparse._ActionsContainer) -> None:
+    """--channels, --depths, --batch-norm: the size of a VGG backbone. The defaults are VGG16."""
     parser.add_argument(
-        "--channels", type=positive_int, nargs=5, default=list(Trunk.channels), help="of VGG's five stages"
+        "--channels", type=positive_int, nargs=5, default=list(VGGArch.channels), help="channels of VGG's five stages"
     )
     parser.add_argument(
-        "--depths", type=positive_int, nargs=5, default=list(Trunk.depths), help="convolutions in each of them"
+        "--depths", type=positive_int, nargs=5, default=list(VGGArch.depths), help="convolutions of VGG's five stages"
     )
-    parser.add_argument("--batch-norm", action=argparse.BooleanOptionalAction, default=False, help="after each of them")
+    parser.add_argument(
+        "--batch-norm", action=argparse.BooleanOptionalAction, default=False, help="batch norm after each convolution"
+    )
 
 
 def add_output_stride_argument(parser: argparse._ActionsContainer) -> None:
-    """--output-stride of a VGG trunk; weights learned at one serve at the other, as ImageNet's do."""
+    """--output-stride of a VGG backbone; weights learned at one serve at the other, as ImageNet's do."""
     parser.add_argument(
         "--output-stride",
         type=int,
         choices=[4, 8],
-        default=Trunk.output_stride,
-        help="pixels of the image to one of the features",
+        default=VGGArch.output_stride,
+        help="pixels of the image for each feature",
     )
 
 
 def add_device_argument(parser: argparse._ActionsContainer) -> None:
     """--device: for every stage that can use a GPU."""
-    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, …; auto takes a GPU if there is one")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, …; auto uses a GPU if there is one")
 
 
 def add_device_arguments(parser: argparse._ActionsContainer, amp: bool | None = None) -> None:
@@ -40,27 +42,29 @@ def add_device_arguments(parser: argparse._ActionsContainer, amp: bool | None = 
     `amp` is the default: True, False, or None, which is True on hardware that is fast at it.
     """
     add_device_argument(parser)
-    precision = "bfloat16 where it is safe; losses stay float32"
+    precision = "mixed precision with bfloat16; losses stay in float32"
     if amp is None:
-        precision += " (default: if the hardware is fast at it)"
+        precision += " (default: if the hardware has it)"
     parser.add_argument("--amp", action=argparse.BooleanOptionalAction, default=amp, help=precision)
-    rounded = "what is left in float32 on a GPU may be multiplied in TF32, with 10 bits of mantissa, in convolutions"
+    rounded = "allow TF32, with 10 bits of mantissa, in float32 convolutions on a GPU"
     parser.add_argument("--tf32", action=argparse.BooleanOptionalAction, default=True, help=rounded)
-    # an eighth of many cores is left to this process; on a single one a process of its own would only cost
+    # with many cores an eighth is left to this process; on a single core another process would only cost time
     workers = cores() - cores() // 8 if cores() > 1 else 0
     parser.add_argument("--workers", type=natural, default=workers, help="processes that read and augment images")
-    same = (
-        "on CUDA only operators that give the same bits each time, where PyTorch has them; slower (a CPU always does)"
-    )
+    same = "use deterministic CUDA operators where PyTorch has them; slower (CPUs are always deterministic)"
     parser.add_argument("--deterministic", action="store_true", help=same)
 
 
 def add_seed_argument(parser: argparse._ActionsContainer) -> None:
     """--seed: for every stage that trains a network."""
-    parser.add_argument("--seed", type=random_seed, default=0, help="fixes initialisation, order and augmentation")
+    parser.add_argument(
+        "--seed", type=random_seed, default=0, help="random seed of initialisation, order and augmentation"
+    )
 
 
 def add_save_arguments(parser: argparse._ActionsContainer) -> None:
-    """--save-minutes, --save-every: how often a training writes what it could go on from."""
+    """--save-minutes, --save-every: how often a training writes a checkpoint from which it could resume."""
     parser.add_argument("--save-minutes", type=positive_float, default=10, help="minutes between checkpoints")
-    parser.add_argument("--save-every", type=positive_int, metavar="N", help="a checkpoint every N iterations, too")
+    parser.add_argument(
+        "--save-every", type=positive_int, metavar="N", help="also write a checkpoint every N iterations"
+    )

@@ -100,20 +100,20 @@ def load_into(model: nn.Module, content: dict[str, Any], path: Path) -> None:
     model.load_state_dict(found)
 
 
-def load_trunk(model: nn.Module, content: dict[str, Any], path: Path) -> None:
+def load_backbone(model: nn.Module, content: dict[str, Any], path: Path) -> None:
     """Load the tensors `features.…` of a weight file's `content` into a network; its other tensors are unchanged.
 
-    Raises InputError naming `path` and the first tensor of the trunk that is missing or of another shape.
+    Raises InputError naming `path` and the first tensor of the backbone that is missing or of another shape.
     """
     found = state_dict(content)
-    trunk = {name: tensor for name, tensor in model.state_dict().items() if name.startswith("features.")}
-    for name, tensor in trunk.items():
+    backbone = {name: tensor for name, tensor in model.state_dict().items() if name.startswith("features.")}
+    for name, tensor in backbone.items():
         if name not in found or found[name].shape != tensor.shape:
             shape = tuple(found[name].shape) if name in found else "nothing"
             raise InputError(
-                f"{path}: expected a trunk of this size: {name} should be {tuple(tensor.shape)}, found {shape}"
+                f"{path}: expected a backbone of this size: {name} should be {tuple(tensor.shape)}, found {shape}"
             )
-    model.load_state_dict({name: found[name] for name in trunk}, strict=False)
+    model.load_state_dict({name: found[name] for name in backbone}, strict=False)
 
 
 def save_training(
@@ -135,7 +135,7 @@ def resume_training(path: Path, model: nn.Module, optimizer: torch.optim.Optimiz
     """Restore what `save_training` wrote; `states` are the objects to restore, by name.
 
     Returns the iteration, 0 if there is no such file. Raises InputError if the file is unusable or not the same for all
-    processes, or if another number of processes or an earlier version wrote it.
+    processes, or if another number of processes wrote it.
     """
     content = load(path) if path.exists() else {"iteration": 0}
     if len(set(distributed.gather(content["iteration"]))) > 1:
@@ -143,7 +143,7 @@ def resume_training(path: Path, model: nn.Module, optimizer: torch.optim.Optimiz
     if content["iteration"] == 0:
         return 0
     if content.get("states", {}).keys() != states.keys():
-        raise InputError(f"{path}: expected the state of this version's training; --force starts anew")
+        raise InputError(f"{path}: expected the state of this version's training; --force restarts")
     if len(content["random"]) != distributed.WORLD_SIZE:
         raise InputError(f"{path}: expected to go on with {len(content['random'])} processes, as it was begun")
     model.load_state_dict(content["model"])

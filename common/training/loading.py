@@ -1,7 +1,8 @@
 """Data loading in worker processes, ahead of the network."""
 
 import multiprocessing
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -36,6 +37,27 @@ def make_loader(
 def in_order(count: int, batch_size: int) -> list[range]:
     """Batches of the indices 0 to count - 1 in their order; the last one may be smaller."""
     return [range(start, min(start + batch_size, count)) for start in range(0, count, batch_size)]
+
+
+def batches_of_one_size(
+    sizes: Iterable[tuple[int, int]], batch_size: int, done: Sequence[bool] | None = None
+) -> Iterator[list[int]]:
+    """Yield lists of at most `batch_size` indices into `sizes`, an iterable of (H, W); the sizes in a list are equal.
+
+    Each index comes once. A list is yielded as soon as it is full, so `sizes` may be a generator that reads files; the
+    incomplete lists, at most one a size, come last. Lists whose indices are all `done` are left out; the others are
+    those of an uninterrupted run, because rounding depends on the composition of a batch.
+    """
+
+    def is_needed(batch: list[int]) -> bool:
+        return not (done and all(done[index] for index in batch))
+
+    buckets = defaultdict(list)
+    for index, size in enumerate(sizes):
+        buckets[size].append(index)
+        if len(buckets[size]) == batch_size:
+            yield from filter(is_needed, [buckets.pop(size)])
+    yield from filter(is_needed, buckets.values())
 
 
 def _context():

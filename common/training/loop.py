@@ -1,4 +1,4 @@
-"""What surrounds the loop of every training: order of the images, resumption, progress, log, checkpoints, checks."""
+"""Around the loop of every training: order of the images, resumption, progress, log, checkpoints, checks."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Training:
         state: dict[str, Any] | None = None,
     ):
         self.args, self.optimizer, self.images, self.device = args, optimizer, images, device
-        self.state = state or {}
+        self.state, self.scores = state or {}, {}
         self.path = args.out / TRAINING_STATE
         self.epoch_length = math.ceil(len(images) / args.batch_size)
         self.total = iterations or epochs * self.epoch_length
@@ -176,13 +176,19 @@ class Training:
             distributed.barrier()  # torchrun ends all processes with the first, and the others may still be saving
             raise interruption.Interrupted(stop, f" after {self.done} of {self.total} iterations")
 
+    def show(self, name: str, score: float) -> None:
+        """Log a score of the network as it is now, such as one on validation images, and show it until the next."""
+        self.scores[name] = f"{score:.2f}"
+        if self.log:
+            self.log.add_scalar(name, score, self.done)
+
     def _read(self, report, log=False):
         """Check and show a step's losses, and log them every LOG_EVERY iterations. Returns as Report.read."""
         found = report.read(self.args.out, self.images)
         lr = self.optimizer.param_groups[0]["lr"]
         waiting = self.waited / (time.perf_counter() - self.begun)  # share of the time
         shown = {name: f"{report.numbers[name]:.4f}" for name in report.losses}
-        self.bar.set_postfix(**shown, lr=f"{lr:.2e}", waiting=f"{waiting:.0%}", refresh=False)
+        self.bar.set_postfix(shown | self.scores, lr=f"{lr:.2e}", waiting=f"{waiting:.0%}", refresh=False)
         if self.log and (log or report.iteration % LOG_EVERY == 0):
             for name, value in (report.numbers | {"lr": lr, "waiting for data": waiting}).items():
                 self.log.add_scalar(f"loss/{name}" if name in report.losses else name, value, report.iteration)

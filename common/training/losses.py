@@ -1,4 +1,4 @@
-"""Losses before their mean: a training's step takes it over the whole batch, of all processes."""
+"""Losses before their mean, which Training.step takes over the whole batch of all processes."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import numpy as np
 from common.files.dataset import DataSet
 from common.files.images import IGNORE_INDEX, read_grey, read_indexed
 from report.run.choice import even
-from report.run.reading import Curves, Scored, Stage, recorded_run, seconds_of, short_commit
+from report.run.reading import Curves, Scored, Stage, seconds_of, short_commit
 from stages.files import InputError
 
 SAMPLED = 200  # files of a folder that are looked at, evenly spaced: finds a share of 2 % and takes seconds
@@ -77,11 +77,10 @@ def inputs_of(run: Path, stage: Stage, stages: Iterable[Stage]) -> list[Stage]:
     """The stages of the run that a stage read: those whose folder, or a file in it, an input names."""
     named = {path for path in (stage.arguments.get(name) for name in stage.record["inputs"]) if isinstance(path, str)}
     places = {place.parts for path in named for place in (Path(path), Path(path).parent)}
-    names = {run.resolve().name, *(Path(place).name for place in recorded_run(stage))}  # it may have been renamed
 
     def is_read(other):
-        ways = [(name, *Path(other.folder).parts) for name in names]
-        return any(place[-len(way) :] == way for place in places for way in ways)
+        end = (run.resolve().name, *Path(other.folder).parts)
+        return any(place[-len(end) :] == end for place in places)
 
     return [other for other in stages if other.folder != stage.folder and is_read(other)]
 

@@ -1,4 +1,4 @@
-"""Which images of a split a report shows."""
+"""Choose the images of a split that a report shows."""
 
 from collections.abc import Iterable, Sequence
 from itertools import islice, pairwise, zip_longest

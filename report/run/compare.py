@@ -1,21 +1,18 @@
-"""Compare two runs: print which arguments, inputs and versions differ, and the scores of both, in Markdown.
+"""Compare two runs in one Markdown table: arguments, inputs and versions that differ, then the scores of both.
 
-Paths inside a run are compared as if both runs were in one place, and inputs by their content. Scores are subtracted
-only if both are of the same images.
+Inputs are compared by their content. Scores are subtracted only if both are of the same images.
 """
 
 import argparse
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from evaluate.scores import cuts
-from report.run.reading import Scored, Stage, argument_text, read_scored, read_stages, recorded_run
+from evaluate.scores import by_threshold
+from report.run.reading import Scored, Stage, argument_text, read_scored, read_stages
 from report.run.templating import cell, number, signed
 from report.tables.table import markdown_table
 from stages.command import HelpFormatter, command_name, exit_on_input_error
-from stages.files import InputError
 
-RUN = "$RUN"  # stands for the run's own folder, as in scripts/
 UNKNOWN = "(not recorded)"
 CUTS = {"": "", "best": ", best threshold", "fixed": ", fixed threshold"}  # of scored maps
 
@@ -27,40 +24,31 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def values_of(run: Path, stage: Stage) -> dict[str, str]:
-    """What made a stage, as text by name: command, arguments, hashes of inputs, versions, machine."""
-    record, own = stage.record, {str(run), str(run.resolve()), *recorded_run(stage)} - {".", "/"}
-
-    def text(value: object) -> str:
-        if isinstance(value, list):
-            return " ".join(map(text, value)) or "none"
-        shown = argument_text(value)
-        inside = [place for place in own if shown == place or shown.startswith(f"{place}/")]
-        return RUN + shown[len(max(inside, key=len)) :] if inside else shown
-
+def values_of(stage: Stage) -> dict[str, str]:
+    """Command, arguments, hashes of inputs, versions and machine of a stage, as text by name."""
+    record = stage.record
     found = {"command": stage.command, "finished": argument_text(bool(record["finished"]))}
-    found |= {f"--{name.replace('_', '-')}": text(value) for name, value in stage.arguments.items()}
+    found |= {f"--{name.replace('_', '-')}": argument_text(value) for name, value in stage.arguments.items()}
     for name, content in record["inputs"].items():  # by content: the same data may be elsewhere
         found[f"--{name.replace('_', '-')}"] = str(content["sha256"])[:12]
     found |= {f"version of {name}": argument_text(value) for name, value in record["versions"].items()}
     return found | {name: argument_text(record[name]) for name in ("machine", "processes") if name in record}
 
 
-def differences(a: tuple[Path, list[Stage]], b: tuple[Path, list[Stage]]) -> list[tuple[str, str, str, str]]:
-    """(stages, name, value in A, value in B) of what differs in the stages that both runs have."""
-    stages = [{stage.folder: values_of(run, stage) for stage in found} for run, found in (a, b)]
-    found = {}
-    for folder in [folder for folder in stages[0] if folder in stages[1]]:
-        one, other = (each[folder] for each in stages)
-        for name in dict.fromkeys([*one, *other]):
-            values = one.get(name, UNKNOWN), other.get(name, UNKNOWN)
+def differences(a: list[Stage], b: list[Stage]) -> list[list[str]]:
+    """Rows (stages, name, value in A, value in B) of what differs between two runs, stages that one lacks first."""
+    one, other = ({stage.folder: values_of(stage) for stage in stages} for stages in (a, b))
+    found = {("stage", "yes", "no"): [*(one.keys() - other)], ("stage", "no", "yes"): [*(other.keys() - one)]}
+    for folder in [folder for folder in one if folder in other]:
+        for name in dict.fromkeys([*one[folder], *other[folder]]):
+            values = one[folder].get(name, UNKNOWN), other[folder].get(name, UNKNOWN)
             if len(set(values)) > 1:
                 found.setdefault((name, *values), []).append(folder)
-    return [(", ".join(folders), *key) for key, folders in found.items()]
+    return [[", ".join(sorted(folders)), *key] for key, folders in found.items() if folders]
 
 
 def content_of(stages: Iterable[Stage], scored: Scored) -> tuple[str, str]:
-    """What a folder was scored on: the split, and the SHA-256 of the data set's part."""
+    """The images that a folder was scored on: the split, and the SHA-256 of the data set's part."""
     record = next(stage.record for stage in stages if stage.folder == f"scores/{scored.folder}")
     return scored.split, str(record["inputs"].get("data", {}).get("sha256", ""))
 
@@ -71,39 +59,26 @@ def score_rows(a: tuple[Path, list[Stage]], b: tuple[Path, list[Stage]]) -> Iter
     for folder in dict.fromkeys([*scored[0], *scored[1]]):
         pair = [found.get(folder) for found in scored]
         shown = next(each for each in pair if each)
-        tables = [cuts(each.scores) if each else {} for each in pair]
+        tables = [by_threshold(each.scores) if each else {} for each in pair]
         on = [content_of(stages, each) for each, (_, stages) in zip(pair, (a, b)) if each]
         for cut in dict.fromkeys([*tables[0], *tables[1]]):
             one, other = (table[cut]["mean_iou"] if cut in table else None for table in tables)
             difference = "other images" if len(set(on)) > 1 or "" in on[0] else "–"
             if difference == "–" and None not in (one, other):
                 difference = signed(round(other - one, 2) + 0.0)
-            yield [shown.title + CUTS[cut], shown.split, number(one), number(other), difference]
+            yield [shown.title + CUTS[cut], f"mIoU on {shown.split}, %", number(one), number(other), difference]
 
 
 def text_of(a: Path, b: Path) -> str:
     """The comparison as Markdown. Raises InputError if a folder is no run, or its records or scores are unusable."""
     runs = [(run, read_stages(run)) for run in (a, b)]
-    folders = [[stage.folder for stage in stages] for _, stages in runs]
-    parts = [f"# A {cell(a)}, B {cell(b)}", "## What differs"]
-    for name, own, other in zip("AB", folders, reversed(folders)):
-        if only := [folder for folder in own if folder not in other]:
-            parts.append(f"Only {name} has: {', '.join(map(cell, only))}.")
-    rows = [[cell(value) for value in row] for row in differences(*runs)]
-    parts.append(
-        markdown_table(["stages", "what", "A", "B"], rows) if rows else "The stages of both runs are the same."
-    )
-    scores = [[cell(value) for value in row] for row in score_rows(*runs)]
-    parts.append("## Scores (mIoU in %)")
-    parts.append(markdown_table(["stage", "split", "A", "B", "B - A"], scores) if scores else "There are none.")
-    return "\n\n".join(part.rstrip("\n") for part in parts)
+    rows = [[*row, ""] for row in differences(*(stages for _, stages in runs))] + list(score_rows(*runs))
+    body = [[cell(value) for value in row] for row in rows]
+    return f"# A {cell(a)}, B {cell(b)}\n\n" + markdown_table(["stage", "what", "A", "B", "B - A"], body)
 
 
 def main(args: argparse.Namespace) -> None:
-    for run in (args.a, args.b):
-        if not run.is_dir():
-            raise InputError(f"{run}: expected the folder of a run")
-    print(text_of(args.a, args.b))
+    print(text_of(args.a, args.b), end="")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ CLASS_MAPS = ("cam", "oa_cam", "cam_pyramid")  # folders of a run that hold <id>
 
 
 class Layer(NamedTuple):
-    """What can be laid over the photographs of a split."""
+    """Pictures that can be laid over the photographs of a split."""
 
     key: str  # "ground_truth", "saliency", or the folder of the run; of class maps with "/maps"
     title: str
@@ -77,14 +77,14 @@ def layers_of(dataset: DataSet, run: Path, scored: Sequence[Scored], split: str,
 
 
 def has_picture(layer: Layer, item: Item) -> bool:
-    """Whether a layer has any file of an image."""
+    """True if a layer has any file of an image."""
     maps = layer.kind in ("class maps", "thresholded")
     paths = [map_path(layer.path, item.id, cls) for cls in item.classes] if maps else [layer.path / f"{item.id}.png"]
     return any(map(os.path.isfile, paths))  # False, not an error, in a folder that may not be read
 
 
 def read_layer(dataset: DataSet, layer: Layer, item: Item, cls: int | None) -> np.ndarray:
-    """What a layer holds of an image, uint8 (H, W): a map 0 to 255; a label 0 to C, 255 ignore; or object numbers.
+    """An image in a layer, uint8 (H, W): a map 0 to 255; a label 0 to C, 255 ignore; or object numbers.
 
     cls: the 0-based class of class maps, which may be of any size; None for other kinds. Raises InputError if a file is
     missing or unusable.

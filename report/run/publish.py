@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from data.toy_drawing import CLASSES as TOY_CLASSES
-from evaluate.scores import cuts
+from evaluate.scores import by_threshold
 from report.run.folder import new_folder
 from report.run.reading import Scored, Stage, read_scored, read_stage, read_stages
 from report.run.shareable import shareable
@@ -69,7 +69,7 @@ def trainings_of(run: Path, stages: list[Stage], names: list[str] | None) -> lis
 
 
 def origins_of(stages: list[Stage], data: Path | None) -> list[Stage]:
-    """The stages outside the run that made its data sets and its first weights, as far as their records are there."""
+    """The stages outside the run that made its data sets and its first weights, if their records exist."""
     named = [data] if data else [Path(str(stage.arguments["data"])) for stage in stages if "data" in stage.arguments]
     named += [Path(str(stage.arguments["init"])).parent for stage in stages if "init" in stage.arguments]
     return [read_stage(folder, "") for folder in dict.fromkeys(named) if (folder / "stage.json").is_file()]
@@ -154,7 +154,9 @@ def card(
         toy=bool(made & {"data.prepare_toy", "weights.pretrain_toy"}) or classes == list(TOY_CLASSES),
         methods=[method for command, method in METHODS.items() if command in commands],
         network=next((each for each in reversed(weights) if each["stage"].command == "seg.train"), None),
-        scores=[(each, said_of(cut, found), found) for each in scored for cut, found in cuts(each.scores).items()],
+        scores=[
+            (each, said_of(cut, found), found) for each in scored for cut, found in by_threshold(each.scores).items()
+        ],
         arguments=sorted({name for each in weights for name in each["stage"].arguments}),
         versions=list(dict.fromkeys(name for stage in stages for name in stage.record["versions"])),
     )

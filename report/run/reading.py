@@ -2,11 +2,8 @@
 
 import json
 import math
-import os
-import shlex
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,7 +57,7 @@ class Scored(NamedTuple):
 def seconds_of(moment: object) -> float | None:
     """The time "2026-01-31 12:00:00" of a record in seconds; None if it is no such time."""
     try:
-        return time.mktime(time.strptime(moment, "%Y-%m-%d %H:%M:%S"))
+        return datetime.strptime(moment, "%Y-%m-%d %H:%M:%S").timestamp()
     except (TypeError, ValueError, OverflowError):
         return None
 
@@ -86,7 +83,7 @@ def read_stages(run: Path) -> list[Stage]:
 
 
 def read_scored(run: Path) -> list[Scored]:
-    """What evaluate.labels scored in a run: first what the method makes, in its order, then the rest by name.
+    """The folders of a run that evaluate.labels scored: the method's in its order, then the rest by name.
 
     Raises InputError if scores or a record are unusable.
     """
@@ -157,31 +154,14 @@ def read_curves(folder: Path) -> Curves:
         raise InputError(f"{folder / 'tensorboard'}: expected a log of TensorBoard ({error})") from None
 
 
-def recorded_run(stage: Stage) -> Iterator[str]:
-    """Yields the run's folder as it was named when the stage ran, from the --out of its call."""
-    with suppress(ValueError, IndexError):  # no call, or one without --out
-        words = shlex.split(str(stage.record.get("call", "")).replace("--out=", "--out "))
-        place = len(words) - words[::-1].index("--out")  # of several, as scripts give them, the last one counts
-        out, end = Path(words[place]).parts, Path(stage.folder).parts
-        if out[-len(end) :] == end and out != end:
-            yield os.path.join(*out[: -len(end)])
-
-
 def short_commit(commit: str) -> str:
     """A commit's first ten digits, and -dirty if there were changes."""
     return commit.removesuffix("-dirty")[:10] + ("-dirty" if commit.endswith("-dirty") else "")
 
 
 def duration(seconds: float | None) -> str:
-    """A time in words: 42 s, 3 min 12 s, 5 h 20 min, 2 d 3 h; a dash for None."""
-    if seconds is None:
-        return "–"
-    seconds = round(seconds)
-    for size, unit, part, smaller in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
-        if seconds >= size:
-            rest = seconds % size // part
-            return f"{seconds // size} {unit}" + (f" {rest} {smaller}" if rest else "")
-    return f"{seconds} s"
+    """A time as h:mm:ss, with days if need be; a dash for None."""
+    return "–" if seconds is None else str(timedelta(seconds=round(seconds)))
 
 
 def argument_text(value: object) -> str:

@@ -41,7 +41,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _candidates(text):
-    """What may be a path in a text: all of it, a word, quoted if it has spaces, or a part between other characters."""
+    """Parts of a text that may be paths: all of it, a word, quoted if it has spaces, or between other characters."""
     try:
         words = shlex.split(text)
     except ValueError:  # a single quotation mark

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import jinja2
 
-from report.run.reading import argument_text, duration, short_commit
+from report.run.reading import argument_text, duration
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -53,7 +53,7 @@ def _environment(markdown):
         **{"undefined": jinja2.StrictUndefined} | kinds,
     )
     environment.filters |= {"argument": argument_text, "duration": duration, "listed": listed, "number": number}
-    environment.filters["short_commit"] = short_commit
+
     return environment
 
 

@@ -20,7 +20,7 @@ def prepare(lines: list[dict]) -> list[dict]:
 
 
 def rows(table: str) -> Callable[[pd.DataFrame], dict]:
-    """What finds a table's rows, each with the row above, the first one and the one of the best mIoU."""
+    """A function that finds a table's rows, each with the row above, the first one and the one of the best mIoU."""
 
     def find(frame):
         found = [row for row in frame.columns.unique(0) if row.startswith(f"{table}: ")]

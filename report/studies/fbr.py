@@ -1,4 +1,4 @@
-"""What the parts of FBR add, on toy data whose objects come with a context."""
+"""The gain of each part of FBR on toy data whose objects come with a context."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What saliency is worth with and without FBR: labels of BE, POM and NSRM against IRN's, and AP of instances."""
+"""The value of saliency with and without FBR: labels of BE, POM and NSRM against IRN's, and AP of instances."""
 
 from report.studies.study import LABELS, Column, Study, Table, named
 

@@ -62,7 +62,7 @@ def main(args: argparse.Namespace) -> None:
     columns = {"image": photograph(dataset), "truth, context pale": lambda id: truth_with_context(dataset, id)}
     for row, folder in folders.items():
         columns[f"CAM, {row}"] = lambda id, folder=folder: heat(dataset, folder, items[id])
-    rows = [(f"{id}\n{shares}", id, dataset.image_size(id)) for id, shares in text.items()]
+    rows = [(f"{id}\n{shares}", id) for id, shares in text.items()]
     write_figure(args.out, draw(rows, columns))
     print(*(f"{id}: context called object {shares}" for id, shares in text.items()), sep="\n")
 

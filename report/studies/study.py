@@ -67,7 +67,7 @@ def flat(found: dict) -> dict:
 
 
 def are_numbers(line: dict) -> bool:
-    """Whether all scores of a flat line are numbers or None: all but its texts and the arguments of a training."""
+    """True if all scores of a flat line are numbers or None: all but its texts and the arguments of a training."""
     texts = {*ORIGIN, "setting", "table"}
     scores = [value for key, value in line.items() if key not in texts and not key.startswith("arguments, ")]
     return all(isinstance(score, (int, float, type(None))) for score in scores)
@@ -105,7 +105,7 @@ def by_seed(lines: list[dict]) -> pd.DataFrame:
 
 
 def scores(frame: pd.DataFrame, text: str) -> pd.Series:
-    """The scores that a cell names, see above, of the seeds for which all of them are there."""
+    """The scores that a cell names, see above, of the seeds that have all of them."""
     rows, keys = (part.split(" | ") for part in text.split("; "))
     none = pd.Series(np.nan, frame.index)
     sides = [reduce(operator.sub, [frame.get((row, key), none) for row in rows]) for key in keys]

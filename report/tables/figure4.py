@@ -23,7 +23,6 @@ from report.tables.gallery import (
     photograph,
     picture_parser,
     score,
-    with_legend,
     write_figure,
 )
 from stages.command import command_name, exit_on_input_error
@@ -44,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def rule(scored: dict[str, list[Scored]], split: str, count: int) -> str:
-    """How `count` images of each kind were chosen, in words. scored: {kind: the split's images of it with scores}."""
+    """The choice of `count` images of each kind in words. scored: {kind: the split's images of it with scores}."""
     there = " and ".join(f"{len(images)} {kind}" for kind, images in scored.items())
     ends = (
         f"the {count // 2} whose mIoU gains most from the first to the last prediction and the {count // 2} that lose"
@@ -81,8 +80,8 @@ def main(args: argparse.Namespace) -> None:
         path = dataset.root / "lists" / f"{args.split}.txt"
         raise InputError(f"{path}: expected at least one image with a class and ground truth, found none")
     numbers, note = miou_of(dataset, folders, chosen), rule(scored, args.split, args.count)
-    figure = draw([(f"{id}\n{kind}", id, dataset.image_size(id)) for id, kind in chosen.items()], pictures, numbers)
-    write_figure(args.out, with_legend(figure, dataset.classes, note))
+    rows = [(f"{id}\n{kind}", id) for id, kind in chosen.items()]
+    write_figure(args.out, draw(rows, pictures, numbers, dataset.classes, note))
     for id, kind in chosen.items():
         print(f"{id} ({kind}):", ", ".join(f"{title} {numbers[id, title]}" for title in folders))
     print(note)

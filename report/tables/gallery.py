@@ -8,12 +8,14 @@ sorted from the largest gain to the largest loss; ties keep the list's order.
 
 import argparse
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from common.files.dataset import DataSet, Item
 from common.files.images import IGNORE_INDEX, VOC_COLOURS, legend
@@ -22,9 +24,6 @@ from report.tables.labels import further_labels
 from stages.arguments import checked
 from stages.command import HelpFormatter, command_name, exit_on_input_error
 from stages.files import InputError, atomic, check_output
-
-CELL = (256, 192)  # the most that a picture takes, width and height
-GAP, FONT_SIZE = 6, 20
 
 Scored = tuple[str, float, float]  # id, mIoU before and after, in percent
 Picture = Callable[[str], np.ndarray]  # from an id to a picture, uint8 (H, W, 3)
@@ -130,70 +129,36 @@ def columns(dataset: DataSet, run: Path, before: str, after: str) -> Columns:
     return pictures | {title: coloured(dataset, run / name) for title, name in there.items()}
 
 
-def fitted(size: tuple[int, int]) -> tuple[int, int]:
-    """(width, height) of a picture of `size` = (H, W) that fills CELL as far as its aspect allows."""
-    height, width = size
-    scale = min(CELL[0] / width, CELL[1] / height)
-    return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def figure_font() -> ImageFont.FreeTypeFont:
-    """Pillow's own font has no arrow; matplotlib brings one that does."""
-    return ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", FONT_SIZE)
-
-
 def draw(
-    rows: list[tuple[str, str, tuple[int, int]]], columns: Columns, captions: dict[tuple[str, str], str] | None = None
-) -> Image.Image:
-    """The figure as a Pillow image, RGB.
+    rows: list[tuple[str, str]],
+    columns: Columns,
+    captions: Mapping[tuple[str, str], str] = MappingProxyType({}),
+    classes: Sequence[str] = (),
+    note: str = "",
+) -> Figure:
+    """The figure.
 
-    rows: list of (text on the left, id, (H, W)); columns: as `columns` gives them; captions: {(id, title): text below
-    that picture}. Pictures are enlarged and shrunk by nearest neighbour, so that labels keep their colours.
+    rows: list of (text on the left, id); columns: as `columns` gives them; captions: {(id, title): text below that
+    picture}. With C foreground `classes`, what the colours of labels mean stands below the pictures, and the `note`.
     """
-    font = figure_font()
-    sizes = [fitted(size) for *_, size in rows]
-    cell = max(*(width for width, _ in sizes), *(int(font.getlength(title)) + 1 for title in columns))
-    line = max(3 * FONT_SIZE, *(height for _, height in sizes))  # room for two lines of text
-    below = FONT_SIZE + GAP if captions else 0
-    left = max(int(font.getlength(part)) + 1 for text, *_ in rows for part in text.splitlines()) + 2 * GAP
-    top = FONT_SIZE + 2 * GAP
-    figure = Image.new("RGB", (left + len(columns) * (cell + GAP), top + len(rows) * (line + below + GAP)), "white")
-    pen = ImageDraw.Draw(figure)
-    for column, title in enumerate(columns):
-        pen.text((left + column * (cell + GAP) + cell // 2, top // 2), title, "black", font, anchor="mm")
-    for row, ((text, id, _), size) in enumerate(zip(rows, sizes, strict=True)):
-        y = top + row * (line + below + GAP)
-        pen.multiline_text((left // 2, y + line // 2), text, "black", font, anchor="mm", align="center")
-        for column, (title, picture) in enumerate(columns.items()):
-            x = left + column * (cell + GAP)
-            image = Image.fromarray(picture(id)).resize(size, Image.Resampling.NEAREST)
-            figure.paste(image, (x + (cell - size[0]) // 2, y + (line - size[1]) // 2))
-            if captions:
-                place = (x + cell // 2, y + (line + size[1]) // 2 + below // 2)
-                pen.text(place, captions.get((id, title), ""), "black", font, anchor="mm")
+    with matplotlib.rc_context({"text.parse_math": False}):  # a class may be called $5
+        figure = Figure((1.2 + 2.1 * len(columns), 1.7 * len(rows) + 0.8), layout="constrained")
+        axes = figure.subplots(len(rows), len(columns), squeeze=False)
+        for line, (text, id) in zip(axes, rows):
+            for axis, (title, picture) in zip(line, columns.items()):
+                axis.imshow(picture(id), interpolation="nearest")
+                axis.set(xticks=[], yticks=[], xlabel=captions.get((id, title), ""))
+                axis.spines[:].set_visible(False)
+            line[0].set_ylabel(text, rotation=0, ha="right", va="center")
+        for axis, title in zip(axes[0], columns):
+            axis.set_title(title, fontsize="medium")
+        if classes:
+            colours = [("background", "#000000"), *legend(classes)]
+            patches = [Patch(facecolor=colour, edgecolor="grey", label=name) for name, colour in colours]
+            text = textwrap.fill(note, 30 * len(columns))
+            place = {"loc": "outside lower left", "ncols": 2 * len(columns) - 1, "frameon": False}
+            figure.legend(handles=patches, title=text, alignment="left", **place)
     return figure
-
-
-def with_legend(figure: Image.Image, classes: list[str], note: str = "") -> Image.Image:
-    """The figure with what the colours of its labels mean below it, for C foreground `classes`, and a `note`."""
-    font, step = figure_font(), FONT_SIZE + 2 * GAP
-    x, y, places = GAP, figure.height + GAP, []
-    for name, colour in [("background", "#000000"), *legend(classes)]:
-        width = int(FONT_SIZE + GAP + font.getlength(name) + 3 * GAP)
-        if x > GAP and x + width > figure.width:
-            x, y = GAP, y + step
-        places.append((x, y, name, colour))
-        x += width
-    lines = textwrap.wrap(note, max(20, int(len(note) * (figure.width - 4 * GAP) / max(1, font.getlength(note)))))
-    whole = Image.new("RGB", (figure.width, y + step + len(lines) * step), "white")
-    whole.paste(figure, (0, 0))
-    pen = ImageDraw.Draw(whole)
-    for x, y, name, colour in places:
-        pen.rectangle((x, y, x + FONT_SIZE, y + FONT_SIZE), colour, outline="grey")
-        pen.text((x + FONT_SIZE + GAP, y + FONT_SIZE // 2), name, "black", font, anchor="lm")
-    for number, text in enumerate(lines, 1):
-        pen.text((GAP, y + number * step + FONT_SIZE // 2), text, "black", font, anchor="lm")
-    return whole
 
 
 def check_figure(out: Path, *folders: Path) -> None:
@@ -204,10 +169,10 @@ def check_figure(out: Path, *folders: Path) -> None:
             raise InputError(f"{out}: expected a file outside of {folder}, which is read")
 
 
-def write_figure(out: Path, figure: Image.Image) -> None:
+def write_figure(out: Path, figure: Figure) -> None:
     """Write it as a PNG."""
     with atomic(out) as partial:
-        figure.save(partial, format="PNG", optimize=True)
+        figure.savefig(partial, format="png", dpi=110)
 
 
 def main(args: argparse.Namespace) -> None:
@@ -218,8 +183,8 @@ def main(args: argparse.Namespace) -> None:
     pictures = columns(dataset, args.run, args.before, args.after)
     chosen = choose(score_complex(dataset, args.split, before, after), args.count)
     values = {id: f"{before:.1f} → {after:.1f}" for id, before, after in chosen}
-    figure = draw([(f"{id}\n{text}", id, dataset.image_size(id)) for id, text in values.items()], pictures)
-    write_figure(args.out, with_legend(figure, dataset.classes))
+    rows = [(f"{id}\n{text}", id) for id, text in values.items()]
+    write_figure(args.out, draw(rows, pictures, classes=dataset.classes))
     print(*(f"{id} {text}" for id, text in values.items()), sep="\n")
 
 

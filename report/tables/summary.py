@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from evaluate.scores import REPORTED, cuts, read_scores
+from evaluate.scores import REPORTED, by_threshold, read_scores
 from report.tables.labels import further_labels
 from stages.arguments import file_name
 from stages.command import HelpFormatter, command_name, exit_on_input_error
@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def said_of(cut: str, scores: dict[str, Any]) -> str:
-    """What follows the title of scores at a `cut`, see evaluate.scores.cuts: of maps their threshold."""
+    """The text after the title of scores at a `cut`, see evaluate.scores.by_threshold: for maps their threshold."""
     return f", threshold {scores['threshold']:g} ({'best here' if cut == 'best' else cut})" if cut else ""
 
 
@@ -68,7 +68,7 @@ def summarise(run: Path, val: str = "val") -> tuple[dict, str]:
     summary, rows = {"train": {}, "val": {}}, []
     for row in found:
         all_scores = read_scores(run / "scores" / row.folder / "scores.json")
-        for cut, scores in cuts(all_scores).items():
+        for cut, scores in by_threshold(all_scores).items():
             beside = "_fixed" if cut == "fixed" and scores is not all_scores else ""
             summary[row.part][row.key + beside] = scores["mean_iou"]
             numbers = ["–" if scores[name] is None else f"{scores[name]:.2f}" for name in REPORTED]

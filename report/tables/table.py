@@ -5,14 +5,21 @@ table includes the paper's rows of other methods, and a column that says which w
 """
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from evaluate.scores import read_scores
-from report.tables.published import PUBLISHED, Method, Published
+from report.tables.published import PUBLISHED, Method
 from stages.arguments import file_name
 from stages.command import HelpFormatter, command_name, exit_on_input_error
 from stages.files import InputError, atomic, check_output, write_json
+
+Row = tuple[str, str, float | None]  # name, the paper's number as text, this run's mIoU in percent
+QUOTED = (
+    "“Ours” is the paper's method; the column “this run, val” was run here. All other numbers, on PASCAL VOC 2012, are "
+    "quoted from Table {number} of the paper (Yao et al., CVPR 2021), in its order; a dash stands where it gives none. "
+    "{note}"
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -51,48 +58,33 @@ def score_of(run: Path, folder: Path | str) -> float | None:
     return read_scores(path, ["mean_iou"])["mean_iou"] if path.exists() else None
 
 
-def markdown(
-    title: str, rows: Iterable[tuple[str, str, float | None]], note: str | None = None, paper_on: str = "VOC 2012 val"
-) -> str:
-    """The table as Markdown. rows: (name, the paper's number as text, this run's in percent or None)."""
-    body = [[name, paper or "–", "–" if score is None else f"{score:.1f}"] for name, paper, score in rows]
-    text = f"**{title}** (mIoU, %)\n\n{markdown_table(['', f'paper, {paper_on}', 'this run'], body)}"
-    return f"{text}\n{note}\n" if note else text
+def in_their_places(methods: list[Method], rows: Sequence[Row]) -> list[list[str]]:
+    """The cells of a table of the paper, in its order, with this run's scores.
 
-
-def in_their_places(
-    methods: list[Method], rows: Iterable[tuple[str, str, float | None]]
-) -> list[tuple[Method, float | None]]:
-    """The rows of a table of the paper, in its order, each with this run's mIoU in percent or None.
-
-    rows: as of `markdown`. One whose number is that of a row of the paper's own, which has no venue, belongs to it; the
-    others stand last.
+    A row whose number is that of one of the paper's own, which has no venue, belongs to it; the others come last.
     """
     left, found = list(rows), []
     for method in methods:
-        own = next((row for row in left if not method.venue and row[1] == method.val), None)
-        if own:
-            left.remove(own)
-        found.append((method, own and own[2]))
-    return found + [(Method(name, "", paper, ""), score) for name, paper, score in left]
+        run = next((row for row in left if not method.venue and row[1] == method.val), None)
+        if run:
+            left.remove(run)
+        found.append((method, run and run[2]))
+    found += [(Method(name, "", paper, ""), score) for name, paper, score in left]
+    ran = [["–", "no"] if score is None else [f"{score:.1f}", "yes"] for _, score in found]
+    return [[*(cell or "–" for cell in method), *cells] for (method, _), cells in zip(found, ran)]
 
 
-def published_markdown(
-    title: str, table: Published, rows: Iterable[tuple[str, str, float | None]], note: str | None = None
-) -> str:
-    """A table of the paper with all its rows and this run's scores among them, as Markdown; rows: as of `markdown`."""
-    body = []
-    for method, score in in_their_places(table.methods, rows):
-        cells = [cell or "–" for cell in method]
-        body.append([*cells, "–", "no"] if score is None else [*cells, f"{score:.1f}", "yes"])
-    head = ["method", "venue", "val (paper)", "test (paper)", "this run, val", "run here?"]
-    text = (
-        f"**{title}** (mIoU, %)\n\n{markdown_table(head, body)}\n"
-        f"“Ours” is the paper's method; the column “this run, val” was run here. All other numbers, on PASCAL VOC 2012,"
-        f" are quoted from Table {table.number} of the paper (Yao et al., CVPR 2021), in its order; a dash stands where"
-        f" it gives none. {table.note}\n"
-    )
-    return f"{text}\n{note}\n" if note else text
+def text_of(args: argparse.Namespace, rows: Sequence[Row]) -> str:
+    """The table as Markdown, of the paper's numbers and this run's, with the notes below it."""
+    if args.published:
+        table = PUBLISHED[args.published]
+        head = ["method", "venue", "val (paper)", "test (paper)", "this run, val", "run here?"]
+        body, notes = in_their_places(table.methods, rows), [QUOTED.format(number=table.number, note=table.note)]
+    else:
+        head, notes = ["", f"paper, {args.paper_on}", "this run"], []
+        body = [[name, paper or "–", "–" if score is None else f"{score:.1f}"] for name, paper, score in rows]
+    notes += [args.note] if args.note else []
+    return f"**{args.title}** (mIoU, %)\n\n{markdown_table(head, body)}" + "".join(f"\n{note}\n" for note in notes)
 
 
 def markdown_table(head: list[str], body: list[list[str]]) -> str:
@@ -126,10 +118,7 @@ def main(args: argparse.Namespace) -> None:
         points = [(float(name), score, 0) for name, _, score in rows if score is not None] if args.plot else []
     except ValueError as error:
         raise InputError(f"--row: expected numbers as names, for --plot ({error})") from None
-    if args.published:
-        text = published_markdown(args.title, PUBLISHED[args.published], rows, args.note)
-    else:
-        text = markdown(args.title, rows, args.note, args.paper_on)
+    text = text_of(args, rows)
     with atomic(args.run / f"{args.name}.md") as partial:
         partial.write_text(text)
     keys = ("row", "paper", "folder")

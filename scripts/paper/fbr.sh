@@ -5,8 +5,8 @@ source "$(dirname "$0")/../method.sh"
 masks() { scripts/evaluate.sh label_pseudo "$EVAL_TRAIN"; }
 whole_method
 masks
-(RUN=$RUN/fbr; classify_fbr "${FBR[@]}"; two_rounds ""; masks)
-(RUN=$RUN/fbr_saliency; classify_fbr "${FBR_SALIENCY[@]}"; two_rounds ""; masks)
+(RUN=$RUN/fbr; train_fbr "${FBR[@]}"; label; two_rounds ""; masks)
+(RUN=$RUN/fbr_saliency; train_fbr "${FBR_SALIENCY[@]}"; label; two_rounds ""; masks)
 case $(basename "$DATA") in # published: I, I+S
 coco14*)
     of="the paper's numbers are of another base network, AMN (I); it has none with saliency (I+S) on COCO"

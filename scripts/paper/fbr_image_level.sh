@@ -4,7 +4,7 @@
 # scripts/paper/fbr.sh made with saliency in the same run.
 source "$(dirname "$0")/../method.sh"
 image_level_method
-(RUN=$RUN/fbr; scripts/fbr_train.sh "${CLS[@]}" "${FBR[@]}"; image_level)
+(RUN=$RUN/fbr; train_fbr "${FBR[@]}"; image_level)
 case $(basename "$DATA") in # published: AMN, and FBR on it
 coco14*)
     on="COCO 2014" masks=("" 46.7) val=(44.7 45.6) test=("" "")

@@ -3,21 +3,12 @@
 # EVAL_TRAIN, and with true class masks as an upper bound; <run>/instances.md. Each AP also with void pixels as background,
 # as published ones count them. Needs InstanceMasks, no saliency.
 source "$(dirname "$0")/../method.sh"
-require_objects() { # hours before they are read
-    local id
-    while read -r id _; do
-        if [ -n "$id" ] && ! [ -e "$DATA/InstanceMasks/$id.png" ]; then
-            echo "$DATA/InstanceMasks/$id.png: no such file (docs/data.md)" >&2
-            exit 2
-        fi
-    done <"$DATA/lists/$EVAL_TRAIN.txt"
-}
-[ ! -e "$DATA/lists/$EVAL_TRAIN.txt" ] || require_objects # else prepare makes them
+require InstanceMasks "$EVAL_TRAIN" " (docs/data.md)" # hours before they are read
 prepare --no-saliency vgg16 resnet50
 scripts/cls_train.sh "${CLS[@]}"
 irn
 instances
-(RUN=$RUN/fbr; scripts/fbr_train.sh "${CLS[@]}" "${FBR[@]}"; irn; instances)
+(RUN=$RUN/fbr; train_fbr "${FBR[@]}"; irn; instances)
 true_instances
 python -m report.studies.instances --run "$RUN" --name instances \
     --title "Instances on $EVAL_TRAIN, from image-level labels; no published numbers are known" \

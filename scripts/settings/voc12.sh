@@ -27,23 +27,16 @@ MADE_BY="data.prepare_voc12 or data.prepare_folder"
 
 prepare() { # --no-saliency if a script reads none; names of the weights that it starts from (default: STARTS)
     [ -e "$DATA/classes.txt" ] || { echo "$DATA: expected a data set; make it with $MADE_BY" >&2; exit 2; }
-    [ "${1:-}" = --no-saliency ] && shift || require_saliency
+    if [ "${1:-}" = --no-saliency ]; then
+        shift
+    else # hours before pseudo.background reads it
+        require saliency "$TRAIN" "; without saliency: DATA=$DATA scripts/paper/fbr_image_level.sh; other maps, or your\
+ own: docs/saliency.md"
+    fi
     [ $# -gt 0 ] || set -- "${STARTS[@]}"
     local name missing=()
     for name; do
         [ -e "weights/$name.pth" ] || missing+=("$name")
     done
-    [ ${#missing[@]} = 0 ] || python -m weights.fetch "${missing[@]}" # asks all addresses before it fetches
-}
-
-require_saliency() { # of each training image, hours before pseudo.background reads it
-    local id list=$DATA/lists/$TRAIN.txt
-    [ -e "$list" ] || return 0 # cls.train names it, at once
-    while read -r id _; do
-        if [ -n "$id" ] && ! [ -e "$DATA/saliency/$id.png" ]; then
-            echo "$DATA/saliency/$id.png: no such file; without saliency: DATA=$DATA scripts/paper/fbr_image_level.sh;" \
-                "other maps, or your own: docs/saliency.md" >&2
-            exit 2
-        fi
-    done <"$list"
+    [ ${#missing[@]} = 0 ] || python -m weights.fetch "${missing[@]}"
 }

@@ -10,6 +10,6 @@ SEG_IMAGENET+=("${CODE[@]}")
 SEG_COCO+=("${CODE[@]}")
 SEG=("${SEG_COCO[@]}")
 SEG_IMAGE_LEVEL=("${SEG_IMAGENET[@]}")
-FBR=() # its setting I stands in fbr_train.sh; I+S:
+FBR=() # its setting I is the defaults of fbr.train; I+S:
 FBR_SALIENCY=(--labels saliency --bank-size 50000 --nroi-weight 0.01 --intra-weight 0.1 --hard-quantile 0.6
     --entropy-quantile 0.1 --prototype-pixels 16)

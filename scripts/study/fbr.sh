@@ -11,45 +11,45 @@ source scripts/study/jobs.sh
 [ $# -gt 0 ] || set -- 1 2 3 4 5
 SWEEP_SEEDS=${SWEEP_SEEDS-1}
 
-PUBLISHED="${FBR_SIZES[*]} --diagnose" # fbr_train.sh holds the rest: two heads, labels cam, background 0.1, τ 0.5, all weights
+PUBLISHED="${FBR_SIZES[*]} --diagnose" # and the defaults of fbr.train: two heads, labels cam, background 0.1, τ 0.5, all weights
 NROI="$PUBLISHED --background 0.5 --temperature 0.1
     --nroi-weight 0.05 --intra-weight 0 --similarity-weight 0 --segmentation-weight 0" # ours: the pixel-to-NROI contrast alone
 SHARED="$NROI --heads shared --labels" NONE="$NROI --heads none --labels"
 PARTS="--intra-weight 0.05 --segmentation-weight 0.1"
-TABLE=( # name, script of the training, arguments beside CLS
-    "ce                       cls_train"
-    "none_refined             fbr_train $NONE refined"
-    "shared_saliency          fbr_train $SHARED saliency"    # FBR_SALIENCY in settings/toy.sh
-    "all                      fbr_train $NONE refined $PARTS" # FBR there
-    "all_saliency             fbr_train $SHARED saliency $PARTS"
-    "published                fbr_train $PUBLISHED"
-    "similarity_segmentation  fbr_train $PUBLISHED --nroi-weight 0 --intra-weight 0"
-    "intra                    fbr_train $NONE refined --nroi-weight 0 --intra-weight 0.05"
-    "null                     fbr_train $NONE refined --nroi-weight 1e-6" # controls
-    "cut                      fbr_train $NONE refined --intra-weight 0.05 --cut-gradient"
-    "random                   fbr_train $NONE refined --random-nrois"
-    "one_centre               fbr_train $NONE refined --centres 1"
-    "none_cam                 fbr_train $NONE cam"
-    "none_saliency            fbr_train $NONE saliency"
-    "none_truth               fbr_train $NONE truth" # the bound
-    "shared_cam               fbr_train $SHARED cam"
-    "shared_refined           fbr_train $SHARED refined"
-    "shared_truth             fbr_train $SHARED truth"
-    "shared_linear            fbr_train $SHARED refined --no-projection-relu"
+TABLE=( # name, command of the training, arguments beside CLS
+    "ce                       cls.train"
+    "none_refined             fbr.train $NONE refined"
+    "shared_saliency          fbr.train $SHARED saliency"    # FBR_SALIENCY in settings/toy.sh
+    "all                      fbr.train $NONE refined $PARTS" # FBR there
+    "all_saliency             fbr.train $SHARED saliency $PARTS"
+    "published                fbr.train $PUBLISHED"
+    "similarity_segmentation  fbr.train $PUBLISHED --nroi-weight 0 --intra-weight 0"
+    "intra                    fbr.train $NONE refined --nroi-weight 0 --intra-weight 0.05"
+    "null                     fbr.train $NONE refined --nroi-weight 1e-6" # controls
+    "cut                      fbr.train $NONE refined --intra-weight 0.05 --cut-gradient"
+    "random                   fbr.train $NONE refined --random-nrois"
+    "one_centre               fbr.train $NONE refined --centres 1"
+    "none_cam                 fbr.train $NONE cam"
+    "none_saliency            fbr.train $NONE saliency"
+    "none_truth               fbr.train $NONE truth" # the bound
+    "shared_cam               fbr.train $SHARED cam"
+    "shared_refined           fbr.train $SHARED refined"
+    "shared_truth             fbr.train $SHARED truth"
+    "shared_linear            fbr.train $SHARED refined --no-projection-relu"
 )
 WHOLE=${WHOLE-ce all all_saliency} # rows that go through the whole method
 SWEEPS=( # from none_refined: sweep_<argument>_<value>
-    "sweep_centres_2           fbr_train $NONE refined --centres 2"
-    "sweep_centres_4           fbr_train $NONE refined --centres 4"
-    "sweep_centres_16          fbr_train $NONE refined --centres 16"
-    "sweep_centres_32          fbr_train $NONE refined --centres 32"
-    "sweep_bank_size_500       fbr_train $NONE refined --bank-size 500"
-    "sweep_bank_size_20000     fbr_train $NONE refined --bank-size 20000"
-    "sweep_temperature_0.07    fbr_train $NONE refined --temperature 0.07"
-    "sweep_temperature_0.5     fbr_train $NONE refined --temperature 0.5"
-    "sweep_nroi_weight_0.02    fbr_train $NONE refined --nroi-weight 0.02"
-    "sweep_nroi_weight_0.1     fbr_train $NONE refined --nroi-weight 0.1"
-    "sweep_nroi_weight_0.2     fbr_train $NONE refined --nroi-weight 0.2"
+    "sweep_centres_2           fbr.train $NONE refined --centres 2"
+    "sweep_centres_4           fbr.train $NONE refined --centres 4"
+    "sweep_centres_16          fbr.train $NONE refined --centres 16"
+    "sweep_centres_32          fbr.train $NONE refined --centres 32"
+    "sweep_bank_size_500       fbr.train $NONE refined --bank-size 500"
+    "sweep_bank_size_20000     fbr.train $NONE refined --bank-size 20000"
+    "sweep_temperature_0.07    fbr.train $NONE refined --temperature 0.07"
+    "sweep_temperature_0.5     fbr.train $NONE refined --temperature 0.5"
+    "sweep_nroi_weight_0.02    fbr.train $NONE refined --nroi-weight 0.02"
+    "sweep_nroi_weight_0.1     fbr.train $NONE refined --nroi-weight 0.1"
+    "sweep_nroi_weight_0.2     fbr.train $NONE refined --nroi-weight 0.2"
 )
 every=("${TABLE[@]%% *}" "${SWEEPS[@]%% *}")
 ROWS=${ROWS:-${every[*]}}

@@ -11,7 +11,7 @@ case ${ROW:-} in
 esac
 RUN=$RUN/$ROW
 if [ "$ROW" = fbr ]; then
-    scripts/fbr_train.sh "${CLS[@]}" "${FBR[@]}"
+    train_fbr "${FBR[@]}"
 else
     scripts/cls_train.sh "${CLS[@]}"
 fi

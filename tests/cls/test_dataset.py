@@ -9,12 +9,11 @@ import torch
 from PIL import Image
 from torchvision import transforms
 
-from cls import squares, train, train_iam
+from cls import squares
 from cls.dataset import TrainingImages
 from common.files.dataset import DataSet
-from common.training import checkpoint, loading
+from common.training import loading
 from common.training.loop import ShuffledBatches, sample_seed
-from fbr import train as train_fbr
 
 SIZE = 32
 
@@ -105,22 +104,3 @@ def test_an_image_that_was_only_begun_is_made_again():
     with pytest.raises(KeyboardInterrupt):
         kept.get(1, half)
     assert (kept.get(1, lambda: ones) == 1).all() and not kept.stored[0]
-
-
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_training_ends_with_the_same_bits(tiny_data, tmp_path, monkeypatch, workers):
-    def weights(name, command, *options, workers=0):
-        size = ("--channels", *[4] * 5, "--input-size", SIZE, "--batch-size", 2, "--epochs", 3, "--nodes", 4)
-        out = tmp_path / name
-        out.mkdir()
-        options = ("--data", tiny_data, "--split", "train", "--out", out, *size, *options, "--workers", workers)
-        command.run(command.parser().parse_args([*map(str, options), "--device", "cpu"]))
-        return checkpoint.load(out / "weights.pth")["state_dict"]
-
-    trainings = {"cls": (train,), "iam": (train_iam, "--attention", tmp_path / "cls/attention"), "fbr": (train_fbr,)}
-    with monkeypatch.context() as context:
-        without_memory(context)
-        expected = {name: weights(name, *training) for name, training in trainings.items()}
-    for name, training in trainings.items():
-        found = weights(f"{name}_kept", *training, workers=workers)
-        assert all(torch.equal(found[key], tensor) for key, tensor in expected[name].items())

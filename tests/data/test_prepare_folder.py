@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from common.files.dataset import DataSet
-from common.files.images import read_grey, read_indexed, write_grey, write_indexed
+from common.files.images import write_grey, write_indexed
 from data import check
 from data.prepare_folder import make_plan, parser, reads, run
 from data.tags import Tagged, choose_validation
@@ -78,13 +78,9 @@ def test_a_folder_becomes_a_data_set(place, capsys):
     data = prepare(place, "--saliency", "maps", "--val", "0.2")
     assert data.classes == ["cat", "dog", "person"]
     found = splits(data)
-    assert len(found["val"]) == 1 and found["train"] | found["val"] == {
-        "ete_1": ["dog", "person"],
-        "b": ["dog"],
-        "c": ["person"],
-        "d": ["cat", "dog"],
-        "e": ["cat"],
-    }
+    assert len(found["val"]) == 1
+    rest = {"b": ["dog"], "c": ["person"], "d": ["cat", "dog"], "e": ["cat"]}
+    assert found["train"] | found["val"] == {"ete_1": ["dog", "person"]} | rest
     assert {name for own in found["train"].values() for name in own} == {"cat", "dog", "person"}
     for number, name in enumerate(TAGS):
         id = IDS.get(name, name[0])
@@ -161,13 +157,16 @@ def test_images_with_ground_truth_are_for_validation(place, capsys, share, val, 
 
 
 def test_what_is_large_is_shrunk(place):
-    put_truth(place, "Été (1)", "b", "c", "d", "e")
+    put_truth(place, "Été (1)", "b", "c", "e")
+    halves = np.repeat(np.array([0, 3], np.uint8), 15)[None].repeat(20, 0)  # between which lies no class
+    write_indexed(place / "truth/b.png", halves)
     Image.fromarray(pixels(3)[:10, :15]).save(place / "photos/d.jpg")
     write_indexed(place / "truth/d.png", np.full((10, 15), 1, np.uint8))
     data = prepare(place, "--saliency", "maps", *TRUTH, "--longest", "15")
     for id in ("ete_1", "b", "c", "e"):
         assert data.image(id).shape == (10, 15, 3)
-        assert data.ground_truth(id).shape == (10, 15) and (data.ground_truth(id) == 1).all()
+        assert data.ground_truth(id).shape == (10, 15)
+        assert set(np.unique(data.ground_truth(id))) == ({0, 3} if id == "b" else {1})
         assert data.saliency(id)[3:7, 5:9].min() > 150 and data.saliency(id)[:2].max() < 50
     assert data.image_path("d").read_bytes() == (place / "photos/d.jpg").read_bytes()
 
@@ -194,23 +193,13 @@ def test_tables_of_other_programs(place, encoding):
 
 
 TABLES = [
-    ("a,tags\n", "tags.csv: expected the columns file and tags, found 'a, tags'"),
-    ("file;tags\nb.png;dog\n", "tags.csv: expected the columns file and tags, found 'file;tags'"),
-    ("", "tags.csv: expected the columns file and tags"),
     ("file,tags\n", "tags.csv: expected at least one file"),
     ("file,tags\nb.png,\n", "tags.csv: expected 1 to 254 classes, found 0"),
     ("file,tags\nb.png,dog,cat\n", "tags.csv line 2: expected 2 cells, found more"),
-    ("file,tags\nb.png,dog\nb.png,cat\n", "tags.csv line 3: b.png stands in the table twice"),
-    ("file,tags\n,dog\n", "tags.csv line 2: expected the name of a file"),
-    ("file,tags\nB.png,dog\n", "expected names of photographs in .*photos, found B.png"),
-    ("file,tags\n../photos/b.png,dog\n", "expected names of photographs"),
     ("file,tags\nb.png,background\n", "line 2: expected class names"),
-    (f"file,tags\nb.png,{'x' * 201}\n", "line 2: expected class names"),
     ('file,tags\nb.png,"two\nlines"\n', "line 3: expected class names"),
     ('file,tags\nb.png,"dog\n', "tags.csv: expected CSV"),
-    (f"file,tags\nb.png,{';'.join(map(str, range(255)))}\n", "expected 1 to 254 classes, found 255"),
     (b"file,tags\nb.png,\xe9\n", "tags.csv: expected UTF-8 text"),
-    (f"file,tags\nb.png,{'x' * 200_000}\n", "tags.csv: expected CSV"),
 ]
 
 
@@ -222,21 +211,8 @@ def test_tables_that_cannot_be_used(place, text, message):
     assert len(str(error.value).splitlines()) == 1 and not list((place / "out").iterdir())
 
 
-def cut_out(place):
-    Image.new("RGBA", SIZE[::-1]).save(place / "maps/b.png")
-
-
 def colourful(place):
     Image.fromarray(pixels(3)).save(place / "maps/b.png")
-
-
-def deep(place):
-    Image.new("I;16", SIZE[::-1]).save(place / "maps/b.png")
-
-
-def truncated(place):
-    for name in ("b.png", "d.jpg"):
-        (place / "photos" / name).write_bytes((place / "photos" / name).read_bytes()[:200])
 
 
 def without_maps(place):
@@ -245,22 +221,15 @@ def without_maps(place):
 
 
 FILES = [
-    (cut_out, (), "b.png: expected a grey map of 8 bits, found mode RGBA, such as of a cut-out object"),
     (colourful, (), "b.png: expected a grey map, found colours"),
-    (deep, (), "b.png: expected 8 bits a channel"),
-    (truncated, (), "2 images cannot be used: .*b.png: expected a complete image.*; .*d.jpg: expected a complete"),
     (without_maps, (), "maps: expected <id>.png of at least one image of the table, found none"),
     (lambda place: (place / "maps/b.png").unlink(), ("--val", "0"), "missing are b.png"),
-    (lambda place: put_truth(place, "b", value=4), TRUTH, "b.png: expected values 0 to 3 and 255, found 4"),
     (
         lambda place: Image.new("P", (29, 20)).save(place / "truth/b.png"),
         TRUTH,
         "expected the image's size 30x20, found 29x20",
     ),
-    (lambda place: Image.new("L", (30, 20)).save(place / "truth/b.png"), TRUTH, "expected an indexed"),
-    (lambda place: None, TRUTH, "truth: expected <id>.png of at least one image"),
     (lambda place: None, TRUTH[:2], "--ground-truth: expected --classes beside it"),
-    (lambda place: (place / "classes.txt").write_text("dog\ncat\n"), TRUTH[2:], "every tag to be a class, person is"),
     (lambda place: (place / "classes.txt").write_text("dog\ndog\n"), TRUTH[2:], "expected every class name once"),
 ]
 
@@ -303,7 +272,7 @@ def items_of(counts, seed=0):
     return [Tagged(f"i{number:03d}", None, tuple(sorted(each))) for number, each in enumerate(both)]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_validation_has_its_share_of_each_class(seed):
     items = items_of([100, 40, 20, 5, 1], seed)
     ids = {item.id for item in items}
@@ -316,13 +285,6 @@ def test_validation_has_its_share_of_each_class(seed):
     assert all(val[cls] < count[cls] for cls in count)
 
 
-def test_validation_has_exactly_its_share_where_that_is_possible():
-    classes = [0] * 100 + [1] * 40 + [2] * 20 + [3] * 10
-    items = [Tagged(f"i{number:03d}", None, (cls,)) for number, cls in enumerate(classes)]
-    chosen = choose_validation(items, {item.id for item in items}, 0.2, 0)
-    assert Counter(item.classes for item in items if item.id in chosen) == {(0,): 20, (1,): 8, (2,): 4, (3,): 2}
-
-
 def test_every_class_keeps_an_image_for_training():
     items = items_of([1, 1, 2, 3])
     for share in (0.1, 0.5, 1):
@@ -330,10 +292,3 @@ def test_every_class_keeps_an_image_for_training():
         assert {cls for item in items if item.id not in chosen for cls in item.classes} == {0, 1, 2, 3}
     assert choose_validation(items, {item.id for item in items}, 0, 0) == set()
     assert choose_validation(items, {"i003"}, 1, 0) <= {"i003"}
-
-
-def test_labels_are_read_as_they_were(place):
-    put_truth(place, "b", "c", "d", "e", "Été (1)", value=2)
-    data = prepare(place, *TRUTH, "--saliency", "maps")
-    assert (data.ground_truth("c") == 2).all() and (read_indexed(place / "truth/c.png") == 2).all()
-    np.testing.assert_array_equal(read_grey(data.saliency_path("c")), saliency(2))

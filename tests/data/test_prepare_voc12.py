@@ -10,11 +10,10 @@ from PIL import Image
 
 from common.files.dataset import DataSet
 from common.files.images import write_grey, write_indexed
-from data import download, prepare_voc12
+from data import prepare_voc12
 from stages.files import InputError
 
 XML = "<annotation><object><name>dog</name></object></annotation>"
-BOMB = f'<!DOCTYPE a [<!ENTITY b "{"x" * 99}"><!ENTITY c "&b;&b;&b;">]>' + XML.replace("dog", "&c;")
 
 
 @pytest.fixture
@@ -97,10 +96,6 @@ def test_faults_of_instances_are_named_and_nothing_is_written(prepare, tiny_devk
     assert list((tmp_path / "voc12").iterdir()) == []
 
 
-def test_without_sbd_there_is_no_train_aug(prepare):
-    assert sorted(path.name for path in (prepare() / "lists").iterdir()) == ["train.txt", "val.txt"]
-
-
 def test_goes_over_what_an_interrupted_run_left(prepare, tmp_path):
     (tmp_path / "voc12").mkdir()
     (tmp_path / "voc12" / "saliency").symlink_to("elsewhere")
@@ -138,7 +133,7 @@ def test_test_list_without_images_is_passed_over_but_not_one_with_some(prepare, 
     test_list = tiny_devkit / "ImageSets/Segmentation/test.txt"
     test_list.write_text("2008_999998\n2008_999999\n")
     assert not (prepare() / "lists" / "test.txt").exists()
-    assert "passed over" in capsys.readouterr().out
+    assert "skipped" in capsys.readouterr().out
     test_list.write_text("2008_000004\n2008_999999\n")
     with pytest.raises(InputError, match="1 of 5 images.*2008_999999.jpg"):
         prepare()
@@ -154,10 +149,6 @@ def test_counts_stand_beside_the_published_ones(prepare, tmp_path, capsys):
     assert sum(prepare_voc12.PUBLISHED["train_aug"][1:3]) == prepare_voc12.PUBLISHED["train_aug"][0]
 
 
-def break_saliency_size(devkit, saliency):
-    write_grey(saliency / "2007_000001.png", np.zeros((40, 30), np.uint8))
-
-
 def break_saliency_mode(devkit, saliency):
     Image.new("RGB", (40, 30)).save(saliency / "2007_000001.png")
 
@@ -167,16 +158,8 @@ def break_all_saliency(devkit, saliency):
         path.unlink()
 
 
-def break_image(devkit, saliency):
-    (devkit / "JPEGImages/2007_000003.jpg").write_bytes(b"not a JPEG")
-
-
 def remove_image(devkit, saliency):
     (devkit / "JPEGImages/2007_000003.jpg").unlink()
-
-
-def remove_val_mask(devkit, saliency):
-    (devkit / "SegmentationClass/2007_000003.png").unlink()
 
 
 def break_mask_mode(devkit, saliency):
@@ -187,8 +170,8 @@ def remove_annotation(devkit, saliency):
     (devkit / "Annotations/2007_000002.xml").unlink()
 
 
-def annotate(text, encoding="utf-8"):
-    return lambda devkit, saliency: (devkit / "Annotations/2007_000002.xml").write_bytes(text.encode(encoding))
+def annotate(text):
+    return lambda devkit, saliency: (devkit / "Annotations/2007_000002.xml").write_text(text)
 
 
 def list_train(text):
@@ -200,25 +183,16 @@ def remove_list(devkit, saliency):
 
 
 FAULTS = {
-    "saliency of another size": (break_saliency_size, r"1 of 4 saliency.*2007_000001.png.*size 40x30, found 30x40"),
     "saliency in colour": (break_saliency_mode, r"2007_000001.png: expected an 8-bit grey image, found mode RGB"),
     "no saliency at all": (break_all_saliency, r"4 of 4 saliency.*2007_000001.png.*2008_000004.png.*and 1 more"),
-    "image damaged": (break_image, r"2007_000003.jpg: expected a complete image"),
     "image missing": (remove_image, r"1 of 5 images.*2007_000003.jpg: no such file"),
-    "mask missing": (remove_val_mask, r"1 of 3 ground truth.*2007_000003.png: no such file"),
     "mask not indexed": (break_mask_mode, r"2007_000002.png: expected an indexed .*mode L"),
     "annotation missing": (remove_annotation, r"1 of 5 annotations.*2007_000002.xml: no such file"),
     "annotation cut off": (annotate(XML[:40]), r"2007_000002.xml: expected a VOC annotation"),
-    "annotation of nothing": (annotate("<annotation/>"), r"2007_000002.xml: expected at least one <object>"),
     "class unknown": (annotate(XML.replace("dog", "yeti")), r"2007_000002.xml.*'yeti'"),
-    "part at the top": (annotate(XML.replace("object", "part")), r"2007_000002.xml: expected at least one <object>"),
-    "entities": (annotate(BOMB), r"2007_000002.xml.*document type"),
-    "entities in UTF-16": (annotate(BOMB, "utf-16"), r"2007_000002.xml.*document type"),
     "id twice": (list_train("2007_000001\n2007_000001\n"), r"train.txt: 2007_000001 stands in the list twice"),
     "id in train and val": (list_train("2007_000001\n2007_000003\n"), r"val.txt: 2007_000003 stands in train.txt too"),
-    "id with a path": (list_train("../2007_000001\n"), r"train.txt: expected one id a line.*found '../2007_000001'"),
     "list of another kind": (list_train("2007_000001 -1\n"), r"train.txt: expected one id a line"),
-    "list empty": (list_train("\n"), r"train.txt: expected at least one id"),
     "list missing": (remove_list, r"val.txt: cannot be read"),
 }
 
@@ -235,19 +209,7 @@ def test_fault_is_named_and_nothing_is_written(prepare, tiny_devkit, tmp_path, f
 
 def test_saliency_of_the_validation_images_is_not_needed(prepare, tmp_path):
     (tmp_path / "saliency_aug/2007_000003.png").unlink()
-    prepare("--sbd", str(tmp_path / "sbd"))
-    assert (tmp_path / "voc12/lists/val.txt").read_text().startswith("2007_000003 ")
-
-
-@pytest.mark.parametrize("wrong", ["--devkit", "--sbd"])
-def test_command_names_a_wrong_folder_in_one_line(run_command, tiny_devkit, tmp_path, wrong):
-    arguments = {"--devkit": tiny_devkit, "--saliency": tmp_path / "saliency_aug", "--sbd": tmp_path / "sbd"}
-    arguments[wrong] = tiny_devkit.parent  # VOCdevkit instead of VOCdevkit/VOC2012 is the usual mistake
-    flat = [part for pair in arguments.items() for part in pair]
-    result = run_command("data.prepare_voc12", *flat, "--out", tmp_path / "out")
-    assert result.returncode == 2
-    assert str(tiny_devkit.parent) in result.stderr and len(result.stderr.splitlines()) == 1
-    assert not (tmp_path / "out").exists()
+    assert lines(prepare("--sbd", str(tmp_path / "sbd")), "val") == ["2007_000003 19"]
 
 
 def test_without_download_devkit_and_saliency_are_required(run_command, tiny_devkit, tmp_path):
@@ -259,38 +221,10 @@ def test_without_download_devkit_and_saliency_are_required(run_command, tiny_dev
     assert not (tmp_path / "out").exists()
 
 
-def test_without_saliency_there_is_no_folder_of_it(tiny_devkit, tmp_path):
-    """The rest is the same: lists, classes, images and masks."""
-    found = []
-    for name, more in (("with", ["--saliency", tmp_path / "saliency_aug"]), ("without", ["--no-saliency"])):
-        (tmp_path / name).mkdir()
-        words = ["--devkit", tiny_devkit, "--sbd", tmp_path / "sbd", *more, "--out", tmp_path / name]
-        prepare_voc12.run(prepare_voc12.build_parser().parse_args(list(map(str, words))))
-        found.append({path.name for path in (tmp_path / name).iterdir()})
-    assert found[0] - found[1] == {"saliency"} and not found[1] - found[0]
-    for path in (tmp_path / "with/lists").iterdir():
-        assert path.read_text() == (tmp_path / "without/lists" / path.name).read_text()
-    assert DataSet(tmp_path / "without").ground_truth("2007_000003").shape == (30, 40)
-
-
-def test_download_fetches_the_saliency_maps_if_they_are_wanted(tiny_devkit, tmp_path, monkeypatch):
-    asked, probed = [], []
-    monkeypatch.setattr(download, "fetch", lambda archive, *_: asked.append(archive) or tmp_path / "saliency_aug")
-    monkeypatch.setattr(download, "require_answers", lambda archives, _: probed.extend(archives))
-    words = ["--devkit", tiny_devkit, "--sbd", tmp_path / "sbd", "--download", "--out", tmp_path / "out"]
-    for more, expected in (([], tmp_path / "saliency_aug"), (["--no-saliency"], None)):
-        folders = prepare_voc12.folders(prepare_voc12.build_parser().parse_args(list(map(str, words + more))))
-        assert folders[2] == expected
-    assert asked == probed == [download.ARCHIVES["saliency"]]
-
-
-@pytest.mark.parametrize("more", [["--saliency", "maps"], ["--download", "--saliency-sha256", "0" * 64]])
-def test_no_saliency_contradicts_what_says_where_it_is(prepare, more):
-    with pytest.raises(InputError, match="--no-saliency: expected neither"):
-        prepare("--no-saliency", *more)
-
-
-def test_a_checksum_of_nothing_that_is_fetched_is_refused(prepare):
-    for more in (["--saliency-sha256", "0" * 64], ["--saliency-sha256", "0" * 64, "--download"]):
-        with pytest.raises(InputError, match="--saliency-sha256: "):
-            prepare(*more)
+@pytest.mark.parametrize("more", [
+    ["--no-saliency", "--saliency", "maps"], ["--no-saliency", "--download", "--saliency-sha256", "0" * 64],
+    ["--saliency-sha256", "0" * 64], ["--saliency-sha256", "0" * 64, "--download"],
+])  # fmt: skip
+def test_arguments_that_contradict_each_other(prepare, more):
+    with pytest.raises(InputError, match=f"{more[0]}: expected"):
+        prepare(*more)

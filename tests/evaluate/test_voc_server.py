@@ -54,22 +54,10 @@ def test_archive_depends_on_the_content_alone(data, tmp_path, monkeypatch):
     assert (tmp_path / "a.tgz").read_bytes() == (tmp_path / "b.tar.gz").read_bytes()
 
 
-def resized(path):
-    write_indexed(path, np.zeros((9, 11), np.uint8))
-
-
-def beyond(path):
-    write_indexed(path, np.full((9, 13), 21, np.uint8))
-
-
 def ignored(path):
     label = np.zeros((9, 13), np.uint8)
     label[4, 4] = 255
     write_indexed(path, label)
-
-
-def grey(path):
-    Image.fromarray(np.zeros((9, 13), np.uint8)).save(path)
 
 
 def recoloured(path):
@@ -78,22 +66,9 @@ def recoloured(path):
     image.save(path)
 
 
-def gif(path):
-    Image.open(path).save(path, format="GIF")
-
-
-def truncated(path):
-    path.write_bytes(path.read_bytes()[:-40])
-
-
 FAULTS = {
-    "expected the image's size 13x9, found 11x9": resized,
-    "expected values 0 to 20 and 255, found 21": beyond,
     "expected values 0 to 20, found 255": ignored,
-    "expected an indexed": grey,
     "expected the VOC palette": recoloured,
-    "expected a complete image, PNG or JPEG .cannot identify": gif,
-    "expected a complete image": truncated,
 }
 
 
@@ -120,25 +95,13 @@ def test_missing_predictions_are_counted_and_named(data, tmp_path):
         export(data, tmp_path / "results.tgz")
 
 
-def test_another_data_set_is_refused(data, tmp_path):
-    (data / "classes.txt").write_text("one\ntwo\n")
-    with pytest.raises(InputError, match="classes.txt: expected VOC's 20 classes, found 2"):
-        export(data, tmp_path / "results.tgz")
-
-
 def test_an_archive_that_is_there_is_kept_unless_forced(data, tmp_path):
     out = tmp_path / "results.tgz"
     out.write_text("mine")
     with pytest.raises(InputError, match="results.tgz: exists already"):
         export(data, out)
+    with pytest.raises(InputError, match=".tgz"):
+        export(data, tmp_path / "results.zip")
     assert out.read_text() == "mine"
     export(data, out, "--force")
     assert tarfile.is_tarfile(out)
-
-
-def test_command(run_command, data, tmp_path):
-    command = ("--data", data, "--split", "test", "--pred", data / "pred", "--out")
-    result = run_command("evaluate.voc_server", *command, tmp_path / "results.zip")
-    assert result.returncode == 2 and len(result.stderr.splitlines()) == 1 and ".tgz" in result.stderr
-    result = run_command("evaluate.voc_server", *command, tmp_path / "results.tgz")
-    assert result.returncode == 0 and "evaluate.voc_server: 3 predictions" in result.stdout, result.stderr

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from torch import nn
 
+from cls.model import CAMNetwork
 from common.nets.architecture import Architecture, count, count_or_none, names, one_of
 
 
@@ -20,7 +21,7 @@ class PatchesArch(Architecture):
     output_stride: ClassVar[int] = 16
 
 
-class Patches(nn.Module):
+class Patches(CAMNetwork):
     """(B, 3, H, W) -> class maps (B, C, H / 16, W / 16)."""
 
     description = PatchesArch
@@ -31,6 +32,9 @@ class Patches(nn.Module):
         self.features = nn.Conv2d(3, arch.width, 16, stride=16)
         self.block = nn.TransformerEncoderLayer(arch.width, 2, 2 * arch.width, dropout=0, batch_first=True)
         self.head = nn.Conv2d(arch.width, arch.classes, 1)
+
+    def head_modules(self):
+        return [self.block, self.head]
 
     def forward(self, x):
         x = self.features(x)  # (B, K, h, w)

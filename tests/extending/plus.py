@@ -8,7 +8,7 @@ from torch import nn
 from common.nets.architecture import one_of
 from common.nets.resnet import ResNet
 from seg.architecture import DeepLabResNetArch
-from seg.deeplab import ASPP, initialise_convolutions, resize
+from seg.deeplab import ASPP, DeepLab, initialise_convolutions, resize
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,15 +27,12 @@ class Decoder(nn.Module):
         self.high = ASPP(high, width, rates)
         self.last = nn.Conv2d(2 * width, outputs, 3, padding=1)
 
-    def classifiers(self):
-        return [self.last]
-
     def forward(self, low, high):
         high = resize(self.high(high), low.shape[2:])
         return self.last(torch.cat([self.low(low), high], dim=1).relu())
 
 
-class DeepLabV3Plus(ResNet):
+class DeepLabV3Plus(DeepLab, ResNet):
     """(B, 3, H, W) -> logits (B, C + 1, ~H/4, ~W/4)."""
 
     description = PlusArch
@@ -44,8 +41,14 @@ class DeepLabV3Plus(ResNet):
         super().__init__(arch.blocks, arch.width, arch.convention)
         self.arch = arch
         initialise_convolutions(self)
-        self.aspp = Decoder(4 * arch.width, self.out_channels, 4 * arch.width, arch.classes + 1, arch.rates)
+        self.decoder = Decoder(4 * arch.width, self.out_channels, 4 * arch.width, arch.classes + 1, arch.rates)
 
     def forward(self, x):
         low = self.layer2(self.layer1(x))
-        return self.aspp(low, self.layer5(self.layer4(self.layer3(low))))
+        return self.decoder(low, self.layer5(self.layer4(self.layer3(low))))
+
+    def head_modules(self):
+        return [self.decoder]
+
+    def classifiers(self):
+        return [self.decoder.last]

@@ -64,13 +64,3 @@ def test_goes_on_where_it_stopped(tiny_data, maps, tmp_path):
     time = kept.stat().st_mtime_ns
     assert run(args) == "4 images, 7 maps"
     assert contents(out) == before and kept.stat().st_mtime_ns == time
-
-
-def test_missing_maps_are_named(command, maps, tmp_path):
-    (maps / "c_complex_1.png").unlink()
-    result = command("--workers", 1)
-    assert result.returncode == 2 and "c_complex_1.png: no such file" in result.stderr
-    for path in maps.glob("*.png"):
-        path.unlink()
-    result = command("--workers", 1, "--force")
-    assert result.returncode == 2 and "expected maps named <id>_<class>.png" in result.stderr

@@ -9,16 +9,11 @@ import torch
 from fbr.contrast import (
     BACKGROUND,
     IGNORED,
-    activations,
-    band_labels,
     choose_queries,
     class_prototypes,
     clean_by_saliency,
     hard_pixels,
-    labels_of_truth,
-    probabilities,
     prototype_pixels,
-    pseudo_labels,
 )
 
 
@@ -26,31 +21,7 @@ def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def test_activations_are_rectified_shares_of_the_maximum_of_the_images_classes():
-    maps = torch.tensor([[[[-1.0, 2.0, 4.0]], [[1.0, 1.0, 5.0]], [[-3.0, -2.0, 0.0]]]], requires_grad=True)
-    found = activations(maps, torch.tensor([[1.0, 0.0, 1.0]]))
-    expected = torch.tensor([[[[0.0, 0.5, 1.0]], [[0.0, 0.0, 0.0]], [[0.0, 0.0, 0.0]]]])
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
-    assert not found.requires_grad
-
-
-STRENGTHS = torch.tensor([[0.0, 0.1, 0.3, 0.5, 0.7, 0.9], [0.2, 0.1, 0.1, 0.1, 0.8, 0.1], [1.0] * 6])[None, :, None]
 TWO, ONE, NONE = torch.tensor([[1.0, 1, 0]]), torch.tensor([[1.0, 0, 0]]), torch.zeros(1, 3)
-
-
-@pytest.mark.parametrize(
-    "labels, expected", [(TWO, [1, -1, 0, 0, 1, 0]), (ONE, [-1, -1, 0, 0, 0, 0]), (NONE, [-1] * 6)]
-)
-def test_pseudo_labels_are_of_the_images_classes(labels, expected):
-    found = pseudo_labels(STRENGTHS, labels, 0.1)
-    assert found.dtype == torch.int64 and found.tolist() == [[expected]]
-
-
-@pytest.mark.parametrize(
-    "labels, expected", [(TWO, [-1, -1, -2, -2, 1, 0]), (ONE, [-1, -1, -2, -2, -2, 0]), (NONE, [-1] * 6)]
-)
-def test_band_labels_ignore_what_lies_between(labels, expected):
-    assert band_labels(STRENGTHS, labels, 0.3, 0.7).tolist() == [[expected]]
 
 
 def test_saliency_cleans_by_the_number_of_the_images_classes():
@@ -59,18 +30,6 @@ def test_saliency_cleans_by_the_number_of_the_images_classes():
     simple, complex_ = clean_by_saliency(pseudo, salient, torch.cat([ONE, TWO])).tolist()
     assert simple == [[0, 1, -1, -1, -1, -1, -2, -2]]
     assert complex_ == [[0, 1, -2, -2, -1, -1, -2, -2]]
-
-
-def test_labels_of_truth():
-    truth = torch.tensor([[[0, 1, 20, 254, 255]]], dtype=torch.uint8)
-    assert labels_of_truth(truth).tolist() == [[[BACKGROUND, 0, 19, 253, IGNORED]]]
-
-
-def test_probabilities_are_a_softmax_over_background_and_the_images_classes():
-    found = probabilities(STRENGTHS, TWO, 0.4)[0, :, 0].T  # (6, 4)
-    for values, row in zip(STRENGTHS[0, :, 0].T.tolist(), found.tolist()):
-        powers = [math.exp(0.4), math.exp(values[0]), math.exp(values[1]), 0]
-        assert row == pytest.approx([power / sum(powers) for power in powers], rel=1e-5)
 
 
 def plain_hard_pixels(active, chances, pseudo, quantile, entropy_quantile, of_objects):
@@ -207,12 +166,3 @@ def test_a_class_has_one_over_the_number_of_classes_of_the_mean(limit):
     assert torch.equal(queries.classes[taken], pseudo.flatten()[queries.index[taken]])
     sums = torch.zeros(3).index_add(0, queries.classes[taken], queries.weight[taken] / taken.sum())
     torch.testing.assert_close(sums[queries.classes[taken].unique()], torch.tensor(1 / 3).expand((sums > 0).sum()))
-
-
-def test_any_hard_pixel_can_become_a_query():
-    hard = torch.arange(60).view(1, 6, 10) % 3 == 0  # 20
-    pseudo, present = torch.zeros(1, 6, 10, dtype=torch.long), torch.tensor([True])
-    drawn = torch.stack([choose_queries(hard, pseudo, present, 5, seeded(seed)).index for seed in range(400)])
-    counts = drawn.flatten().bincount(minlength=60)[hard.flatten()]
-    assert counts.sum() == 2000 and ((counts - 100).abs() < 4 * 75**0.5).all()
-    assert torch.equal(choose_queries(hard, pseudo, present, 5, seeded(7)).index, drawn[7])

@@ -34,14 +34,6 @@ def plain_centroid(displacement, y, x, steps):
     return round(y), round(x)
 
 
-def to_centres(height, width, centres):
-    """Displacement (2, h, w) of each pixel to the nearest of the centres."""
-    pixels = np.indices((height, width), float)
-    ways = np.reshape(centres, (-1, 2, 1, 1)) - pixels  # (centres, 2, h, w)
-    nearest = np.linalg.norm(ways, axis=1).argmin(0)
-    return np.take_along_axis(ways, nearest[None, None], 0)[0]
-
-
 def test_centroids_and_groups_equal_the_published_ones(golden):
     found = centroids(golden["displacement"])
     np.testing.assert_array_equal(found, golden["centroids"])
@@ -62,22 +54,6 @@ def test_every_pixel_moves_by_the_displacement_of_where_it_is(steps):
     found = centroids(displacement, steps)
     for y, x in np.ndindex(7, 9):
         assert tuple(found[:, y, x]) == plain_centroid(displacement, y, x, steps)
-
-
-def test_a_field_towards_two_centres_gives_two_groups():
-    displacement = to_centres(20, 30, [(6, 7), (12, 24)])
-    found = centroids(displacement.astype(np.float32))
-    assert {tuple(place) for place in found.reshape(2, -1).T} == {(6, 7), (12, 24)}
-    first, second = groups(found, displacement)
-    np.testing.assert_array_equal(first, (found == np.reshape([6, 7], (2, 1, 1))).all(0))
-    np.testing.assert_array_equal(second, ~first)
-
-
-def test_without_a_centre_all_pixels_are_one_group():
-    displacement = np.full((2, 5, 6), 4.0)
-    found = centroids(displacement)
-    assert (found == np.reshape([4, 5], (2, 1, 1))).all()
-    np.testing.assert_array_equal(groups(found, displacement), np.ones((1, 5, 6), bool))
 
 
 def test_centroids_in_no_component_are_the_first_group_and_a_component_without_any_is_none():
@@ -123,12 +99,6 @@ def test_a_component_of_just_the_least_size_keeps_its_score():
     assert detections(masks, np.ones(masks.shape), [1])[2] == [1]
     masks[0, 4, 3] = False
     assert detections(masks, np.ones(masks.shape), [1])[2] == [0]
-
-
-def test_empty_masks_and_no_masks_have_no_detections():
-    for count in (0, 2):
-        masks, classes, scores = detections(np.zeros((count, 4, 5), bool), np.ones((count, 4, 5)), [0] * count)
-        assert masks.shape == (0, 4, 5) and masks.dtype == bool and len(classes) == len(scores) == 0
 
 
 def test_a_smaller_map_in_a_batch_is_as_if_alone():

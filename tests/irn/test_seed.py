@@ -1,7 +1,5 @@
 """irn.seed: the rule by closed cases and by a slow composition, and the command."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -10,8 +8,7 @@ from common.crf.dense import dense_crf, memory_of
 from common.files.dataset import DataSet
 from common.files.images import read_indexed, write_grey
 from common.files.maps import read_maps
-from irn.seed import CRF, parser, refine_seed, run
-from stages.files import InputError
+from irn.seed import CRF, agreement, parser, refine_seed, run
 
 NO_CRF = {"iterations": 0}  # the labels as they are
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -39,6 +36,11 @@ def test_without_crf_the_two_thresholds_decide():
     assert seed.tolist() == [[0, 0, 255, 255, 255, 255, 3]]
 
 
+def test_where_the_two_thresholds_disagree_only_an_object_of_the_loose_one_is_ignored():
+    both = np.array([[[0, 0, 1, 2, 1]], [[0, 1, 1, 1, 0]]])  # strict, loose, after the CRF
+    assert agreement(both, [5, 3]).tolist() == [[0, 255, 4, 6, 4]]
+
+
 def test_each_map_counts_by_its_own_maximum():
     maps = {7: np.array([[10, 4, 10, 0]], np.uint8), 3: np.array([[190, 200, 20, 20]], np.uint8)}
     assert refine_seed(np.zeros((1, 4, 3), np.uint8), maps, **NO_CRF).tolist() == [[8, 4, 8, 255]]
@@ -48,17 +50,6 @@ def test_the_background_wins_ties_then_the_lowest_class():
     image = np.zeros((12, 16, 3), np.uint8)
     assert (refine_seed(image, {2: constant(0)}, strict=0, loose=0, **NO_CRF) == 0).all()
     assert (refine_seed(image, {7: constant(9), 3: constant(9)}, **NO_CRF) == 4).all()
-
-
-@pytest.mark.parametrize("backend", ["lattice", "auto"])
-def test_constant_images_and_empty_maps(backend):
-    image = np.full((12, 16, 3), 99, np.uint8)
-    assert (refine_seed(image, {2: constant(50), 5: constant(0)}, backend=backend) == 3).all()
-    assert (refine_seed(image, {2: constant(0), 5: constant(0)}, backend=backend) == 0).all()
-    assert (refine_seed(image, {}, backend=backend) == 0).all()
-    almost = constant(20)
-    almost[0, 0] = 255  # its maximum: elsewhere 0.08, between the thresholds, and the CRF takes the one pixel away
-    assert (refine_seed(image, {2: almost}, backend=backend) == 255).all()
 
 
 def slow_seed(image, maps, strict, loose, confidence, crf):
@@ -97,11 +88,6 @@ def test_equals_the_slow_composition(scene, strict, loose, confidence, more):
     assert not np.array_equal(seed, refine_seed(image, maps, strict, loose, confidence, **NO_CRF))
 
 
-def test_maps_of_another_size_are_refused(scene):
-    with pytest.raises(ValueError, match="same size"):
-        refine_seed(scene[0], {0: constant(1)})
-
-
 @pytest.fixture
 def maps(tiny_data, tmp_path):
     """A folder of random maps (6, 8) for the tiny data, without one of d_complex."""
@@ -118,30 +104,32 @@ def options(tiny_data, maps, out, *more):
     return list(map(str, ["--data", tiny_data, "--split", "train", "--maps", maps, "--out", out, *more]))
 
 
+LATTICE = ("--crf-backend", "lattice")
+
+
 def files(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_command_writes_the_seeds_and_records_the_backend(run_command, tiny_data, maps, tmp_path):
-    out = tmp_path / "label_seed"
-    thresholds = "--strict", 0.4, "--loose", 0.1, "--confidence", 0.8, "--crf-bilateral-srgb", 9
-    (tiny_data / "saliency").rename(tmp_path / "away")  # it is not read
-    result = run_command("irn.seed", *options(tiny_data, maps, out, *thresholds, "--workers", 2))
-    assert result.returncode == 0 and "4 labels" in result.stdout, result.stderr
-    backend = json.loads((out / "stage.json").read_text())["arguments"]["crf_backend"]
-    assert backend in ("lattice", "pydensecrf")
+def test_command_writes_the_seeds_that_its_options_ask_for(tiny_data, maps, tmp_path):
+    more = ("--strict", 0.4, "--loose", 0.1, "--confidence", 0.8, "--crf-bilateral-srgb", 9, "--workers", 2, *LATTICE)
+    (tmp_path / "out").mkdir()
+    run(parser().parse_args(options(tiny_data, maps, tmp_path / "out", *more)))
     dataset = DataSet(tiny_data)
     for item in dataset.split("train"):
         image = dataset.image(item.id)
         found = read_maps(maps, item, image.shape[:2])
-        expected = refine_seed(image, found, 0.4, 0.1, 0.8, bilateral_srgb=9, backend=backend)
-        np.testing.assert_array_equal(read_indexed(out / f"{item.id}.png"), expected)
-    result = run_command("irn.seed", *options(tiny_data, maps, out, *thresholds))
-    assert "nothing to do" in result.stdout, result.stderr
+        expected = refine_seed(image, found, 0.4, 0.1, 0.8, bilateral_srgb=9, backend="lattice")
+        np.testing.assert_array_equal(read_indexed(tmp_path / "out" / f"{item.id}.png"), expected)
 
 
-def test_goes_on_where_it_stopped(tiny_data, maps, tmp_path):
-    args = parser().parse_args(options(tiny_data, maps, tmp_path / "out", "--workers", 1, "--crf-iterations", 1))
+@pytest.mark.parametrize("fixture", [(), ("on_device",)], ids=["processes", "device"])
+def test_goes_on_where_it_stopped(tiny_data, maps, tmp_path, request, fixture):
+    for name in fixture:
+        request.getfixturevalue(name)
+    args = parser().parse_args(
+        options(tiny_data, maps, tmp_path / "out", "--workers", 1, "--crf-iterations", 1, *LATTICE)
+    )
     args.out.mkdir()
     assert run(args) == "4 labels"
     before = files(args.out)
@@ -178,24 +166,6 @@ def test_seeds_made_on_the_device_are_those_made_by_processes(tiny_data, maps, t
     assert {0, 1, 255} < set(np.unique(np.concatenate([one.ravel() for one, _ in labels])))
 
 
-def test_on_the_device_it_goes_on_where_it_stopped(tiny_data, maps, tmp_path, on_device):
-    args = parser().parse_args(options(tiny_data, maps, tmp_path / "out", "--workers", 0, "--crf-backend", "lattice"))
-    args.out.mkdir()
-    run(args)
-    before, kept = files(args.out), args.out / "a_simple.png"
-    time = kept.stat().st_mtime_ns
-    (args.out / "c_complex.png").unlink()
-    run(args)
-    assert files(args.out) == before and kept.stat().st_mtime_ns == time
-
-
-def test_on_the_device_maps_of_nothing_are_refused(tiny_data, maps, tmp_path, on_device):
-    for path in maps.iterdir():
-        path.unlink()
-    with pytest.raises(InputError, match="cam: expected maps named"):
-        run(parser().parse_args(options(tiny_data, maps, tmp_path / "out", "--crf-backend", "lattice")))
-
-
 def test_the_crf_keeps_to_its_memory(tiny_data, maps, tmp_path, monkeypatch):
     needs = {}
 
@@ -203,7 +173,7 @@ def test_the_crf_keeps_to_its_memory(tiny_data, maps, tmp_path, monkeypatch):
         needs.update({item.id: (memory.limit, memory.of(item)) for item in items})
         return []
 
-    monkeypatch.setattr("pseudo.labels.for_each", for_each)
+    monkeypatch.setattr("common.files.label_rules.for_each", for_each)
     told = options(tiny_data, maps, tmp_path / "out", "--crf-memory", 2, "--crf-backend", "lattice")
     run(parser().parse_args(told))
     dataset = DataSet(tiny_data)

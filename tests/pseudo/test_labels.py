@@ -1,11 +1,8 @@
 """The three label functions against the published implementation, and the rules that its cases do not show."""
 
-import cv2
 import numpy as np
 import pytest
 
-from common.files.images import read_indexed, write_grey, write_indexed
-from common.files.maps import normalise, resize_map
 from pseudo.background import extract_background, extract_background_plain
 from pseudo.nsrm import mask_non_salient
 from pseudo.pom import class_threshold, mine_potential_objects, mine_potential_objects_plain
@@ -49,18 +46,6 @@ def grid(rows, dtype=np.uint8):
     return np.array(rows, dtype)
 
 
-def test_background_rules():
-    saliency = grid([[0, 255, 255, 40], [0, 0, 255, 255]])
-    oa_cam = grid([[0, 255, 0, 0], [255, 0, 128, 250]])
-    # clear background; object; salient but unattended; doubtful background / conflict; clear; weak object; object
-    expected = grid([[0, 3, 255, 255], [255, 0, 3, 3]])
-    np.testing.assert_array_equal(extract_background(saliency, {2: oa_cam}), expected)
-
-
-def test_background_without_any_map_is_never_an_object():
-    assert (extract_background(np.zeros((4, 4), np.uint8), {}) == 255).all()
-
-
 def test_almost_empty_labels_are_ignored():
     saliency, oa_cam = np.zeros((20, 20), np.uint8), np.zeros((20, 20), np.uint8)
     saliency[0, :3] = oa_cam[0, :3] = 255
@@ -80,152 +65,3 @@ def test_class_threshold():
     assert class_threshold(cam, dead) == pytest.approx(0.9)  # labelled, but without attention
     assert class_threshold(grid([[7] * 7]), nothing) == 1.0
     assert np.isnan(class_threshold(grid([[0, 1, 1, 1]]), np.zeros((1, 4), bool)))
-
-
-def test_mining_touches_only_background():
-    label = grid([[0, 0, 1, 255, 2]])
-    cam = grid([[255, 100, 200, 255, 255]])
-    np.testing.assert_array_equal(mine_potential_objects(label, {0: cam}), grid([[255, 0, 1, 255, 2]]))
-    np.testing.assert_array_equal(mine_potential_objects(label, {}), label)
-
-
-@pytest.fixture
-def complex_image():
-    """prediction, pseudo label, saliency of 30 x 30: an object found, one that only the label has, a salient spot."""
-    prediction, label, saliency = (np.zeros((30, 30), np.uint8) for _ in range(3))
-    prediction[10:15, 10:15] = 1
-    label[10:15, 10:20] = 2
-    label[0, 0] = 255
-    saliency[25, 25] = 1
-    return prediction, label, saliency
-
-
-def test_masking_options(complex_image):
-    prediction, label, saliency = complex_image
-    full = mask_non_salient(prediction, label, saliency, kernel_size=3)
-    assert full[12, 12] == 1  # the prediction wins
-    assert full[12, 17] == 2  # expansion
-    assert full[12, 9] == full[25, 24] == 0  # dilation keeps a rim, of salient pixels too
-    assert full[12, 8] == full[0, 0] == full[29, 29] == 255
-    assert mask_non_salient(prediction, label, None, 3)[25, 25] == 255
-    assert mask_non_salient(prediction, label, saliency, 3, expansion=False)[12, 17] == 255
-    assert mask_non_salient(prediction, label, saliency, 3, dilation=False)[12, 9] == 255
-    unmasked = mask_non_salient(prediction, label, saliency, 3, masking=False)
-    assert unmasked[0, 0] == 0 and unmasked[12, 17] == 2
-
-
-def test_even_kernels_are_anchored_as_in_opencv(complex_image):
-    prediction, label, _ = complex_image
-    kept = mask_non_salient(prediction, label, None, kernel_size=4) != 255
-    assert np.flatnonzero(kept.any(1)).tolist() == list(range(9, 17))  # one pixel before, two behind
-
-
-def test_inputs_are_not_changed(complex_image):
-    before = [array.copy() for array in complex_image]
-    mask_non_salient(*complex_image)
-    mine_potential_objects(complex_image[1], {0: complex_image[2]})
-    extract_background(complex_image[2], {0: complex_image[1]})
-    for array, copy in zip(complex_image, before):
-        np.testing.assert_array_equal(array, copy)
-
-
-def test_shapes_must_agree():
-    small, large = np.zeros((2, 2), np.uint8), np.zeros((3, 3), np.uint8)
-    for call in (
-        lambda: extract_background(small, {0: large}),
-        lambda: mine_potential_objects(small, {0: large}),
-        lambda: mask_non_salient(small, large, small),
-        lambda: mask_non_salient(small, small, large),
-    ):
-        with pytest.raises(ValueError, match="same shape"):
-            call()
-
-
-def test_constant_map_carries_no_attention():
-    assert (normalise(np.full((2, 2), 77, np.uint8)) == 0).all()
-
-
-def test_maps_are_resized_as_bytes():
-    map_ = np.zeros((8, 8), np.uint8)
-    map_[2:6, 2:6] = 255
-    large = resize_map(map_, (16, 24))
-    assert large.shape == (16, 24) and large.dtype == np.uint8
-    exact = cv2.resize(map_.astype(np.float64), (24, 16), interpolation=cv2.INTER_CUBIC)
-    assert exact.max() > 256 and exact.min() < -1  # bicubic overshoots …
-    np.testing.assert_allclose(large, exact.clip(0, 255), atol=1)  # … and bytes cut that off
-
-
-@pytest.fixture
-def maps(tiny_data, tmp_path):
-    """Folders cam and oa_cam for the tiny data: a map of the network's size is bright on the object's side."""
-    for name in ("cam", "oa_cam"):
-        (tmp_path / name).mkdir()
-    for line in (tiny_data / "lists/train.txt").read_text().splitlines():
-        id, *classes = line.split()
-        for place, cls in enumerate(classes):
-            map_ = np.zeros((8, 8), np.uint8)
-            map_[2:6, 8 * place // len(classes) : 8 * (place + 1) // len(classes)] = 255
-            for name in ("cam", "oa_cam"):
-                write_grey(tmp_path / name / f"{id}_{cls}.png", map_)
-    return tmp_path
-
-
-def test_commands_make_the_labels_of_the_functions(run_command, tiny_data, maps):
-    common = ("--data", tiny_data, "--split", "train", "--workers", 2)
-    out = maps / "run"
-    first = run_command("pseudo.background", *common, "--oa-cam", maps / "oa_cam", "--out", out / "initial")
-    assert first.returncode == 0, first.stderr
-    assert "4 labels" in first.stdout
-    second = run_command(
-        "pseudo.pom", *common, "--label", out / "initial", "--cam", maps / "cam", "--out", out / "pseudo"
-    )
-    assert second.returncode == 0, second.stderr
-    third = run_command(
-        "pseudo.nsrm", *common, "--pred", out / "initial", "--label", out / "pseudo", "--out", out / "masked"
-    )
-    assert third.returncode == 0, third.stderr
-    assert sorted(p.name for p in (out / "masked").glob("*.png")) == [
-        f"{i}.png" for i in ("a_simple", "b_simple", "c_complex", "d_complex")
-    ]
-    initial = read_indexed(out / "initial" / "c_complex.png")
-    assert set(np.unique(initial)) <= {0, 1, 2, 255} and 1 in initial
-    np.testing.assert_array_equal(
-        read_indexed(out / "masked" / "a_simple.png"), read_indexed(out / "initial" / "a_simple.png")
-    )
-    again = run_command(
-        "pseudo.pom", *common, "--label", out / "initial", "--cam", maps / "cam", "--out", out / "pseudo"
-    )
-    assert "nothing to do" in again.stdout
-
-
-def fails(result, *words):
-    """One line on stderr, exit status 2."""
-    assert result.returncode == 2
-    assert len(result.stderr.strip().splitlines()) == 1, result.stderr
-    for word in words:
-        assert word in result.stderr
-
-
-def test_bad_input_is_named(run_command, tiny_data, maps):
-    common = ("--data", tiny_data, "--split", "train", "--workers", 1)
-    out = maps / "out"
-    (maps / "empty").mkdir()
-    for name, *inputs in (
-        ("pseudo.background", "--oa-cam", maps / "empty"),
-        ("pseudo.pom", "--label", tiny_data / "SegmentationClass", "--cam", maps / "empty"),
-    ):
-        fails(run_command(name, *common, *inputs, "--out", out), "empty", "<id>_<class>.png")
-    fails(
-        run_command("pseudo.pom", *common, "--label", maps / "empty", "--cam", maps / "cam", "--out", out),
-        "a_simple.png",
-    )
-    write_grey(tiny_data / "saliency" / "a_simple.png", np.zeros((9, 9), np.uint8))
-    fails(
-        run_command("pseudo.background", *common, "--oa-cam", maps / "oa_cam", "--out", out),
-        "saliency/a_simple.png",
-        "64x48",
-    )
-    (maps / "labels").mkdir()
-    write_indexed(maps / "labels" / "a_simple.png", np.full((48, 64), 9, np.uint8))
-    fails(run_command("pseudo.pom", *common, "--label", maps / "labels", "--cam", maps / "cam", "--out", out), "0 to 3")
-    assert not out.exists()

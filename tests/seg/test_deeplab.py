@@ -9,8 +9,8 @@ from PIL import Image
 from torch import nn
 from torchvision.models.vgg import cfgs, make_layers
 
-from seg.deeplab import ASPP, MultiScale, build, freeze_batch_norm, multi_scale_loss, parameter_groups, poly_lr
-from stages.files import InputError
+from common.training.learning_rate import poly_lr
+from seg.deeplab import ASPP, MultiScale, build, freeze_batch_norm, multi_scale_loss
 from tests.mean_loss import mean_of
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -33,11 +33,6 @@ def images(*size):
 # The networks
 
 
-@pytest.mark.parametrize("arch", [RESNET, VGG], ids=["resnet101", "vgg16"])
-def test_logits_are_at_stride_8_with_a_channel_for_the_background(arch):
-    assert build(**arch).eval()(images(96, 128)).shape == (2, 4, 12, 16)
-
-
 def test_aspp_of_resnet_sums_four_dilated_convolutions():
     aspp = ASPP(5, 3, RATES)
     features = torch.randn(1, 5, 30, 30)
@@ -50,24 +45,6 @@ def test_aspp_of_resnet_sums_four_dilated_convolutions():
         for i, rate in enumerate((6, 12, 18, 24))
     ]
     torch.testing.assert_close(aspp(features), sum(branches))
-
-
-def test_aspp_of_vgg_sums_four_fc6_fc7_fc8():
-    aspp = ASPP(5, 3, RATES, fc_channels=6).eval()
-    features = torch.randn(1, 5, 30, 30)
-    state = aspp.state_dict()
-    expected = 0
-    for i, rate in enumerate((6, 12, 18, 24)):
-        fc6, fc7, fc8 = (
-            (state[f"c{i}.{layer}.weight"], state[f"c{i}.{layer}.bias"].normal_()) for layer in ("fc6", "fc7", "fc8")
-        )
-        x = F.conv2d(features, *fc6, padding=rate, dilation=rate).relu()
-        expected = expected + F.conv2d(F.conv2d(x, *fc7).relu(), *fc8)
-    assert len(state) == 4 * 3 * 2
-    torch.testing.assert_close(aspp(features), expected)
-    assert [type(layer).__name__ for layer in aspp.c0] == ["Conv2d", "ReLU", "Dropout"] * 2 + ["Conv2d"]
-    assert aspp.c0.drop6.p == aspp.c0.drop7.p == 0.5
-    assert not torch.equal(aspp.train()(features), aspp(features))
 
 
 @pytest.mark.parametrize("fc_channels", [0, 64])
@@ -90,25 +67,6 @@ def test_vgg_trunk_is_torchvisions_with_stride_1_and_dilation_at_the_end():
     assert names == [f"aspp.c0.{layer}.{kind}" for layer in ("fc6", "fc7", "fc8") for kind in ("weight", "bias")]
 
 
-@pytest.mark.parametrize("arch", [RESNET, {**VGG, "batch_norm": True, "depths": [1, 1, 1, 1, 1], "rates": [2, 4]}])
-def test_an_arch_rebuilds_the_network(arch):
-    arch = {**arch, "convention": "caffe"}
-    first, second = build(**arch), build(**arch)
-    second.load_state_dict(first.state_dict())
-    x = images(33, 33)
-    assert torch.equal(first.eval()(x), second.eval()(x))
-    assert second.arch.convention == "caffe"
-
-
-@pytest.mark.parametrize(
-    "arch",
-    [{}, {"backbone": "vgg19", "classes": 3}, {"backbone": "vgg16"}, {**VGG, "nodes": 64}, {**VGG, "convention": "x"}],
-)
-def test_an_arch_of_something_else_is_refused(arch):
-    with pytest.raises(InputError, match="expected"):
-        build(**arch)
-
-
 # Multi-scale
 
 
@@ -129,19 +87,6 @@ def test_multi_scale_gives_each_scale_and_the_maximum():
     smaller = F.interpolate(x, (16, 21), mode="bilinear", align_corners=False)
     assert torch.equal(half, F.max_pool2d(smaller, 2))
     assert torch.equal(model.eval()(x), maximum)
-
-
-def test_without_scales_there_are_just_the_logits():
-    x, network = images(16, 16), EverySecondPixel()
-    model = MultiScale(network, scales=())
-    assert torch.equal(model.eval()(x), network(x))
-    (logits,) = model.train()(x)
-    assert torch.equal(logits, network(x))
-
-
-def test_multi_scale_prefixes_names_with_base():
-    model = build(**RESNET)
-    assert list(MultiScale(model).state_dict()) == [f"base.{name}" for name in model.state_dict()]
 
 
 # The loss
@@ -172,13 +117,6 @@ def test_loss_is_the_sum_of_mean_cross_entropies():
     assert mean_of(multi_scale_loss(halves, label)).dtype == torch.float32
 
 
-def test_a_batch_without_labelled_pixels_gives_no_loss_and_no_gradient():
-    logits = torch.randn(2, 4, 8, 8, requires_grad=True)
-    loss = mean_of(multi_scale_loss([logits], torch.full((2, 16, 16), 255, dtype=torch.uint8)))
-    loss.backward()
-    assert loss.item() == 0 and torch.equal(logits.grad, torch.zeros_like(logits))
-
-
 # What the optimiser needs
 
 
@@ -189,7 +127,7 @@ def names_of(group, model):
 @pytest.mark.parametrize("arch, last", [(RESNET, ""), (VGG, ".fc8")], ids=["resnet", "vgg16"])
 def test_layers_of_logits_learn_faster(arch, last):
     model = MultiScale(build(**arch))
-    groups = parameter_groups(model, lr=0.1, weight_decay=5e-4)
+    groups = model.base.parameter_groups(lr=0.1, weight_decay=5e-4)
     assert [group["scale"] for group in groups] == [1, 10, 20]
     assert [group["lr"] for group in groups] == pytest.approx([0.1, 1, 2])
     assert [group["weight_decay"] for group in groups] == [5e-4, 5e-4, 0]
@@ -203,10 +141,10 @@ def test_batch_norm_trains_with_the_trunk_unless_it_is_frozen():
     for arch in (RESNET, {**VGG, "batch_norm": True}):
         model = build(**arch)
         everything = sorted(id(parameter) for parameter in model.parameters())
-        trained = parameter_groups(model, lr=0.1, weight_decay=0)
+        trained = model.parameter_groups(lr=0.1, weight_decay=0)
         assert sorted(id(parameter) for group in trained for parameter in group["params"]) == everything
         freeze_batch_norm(model)
-        trained = {id(p) for group in parameter_groups(model, lr=0.1, weight_decay=0) for p in group["params"]}
+        trained = {id(p) for group in model.parameter_groups(lr=0.1, weight_decay=0) for p in group["params"]}
         norms = [layer for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)]
         assert norms and set(everything) - trained == {id(p) for layer in norms for p in layer.parameters()}
 
@@ -219,7 +157,7 @@ def test_batch_norm_that_the_pretrained_file_lacks_is_not_frozen():
     model.train()
     training = {name for name, layer in model.named_modules() if isinstance(layer, nn.BatchNorm2d) and layer.training}
     assert training == {"aspp.norm"} and model.aspp.norm.weight.requires_grad
-    groups = parameter_groups(model, 0.1, 0, ["aspp.norm.weight", "aspp.norm.bias"])
+    groups = model.parameter_groups(0.1, 0, ["aspp.norm.weight", "aspp.norm.bias"])
     assert {"aspp.norm.weight", "aspp.norm.bias"} <= names_of(groups[2], model)  # of one dimension, as biases
 
 
@@ -230,18 +168,11 @@ def test_frozen_batch_norm_survives_train():
     assert list(model.state_dict()) == list(before)
     assert not any(parameter.requires_grad for name, parameter in model.named_parameters() if ".bn." in name)
     model.eval().train()
-    optimizer = torch.optim.SGD(parameter_groups(model, lr=0.01, weight_decay=5e-4), lr=0.01)
+    optimizer = torch.optim.SGD(model.base.parameter_groups(lr=0.01, weight_decay=5e-4), lr=0.01)
     mean_of(multi_scale_loss(model(images(33, 33)), torch.ones(2, 33, 33, dtype=torch.uint8))).backward()
     optimizer.step()
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name]) == (".bn." in name), name
-
-
-def test_without_freezing_batch_norm_learns_its_statistics():
-    model = build(**RESNET).train()
-    before = model.layer1.conv1.bn.running_mean.clone()
-    model(images(33, 33))
-    assert not torch.equal(model.layer1.conv1.bn.running_mean, before)
 
 
 def test_poly_lr_is_the_published_codes():

@@ -63,12 +63,11 @@ def aspp_names(model):
 # What loads
 
 
-@pytest.mark.parametrize("wrap", [lambda model: model, MultiScale], ids=["network", "multi-scale"])
-def test_torchvision_resnet_fills_the_trunk(path, wrap):
+def test_torchvision_resnet_fills_the_backbone(path):
     state = torchvision_resnet()
     torch.save(state, path)
     network = filled(build(**RESNET))
-    assert load_init(wrap(network), path) == aspp_names(network) == untouched(network)
+    assert load_init(MultiScale(network), path) == aspp_names(network) == untouched(network)
     ours = network.state_dict()
     assert torch.equal(ours["layer1.conv1.bn.weight"], state["bn1.weight"])
     assert torch.equal(ours["layer3.block2.conv3x3.conv.weight"], state["layer2.1.conv2.weight"])
@@ -76,7 +75,7 @@ def test_torchvision_resnet_fills_the_trunk(path, wrap):
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
-def test_torchvision_vgg_fills_the_trunk_and_decimated_fc6_and_fc7(path, batch_norm):
+def test_torchvision_vgg_fills_the_backbone_and_decimated_fc6_and_fc7(path, batch_norm):
     state = torchvision_vgg(batch_norm)
     torch.save(state, path)
     network = filled(build(**VGG16, batch_norm=batch_norm))
@@ -95,17 +94,7 @@ def test_torchvision_vgg_fills_the_trunk_and_decimated_fc6_and_fc7(path, batch_n
         assert torch.equal(ours[f"{branch}.fc7.bias"], state["classifier.3.bias"][::4])
 
 
-def test_decimation_follows_the_width_of_fc6(path):
-    state = torchvision_vgg()
-    torch.save(state, path)
-    network = build(**{**VGG16, "fc_channels": 32, "rates": [12]})
-    load_init(network, path)
-    assert torch.equal(network.aspp.c0.fc6.bias, state["classifier.0.bias"][::2])
-    wide = filled(build(**{**VGG16, "fc_channels": 128}))  # more than there are units
-    assert load_init(wide, path) == aspp_names(wide) == untouched(wide)
-
-
-@pytest.mark.parametrize("prefix", ["", "base.", "module.", "module.base."])
+@pytest.mark.parametrize("prefix", ["", "module.base."])
 def test_published_names_load_completely(path, prefix):
     source = build(**THIN, convention="caffe")
     torch.save({prefix + name: tensor for name, tensor in source.state_dict().items()}, path)
@@ -125,14 +114,6 @@ def test_published_trunk_without_aspp_or_with_fc_or_without_counters(path):
     assert unused_tensors(path) == ["fc.weight", "fc.bias"]
 
 
-def test_leftovers_that_are_no_head_are_refused(path):
-    state = build(**THIN, convention="caffe").state_dict()
-    for name in ("layer3.block2.shortcut.conv.weight", "layer6.fc.weight", "aspp.c4.weight", "head.weight"):
-        torch.save({**state, name: torch.zeros(1)}, path)
-        with pytest.raises(InputError, match=f"{name} has no place"):
-            load_init(build(**THIN, convention="caffe"), path)
-
-
 def test_the_classifiers_of_imagenet_are_named(path):
     torch.save(torchvision_resnet(), path)
     assert unused_tensors(path) == ["fc.weight", "fc.bias"]
@@ -145,24 +126,13 @@ def test_the_classifiers_of_imagenet_are_named(path):
 # What a file says about its network
 
 
-@pytest.mark.parametrize("prefix", ["", "base.", "module.", "module.base."])
+@pytest.mark.parametrize("prefix", ["base.", "module."])
 def test_published_names_tell_the_network(path, prefix):
     arch = {"backbone": "resnet101", "classes": 5, "convention": "caffe", "blocks": [1, 2, 11, 1], "width": 4}
     state = build(**arch).state_dict()
     content = {prefix + name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
     assert arch_of(content) == arch
     checkpoint.load_into(build(**arch_of(content)), content, path)
-
-
-def test_the_authors_model_is_the_papers_network():
-    with torch.device("meta"):
-        content = MultiScale(build(backbone="resnet101", classes=20, convention="caffe")).state_dict()
-    arch = arch_of(content)
-    assert (arch["classes"], arch["blocks"], arch["width"]) == (20, [3, 4, 23, 3], 64)
-
-
-def test_our_own_files_say_what_they_are():
-    assert arch_of({"arch": VGG16, "state_dict": build(**VGG16).state_dict()}) == VGG16
 
 
 def test_what_is_no_deeplab_has_no_arch():
@@ -177,13 +147,6 @@ def test_layers_of_another_number_of_classes_are_left_out_whole(path):
         network = filled(build(**arch))
         expected = [f"aspp.c{i}.{layer}{kind}" for i in range(4) for kind in ("weight", "bias")]
         assert load_init(network, path) == expected == untouched(network)
-
-
-def test_our_own_trunk_alone(path):
-    state = {name: t for name, t in build(**VGG16).state_dict().items() if name.startswith("features.")}
-    checkpoint.save(path, arch={"channels": VGG16["channels"]}, state_dict=state)
-    network = filled(build(**VGG16))
-    assert load_init(network, path) == aspp_names(network) == untouched(network)
 
 
 # What does not
@@ -209,14 +172,6 @@ def test_torchvision_weights_do_not_enter_a_caffe_network(path, state, arch):
         load_init(build(**arch, convention="caffe"), path)
 
 
-def test_published_weights_do_not_enter_a_torchvision_network(path):
-    state = build(**THIN).state_dict()
-    torch.save(state, path)
-    assert convention_of(state) == "caffe"
-    with pytest.raises(InputError, match="expected .* torchvision convention, found caffe"):
-        load_init(build(**THIN), path)
-
-
 @pytest.mark.parametrize(
     "state, arch, reason",
     [
@@ -224,7 +179,6 @@ def test_published_weights_do_not_enter_a_torchvision_network(path):
         (torchvision_resnet((1, 2, 2, 1)), RESNET, r"layer4\.block2\.reduce\.conv\.weight has no place"),
         (torchvision_resnet(), {**RESNET, "width": 32}, r"should be \(32, 3, 7, 7\), found \(64, 3, 7, 7\)"),
         (torchvision_resnet(), VGG16, "has no place"),
-        (torchvision_vgg(), THIN, "has no place"),
         (torchvision_vgg(), {**VGG16, "batch_norm": True}, "another architecture"),
         ({**torchvision_vgg(), "extra_convs_3.1.weight": torch.zeros(1)}, VGG16, "extra_convs_3.1.weight has no place"),
         ({"weight": torch.zeros(1)}, THIN, "expected weights of torchvision's ResNet or VGG16"),
@@ -238,9 +192,3 @@ def test_weights_of_another_architecture_are_refused_and_change_nothing(path, st
         load_init(network, path)
     assert str(error.value).startswith(f"{path}: expected") and "\n" not in str(error.value)
     assert untouched(network) == [n for n in network.state_dict() if not n.endswith("num_batches_tracked")]
-
-
-def test_a_file_that_is_no_weight_file_is_refused(path):
-    path.write_text("no weights")
-    with pytest.raises(InputError, match=str(path)):
-        load_init(build(**VGG16), path)

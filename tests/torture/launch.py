@@ -17,10 +17,10 @@ from pathlib import Path
 PATIENCE = 3600  # seconds after which a stage and its processes that have not ended after a signal hang
 
 
-def start(arguments, run=("-m",), **options):
+def start(arguments):
     """The stage as the leader of a session of its own, by which its processes can be found."""
-    command = [sys.executable, *run, *arguments]
-    return subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True, **options)
+    command = [sys.executable, "-m", *arguments]
+    return subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True)
 
 
 def members(session):
@@ -56,7 +56,7 @@ def kill_once(arguments, number, delay):
     if process.returncode not in (-number, 128 + number, 0):
         fail(arguments, f"status {process.returncode} after {signal.Signals(number).name}: {errors}")
     told = errors.strip().splitlines()
-    if process.returncode == 128 + number and (len(told) != 1 or "goes on where it stopped" not in told[0]):
+    if process.returncode == 128 + number and (len(told) != 1 or "resumes it" not in told[0]):
         fail(arguments, f"expected one line on how to go on, found {errors}")
     gone = time.monotonic() - begun
     return {

@@ -1,4 +1,4 @@
-"""weights.pretrain_toy: a folder whose trunk fits, independent factors, and a stage that behaves like one."""
+"""weights.pretrain_toy: a folder whose backbone fits, independent factors, and a stage that behaves like one."""
 
 import subprocess
 import sys
@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from cls.model import build as build_classifier
-from common.nets.architecture import Trunk
+from common.nets.architecture import VGGArch
 from common.nets.vgg import vgg_features
-from common.training.checkpoint import load, load_trunk
+from common.training.checkpoint import load, load_backbone
 from seg.deeplab import build as build_deeplab
 from seg.pretrained import load_init
 from weights.pretrain_toy import draw_crops
@@ -24,19 +24,19 @@ def pretrain(out, *options):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
-def test_writes_a_trunk_that_loads_and_skips_the_second_time(tmp_path):
+def test_writes_a_backbone_that_loads_and_skips_the_second_time(tmp_path):
     out = tmp_path / "toy"
     first = pretrain(out, "--steps", "2")
     assert first.returncode == 0, first.stderr
     for factor in ("shape", "texture", "hue"):
         assert factor in first.stdout
-    assert sorted(path.name for path in out.iterdir()) == ["stage.json", "tensorboard", "weights.pth"]
+    assert {path.name for path in out.iterdir()} - {".lock"} == {"stage.json", "tensorboard", "weights.pth"}
     content = torch.load(out / "weights.pth", weights_only=True)
     sizes = {"channels": [4, 4, 8, 8, 8], "depths": [1, 1, 1, 1, 1], "batch_norm": True}
     assert content["arch"] == {**sizes, "output_stride": 8}
-    trunk = {name.removeprefix("features."): tensor for name, tensor in content["state_dict"].items()}
+    backbone = {name.removeprefix("features."): tensor for name, tensor in content["state_dict"].items()}
     assert all(name.startswith("features.") for name in content["state_dict"])
-    vgg_features(Trunk(**content["arch"])).load_state_dict(trunk)  # strict
+    vgg_features(VGGArch(**content["arch"])).load_state_dict(backbone)  # strict
     before = (out / "weights.pth").stat().st_mtime_ns
     second = pretrain(out, "--steps", "2")
     assert second.returncode == 0 and "nothing to do" in second.stdout
@@ -47,31 +47,12 @@ def test_writes_a_trunk_that_loads_and_skips_the_second_time(tmp_path):
 def assert_it_starts_both_networks(path, sizes):
     wanted = torch.load(path, weights_only=True)["state_dict"]
     classifier = build_classifier(network="classifier", classes=3, nodes=2, **sizes)
-    load_trunk(classifier, load(path), path)
+    load_backbone(classifier, load(path), path)
     deeplab = build_deeplab(backbone="vgg16", classes=3, fc_channels=0, **sizes)
     assert all(name.startswith("aspp.") for name in load_init(deeplab, path))
     for network in (classifier, deeplab):
         state = network.state_dict()
         assert all(torch.equal(state[name], tensor) for name, tensor in wanted.items())
-
-
-def test_what_it_writes_stays_out_of_git():
-    for name in ("toy/weights.pth", "toy/stage.json", "toy/tensorboard/events", "toy.pth", "vgg16.pth.sha256"):
-        found = subprocess.run(["git", "check-ignore", f"weights/{name}"], cwd=ROOT, capture_output=True)
-        assert found.returncode in (0, 128), name  # 128: the code lies outside of git
-
-
-def test_a_loss_that_is_not_finite_is_an_error_and_leaves_nothing(tmp_path):
-    result = pretrain(tmp_path / "toy", "--steps", "8", "--lr", "1e30", "--no-batch-norm")
-    assert result.returncode == 2 and "the loss is" in result.stderr
-    assert len(result.stderr.strip().splitlines()) == 1, result.stderr
-    assert not list(tmp_path.iterdir())
-
-
-def test_bad_arguments_are_named(tmp_path):
-    result = pretrain(tmp_path / "toy", "--steps", "0")
-    assert result.returncode == 2 and "--steps: expected" in result.stderr.splitlines()[-1]
-    assert not list(tmp_path.iterdir())
 
 
 def test_crops_follow_from_the_seed_and_their_factors_are_independent():

@@ -20,9 +20,9 @@ BACKGROUND, IGNORED = -1, -2
 class Network(Classifier):
     """The classifier with its heads; keeps what its last forward pass gave beside the maps."""
 
-    def __init__(self, trunk, nodes, heads, embedding, relu):
-        super().__init__(3, trunk, nodes)
-        width = trunk["channels"][-1]
+    def __init__(self, backbone, nodes, heads, embedding, relu):
+        super().__init__(3, backbone, nodes)
+        width = backbone["channels"][-1]
         names = {"two": ["foreground", "background"], "shared": ["both"], "none": []}[heads]
         with torch.random.fork_rng(devices=[]):
             self.heads = nn.ModuleDict()
@@ -139,7 +139,7 @@ class Loss:
         if model.kind == "two":
             both = zip(pixels, model.background.permute(0, 2, 3, 1).flatten(0, 2))
             losses["similarity"] = torch.stack([cosine(*each) for each in both]).mean()
-        return {name: option["weight"] * loss for name, loss in losses.items()}
+        return {name: option["weights"][name] * loss for name, loss in losses.items()}
 
     def scaled(self, maps, item):
         """An image's maps (C, h, w), rectified, each with the maximum 1; 0 for classes that it does not have."""

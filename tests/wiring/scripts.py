@@ -1,4 +1,4 @@
-"""What a shell script would run, without running it: each call of `python`, with its parsed arguments."""
+"""The calls of `python` that a shell script makes, without running them, and one line for each."""
 
 import importlib
 import os
@@ -7,9 +7,6 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-METHOD = ("cls.train", "fbr.train", "cls.train_iam", "cls.infer", "fbr.refine", "pseudo.background", "pseudo.pom")
-METHOD += ("irn.seed", "irn.train", "irn.walk", "irn.instances")
-METHOD += ("pseudo.nsrm", "seg.train", "seg.predict", "evaluate.labels", "evaluate.instances")
 OUTSIDE = ("DATA", "RUN", "SETTINGS", "TRAIN", "VAL", "EVAL_TRAIN", "SEED", "AMP", "TOY_ARGS", "ROUND", "SPLIT", "OUT")
 OUTSIDE += ("GPUS", "LAUNCH", "LAUNCH_LABELS", "WEIGHTS", "TABLES", "JOBS", "CORES", "CUDA_VISIBLE_DEVICES")
 SEPARATOR = "\x1f"
@@ -17,7 +14,7 @@ RECORDER = """#!/bin/sh
 [ "$1" != -c ] || exec {python} "$@"
 (IFS=$(printf '\\037'); echo "$*") >>"$CALLS"
 case $2 in
-cls.* | irn.* | pseudo.* | seg.predict) # leaves its folder in the run: scripts/summary.sh looks which are there
+cls.* | irn.* | pseudo.* | seg.predict) # leaves its folder in the run: scripts/summary.sh looks for it
     for word; do
         [ "$last" != --out ] || out=$word
         last=$word
@@ -30,8 +27,7 @@ esac
 
 def path_of(name, root):
     """scripts/<name>.sh, or in a folder of scripts/."""
-    found = [path for path in (root / "scripts").rglob(f"{name}.sh") if path.parent.name != "settings"]
-    return root / f"{name}.sh" if name == "run_all" else found[0]
+    return root / f"{name}.sh" if name == "run_all" else next((root / "scripts").rglob(f"{name}.sh"))
 
 
 def calls_of(folder, name, *arguments, root=ROOT, **variables):
@@ -63,40 +59,40 @@ def parsed(module, arguments):
 
 
 def defaults_of(module):
-    """The arguments of a command that is told what it has to be told, and nothing else."""
+    """The arguments of a command that is given no more than it requires."""
     parser = parser_of(module)
     needed = [action.option_strings[0] for action in parser._actions if action.required]
     return parsed(module, [word for name in needed for word in (name, "x")])
 
 
-class Stages:
-    """The stages that a script runs: `told` is {folder in the run: (command, split, what is not as by default)}.
+def lines_of(calls, run):
+    """One line a stage, in the order of the calls: "<out>: <command> <split> <argument>=<value> …" without defaults.
 
-    Paths in the run are relative to it. `rows` is {table: [[name, the paper's number, folder], …]}.
+    Paths in the folder `run` are relative to it, lists are joined by commas; a table is a line for each of its rows.
+    A stage may be called twice, but only with the same arguments, and not before what it reads has been made.
     """
-
-    def __init__(self, calls, run, data):
-        self.told, self.rows, self.inputs_are_there, self.others = {}, {}, True, []
-        for module, arguments in calls:
-            if module in METHOD:
-                self.add(module, parsed(module, arguments), run, data)
-            elif module.endswith(".table"):
-                rows = [arguments[i + 1 : i + 4] for i, word in enumerate(arguments) if word == "--row"]
-                self.rows[arguments[arguments.index("--name") + 1]] = rows
-            else:
-                self.others.append((module, arguments))
-
-    def add(self, module, arguments, run, data):
+    lines, made = [], {}
+    for module, words in calls:
+        if module == "report.tables.table":
+            table = parsed(module, words)
+            lines += [f"{table['name']} | {' | '.join(row)}" for row in table["row"]]
+        if not {"--split", "--out"} <= {*words} or module.startswith("report."):
+            continue
+        arguments = parsed(module, words)
         defaults = defaults_of(module)
-        place = {}
-        for name, value in arguments.items():
-            if isinstance(value, Path):
-                place[name] = os.path.relpath(value, run) if value.is_relative_to(run) else str(value)
-                if value.is_relative_to(run) and name != "out":
-                    self.inputs_are_there &= any(Path(place[name]).is_relative_to(made) for made in self.told)
-        assert arguments["data"] == data
-        told = {name: place.get(name, value) for name, value in arguments.items() if value != defaults[name]}
-        entry = module, told.pop("split"), told
-        told.pop("data")
-        out = told.pop("out")
-        assert self.told.setdefault(out, entry) == entry, f"{out} is made in two ways"
+        told = {name: shown(value, run) for name, value in arguments.items() if value != defaults[name]}
+        out, split = told.pop("out"), told.pop("split")
+        del told["data"]
+        for name in told:
+            if isinstance(arguments[name], Path) and arguments[name].is_relative_to(run):
+                assert any(Path(told[name]).is_relative_to(folder) for folder in made), f"{out}: no {name} yet"
+        line = " ".join([f"{out}: {module} {split}", *(f"{name}={value}" for name, value in told.items())])
+        assert made.setdefault(out, line) == line, f"{out} is made in two ways"
+        lines += [line] if line not in lines else []
+    return lines
+
+
+def shown(value, run):
+    if isinstance(value, Path) and value.is_relative_to(run):
+        return str(value.relative_to(run))
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

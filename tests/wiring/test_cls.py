@@ -12,8 +12,8 @@ from tests.wiring import plain
 from tests.wiring.conftest import assert_trained_alike, snapshot, weights
 from tests.wiring.networks import Classifier, vgg
 
-TRUNK = {"channels": [4, 4, 8, 8, 8], "depths": [1, 1, 2, 1, 1]}
-SIZES = ("--channels", *TRUNK["channels"], "--depths", *TRUNK["depths"], "--nodes", 3, "--input-size", 40)
+BACKBONE = {"channels": [4, 4, 8, 8, 8], "depths": [1, 1, 2, 1, 1]}
+SIZES = ("--channels", *BACKBONE["channels"], "--depths", *BACKBONE["depths"], "--nodes", 3, "--input-size", 40)
 # three batches an epoch, the last of one image; warm-up, two decays and the last epoch are different epochs
 SCHEDULE = {"size": 40, "epochs": 4, "batch": 3, "lr": 0.003, "weight_decay": 0.02, "decay_epochs": [1, 2]}
 COMMAND = (*SIZES, "--epochs", 4, "--batch-size", 3, "--lr", 0.003, "--weight-decay", 0.02, "--decay-epochs", 1, 2)
@@ -21,19 +21,19 @@ COMMAND += ("--workers", 0, "--device", "cpu")
 SEED = 65  # with it the classes' probabilities lie on both sides of each of the thresholds below
 
 
-def start(seed, trunk=None, init=None, **options):
+def start(seed, backbone=None, init=None, **options):
     """The plain network with its initial weights, and those."""
     torch.manual_seed(seed)
-    model = Classifier(3, TRUNK | (trunk or {}), nodes=3, **options)
+    model = Classifier(3, BACKBONE | (backbone or {}), nodes=3, **options)
     if init:
         model.load_state_dict(init, strict=False)
     return model, snapshot(model)
 
 
-def trunk_weights(batch_norm=False):
+def backbone_weights(batch_norm=False):
     """Weights with which maps depend on the image, as those of ImageNet do."""
     torch.manual_seed(0)
-    features = vgg(**TRUNK, batch_norm=batch_norm)
+    features = vgg(**BACKBONE, batch_norm=batch_norm)
     for layer in features:
         if isinstance(layer, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(layer.weight)
@@ -59,10 +59,10 @@ def is_same(found, expected):
 
 @pytest.fixture(scope="module")
 def init(tmp_path_factory):
-    """A file of trunk weights, as ImageNet's VGG16 with a classifier; only the trunk may be taken from it."""
+    """A file of backbone weights, as ImageNet's VGG16 with a classifier; only the backbone may be taken from it."""
     path = tmp_path_factory.mktemp("init") / "vgg16.pth"
     others = {"classifier.0.weight": torch.ones(2, 2), "extra_convs_3.1.bias": torch.ones(3)}
-    torch.save(trunk_weights() | others, path)
+    torch.save(backbone_weights() | others, path)
     return path
 
 
@@ -74,7 +74,7 @@ def classifier(stage, init, tmp_path_factory):
 
 
 def test_classifier(classifier, data):
-    model, initial = start(SEED, init=trunk_weights())
+    model, initial = start(SEED, init=backbone_weights())
     seen = plain.train_classification(model, data, plain.classification_loss, seed=SEED, **SCHEDULE)
     assert_trained_alike(weights(classifier), model.state_dict(), initial)
     found = read_maps(classifier / "attention")
@@ -103,13 +103,13 @@ def fast_in_bfloat16():
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_classifier_variants(stage, data, tmp_path, name):
-    arguments, options, trunk = VARIANTS[name]
-    init = None if name == "random start" else trunk_weights(trunk.get("batch_norm", False))
+    arguments, options, backbone = VARIANTS[name]
+    init = None if name == "random start" else backbone_weights(backbone.get("batch_norm", False))
     if init:
-        torch.save({"arch": trunk | TRUNK, "state_dict": init}, tmp_path / "toy.pth")
+        torch.save({"arch": backbone | BACKBONE, "state_dict": init}, tmp_path / "toy.pth")
         arguments = [*arguments, "--init", tmp_path / "toy.pth"]
     out = stage("cls.train", *COMMAND, "--seed", 7, *arguments, "--out", tmp_path / "cls")
-    model, initial = start(7, trunk, init, **options)
+    model, initial = start(7, backbone, init, **options)
     amp = "--amp" in arguments or ("--no-amp" not in arguments and fast_in_bfloat16())
     seen = plain.train_classification(model, data, plain.classification_loss, seed=7, amp=amp, **SCHEDULE)
     assert_trained_alike(weights(out), model.state_dict(), initial)
@@ -120,7 +120,7 @@ def test_a_map_that_was_never_stored_is_in_the_last_epoch(stage, data, init, tmp
     """With this seed one class of an image stays improbable."""
     options = ("--seed", 56, "--no-amp", "--init", init)
     out = stage("cls.train", *COMMAND, *options, "--out", tmp_path / "cls")
-    model, _ = start(56, init=trunk_weights())
+    model, _ = start(56, init=backbone_weights())
     seen = plain.train_classification(model, data, plain.classification_loss, seed=56, **SCHEDULE)
     found = read_maps(out / "attention")
     assert is_same(found, plain.accumulate(seen, 4)) and len(found) == 12
@@ -134,7 +134,7 @@ def test_integral_attention(classifier, stage, data, init, tmp_path):
     (attention / "bridge_1.png").unlink()
     options = (*COMMAND, "--seed", 5, "--init", init, "--no-amp", "--attention", attention)
     out = stage("cls.train_iam", *options, "--out", tmp_path / "iam")
-    model, initial = start(5, init=trunk_weights(), iam=True)
+    model, initial = start(5, init=backbone_weights(), iam=True)
     plain.train_classification(model, data, plain.attention_loss(attention), seed=5, **SCHEDULE)
     assert_trained_alike(weights(out), model.state_dict(), initial)
 
@@ -151,13 +151,14 @@ def test_inference(classifier, stage, data, tmp_path, batch_size):
     assert not is_same(read_maps(out), plain.class_maps(model, data, 40, np.rint))
 
 
-ARCH = TRUNK | {"classes": 3, "batch_norm": False, "output_stride": 8, "nodes": 3, "glore": True, "local_unit": False}
+ARCH = BACKBONE | {"classes": 3, "batch_norm": False, "output_stride": 8}
+ARCH |= {"nodes": 3, "glore": True, "local_unit": False}
 
 
 @pytest.mark.parametrize("network, amp", [("iam", False), ("classifier", False), ("classifier", True)])
 def test_inference_says_the_file(stage, data, tmp_path, network, amp):
     """A file as it has always been written: which network it holds, and of which size."""
-    model, _ = start(0, init=trunk_weights(), iam=network == "iam")
+    model, _ = start(0, init=backbone_weights(), iam=network == "iam")
     torch.save({"arch": ARCH | {"network": network}, "state_dict": model.state_dict()}, tmp_path / "weights.pth")
     precision = ("--amp", "--batch-size", 1) if amp else ("--no-amp",)
     options = (*precision, "--weights", tmp_path / "weights.pth", "--input-size", 40, "--workers", 0, "--device", "cpu")

@@ -6,11 +6,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from tests.wiring import plain, plain_fbr
 from tests.wiring.conftest import assert_trained_alike, snapshot, weights
-from tests.wiring.test_cls import TRUNK, is_same, read_maps, trunk_weights
+from tests.wiring.test_cls import BACKBONE, backbone_weights, is_same, read_maps
 
 # two batches an epoch; the parts' gradients are as large as the classification's
 SCHEDULE = {"size": 40, "epochs": 2, "batch": 4, "lr": 0.003, "weight_decay": 0.02, "decay_epochs": [1]}
-COMMAND = ("--channels", *TRUNK["channels"], "--depths", *TRUNK["depths"], "--nodes", 3, "--input-size", 40)
+COMMAND = ("--channels", *BACKBONE["channels"], "--depths", *BACKBONE["depths"], "--nodes", 3, "--input-size", 40)
 COMMAND += ("--epochs", 2, "--batch-size", 4, "--lr", 0.003, "--weight-decay", 0.02, "--decay-epochs", 1)
 COMMAND += ("--workers", 0, "--device", "cpu", "--no-amp", "--save-every", 1)
 OPTIONS = {
@@ -40,22 +40,25 @@ def words(options):
 def test_every_loss_and_every_weight(stage, data, tmp_path, name):
     options = OPTIONS | {"heads": "two"} | VARIANTS[name]
     parts = {"nroi": 1, "intra": 1, "similarity": int(options["heads"] == "two"), "segmentation": 1}
+    if name == "as published":  # each its own
+        parts = {"nroi": 1, "intra": 0.5, "similarity": 0.25, "segmentation": 2}
     given = words(options | {f"{part}_weight": weight for part, weight in parts.items()})
-    torch.save(trunk_weights(), tmp_path / "vgg16.pth")
+    torch.save(backbone_weights(), tmp_path / "vgg16.pth")
     paths = ("--init", tmp_path / "vgg16.pth", "--out", tmp_path / "fbr")
     out = stage("fbr.train", *COMMAND, *given, *paths, "--seed", 3)
 
     torch.manual_seed(3)
-    model = plain_fbr.Network(TRUNK, 3, options["heads"], options["embedding"], options.get("projection_relu", True))
-    model.load_state_dict(trunk_weights(), strict=False)
+    model = plain_fbr.Network(BACKBONE, 3, options["heads"], options["embedding"], options.get("projection_relu", True))
+    model.load_state_dict(backbone_weights(), strict=False)
     initial = snapshot(model)
-    loss = plain_fbr.Loss(model, data, 3, 2 * options["contrast_from"], {"weight": 1, "random_nrois": False} | options)
+    options = {"weights": parts, "random_nrois": False} | options
+    loss = plain_fbr.Loss(model, data, 3, 2 * options["contrast_from"], options)
     seen = plain.train_classification(model, data, loss, seed=3, **SCHEDULE)
 
     log = EventAccumulator(str(out / "tensorboard"))
     log.Reload()
     for part in ("classification", *(part for part, weight in parts.items() if weight)):
-        expected = {step: told[part] for step, told in enumerate(loss.told) if part in told}
+        expected = {step: told.get(part, 0) for step, told in enumerate(loss.told)}
         found = {each.step: each.value for each in log.Scalars(f"loss/{part}")}
         assert found == pytest.approx(expected, rel=1e-5, abs=1e-6) and any(expected.values()), part
     ends = {tensor_name: tensor for tensor_name, tensor in model.state_dict().items() if "heads." not in tensor_name}

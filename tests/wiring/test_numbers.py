@@ -70,15 +70,8 @@ PAPER = {
 }  # fmt: skip
 SCRIPTS = {
     "cls_train": ["cls.train"],
-    "fbr_train": ["fbr.train"],
     "cls_train_iam": ["cls.train_iam"],
     "cls_infer": ["cls.infer", "cls.infer"],
-    "fbr_refine": ["fbr.refine"],
-    "irn_cam": ["cls.infer"],
-    "irn_seed": ["irn.seed"],
-    "irn_train": ["irn.train"],
-    "irn_walk": ["irn.walk"],
-    "irn_instances": ["irn.instances"],
     "pseudo_background": ["pseudo.background"],
     "pseudo_pom": ["pseudo.pom"],
     "pseudo_nsrm": ["pseudo.nsrm"],

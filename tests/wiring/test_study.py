@@ -1,6 +1,12 @@
-"""The studies over seeds: which seeds, tables and toy data they are made of."""
+"""The studies over seeds: which seeds, rows and toy data they are made of."""
 
-from tests.wiring.scripts import calls_of, parsed
+import os
+import subprocess
+
+import pytest
+
+from fbr import train as train_fbr
+from tests.wiring.scripts import ROOT, calls_of, parsed
 
 DATA = {  # of the study
     "objects_fewer": ["--extra-instance", "0"],
@@ -13,18 +19,20 @@ DATA = {  # of the study
 
 
 def drawn(calls):
-    """{folder: what data.prepare_toy is told of it}."""
+    """{folder: arguments of data.prepare_toy}."""
     return {words[1]: words[2:] for module, words in calls if module == "data.prepare_toy"}
 
 
+def of(calls, module):
+    return [parsed(module, words) for name, words in calls if name == module]
+
+
 def seeds_of(calls):
-    """{run folder: the seeds of its trainings}."""
-    found = {}
-    for module, arguments in calls:
-        if module in ("cls.train", "cls.train_iam", "seg.train"):
-            told = parsed(module, arguments)
-            found.setdefault(told["data"].name, set()).add(told["seed"])
-    return found
+    """{name of the data set: the seeds of its trainings}."""
+    seeds = {}
+    for arguments in of(calls, "cls.train") + of(calls, "cls.train_iam") + of(calls, "seg.train"):
+        seeds.setdefault(arguments["data"].name, set()).add(arguments["seed"])
+    return seeds
 
 
 def test_ablation(tmp_path):
@@ -33,16 +41,100 @@ def test_ablation(tmp_path):
     (out / "seed4").mkdir(parents=True)
     (out / "seed4" / "fig5.png").touch()
     calls = calls_of(tmp_path, "ablation", 4, OUT=out)
-    assert drawn(calls) == {str(out / "toy4"): ["--seed", "4"]}
-    assert seeds_of(calls) == {"toy4": {4}}
+    assert drawn(calls) == {str(out / "toy4"): ["--seed", "4"]} and seeds_of(calls) == {"toy4": {4}}
     tables = {(words[1], words[3]) for module, words in calls if module.endswith(".table")}
-    names = ("table3", "controls", "table4", "fig6", "fig7")
-    assert tables == {(str(out / "seed4"), name) for name in names}
+    assert tables == {(str(out / "seed4"), name) for name in ("table3", "controls", "table4", "fig6", "fig7")}
 
 
 def test_toy_study(tmp_path):
-    calls = calls_of(tmp_path, "toy_study", 2, OUT=tmp_path / "study")
     folder = tmp_path / "study"
-    assert drawn(calls) == {str(folder / name / "toy2"): ["--seed", "2", *told] for name, told in DATA.items()}
+    calls = calls_of(tmp_path, "toy_study", 2, OUT=folder)
+    assert drawn(calls) == {str(folder / name / "toy2"): ["--seed", "2", *words] for name, words in DATA.items()}
     assert seeds_of(calls) == {"toy2": {2}}
     assert {words[3] for module, words in calls if module.endswith(".table")} == {"table3"}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """(folder, calls) of scripts/study/fbr.sh with two seeds."""
+    folder = tmp_path_factory.mktemp("study")
+    return folder / "fbr", calls_of(folder, "study/fbr", 1, 2, OUT=folder / "fbr", SETTINGS="toy")
+
+
+def rows_of(calls):
+    """{(seed, row): arguments of its training}."""
+    trainings = of(calls, "cls.train") + of(calls, "fbr.train")
+    return {(arguments["seed"], arguments["out"].parent.name): arguments for arguments in trainings}
+
+
+def test_every_row_of_fbr_for_every_seed_and_three_go_on(study):
+    """Sweeps for the first seed alone; each row is measured, and three go through the whole method."""
+    out, calls = study
+    rows = rows_of(calls)
+    sweeps = {key for key in rows if key[1].startswith("sweep_")}
+    assert len(sweeps) == 11 and {seed for seed, _ in sweeps} == {1}
+    names = {row for _, row in rows.keys() - sweeps}
+    assert len(names) == 19 and rows.keys() - sweeps == {(seed, row) for seed in (1, 2) for row in names}
+    for (seed, row), arguments in rows.items():
+        assert (arguments["data"], arguments["out"]) == (out / f"toy{seed}", out / f"seed{seed}" / row / "cls")
+    assert drawn(calls) == {
+        str(out / f"toy{n}"): f"--seed {n} --context 0.9 --context-alone 0.1".split() for n in (1, 2)
+    }
+    measured = {arguments["maps"] for arguments in of(calls, "report.studies.context")}
+    assert len(measured) == 2 * len(rows)
+    whole = {arguments["out"].relative_to(out).parts[:2] for arguments in of(calls, "cls.train_iam")}
+    assert whole == {(f"seed{seed}", row) for seed in (1, 2) for row in ("ce", "all", "all_saliency")}
+    assert [module for module, _ in calls[-3:]] == [
+        f"report.studies.{name}" for name in ("collect", "picture", "tables")
+    ]
+
+
+DIFFERENT = {  # row: (another row, what is different)
+    "similarity_segmentation": ("published", {"nroi_weight": 0, "intra_weight": 0}),
+    "none_truth": ("shared_cam", {"heads": "none", "labels": "truth"}),
+    "all": ("none_refined", {"intra_weight": 0.05, "segmentation_weight": 0.1}),
+    "all_saliency": ("all", {"heads": "shared", "labels": "saliency"}),
+    "shared_linear": ("shared_refined", {"projection_relu": False}),
+    "null": ("none_refined", {"nroi_weight": 1e-6}),
+    "cut": ("none_refined", {"intra_weight": 0.05, "cut_gradient": True}),
+    "random": ("none_refined", {"random_nrois": True}),
+    "one_centre": ("none_refined", {"centres": 1}),
+}
+
+
+def test_rows_of_fbr_are_what_they_are_called(study):
+    rows = {row: arguments for (seed, row), arguments in rows_of(study[1]).items() if seed == 1}
+    expected = dict(DIFFERENT)
+    for row in rows:
+        if row.startswith("sweep_"):
+            name, value = row.removeprefix("sweep_").rsplit("_", 1)
+            expected[row] = "none_refined", {name: float(value)}
+    for row, (other, different) in expected.items():
+        found = {name: value for name, value in rows[row].items() if name != "out" and value != rows[other][name]}
+        assert found == different, row
+    for row in rows.keys() - {"ce"}:
+        train_fbr.check(train_fbr.Namespace(**rows[row]))
+    weights = ("nroi_weight", "intra_weight", "similarity_weight", "segmentation_weight")
+    assert [rows["published"][name] for name in weights] == [0.05, 0.1, 0.1, 0.1]
+    assert (rows["published"]["heads"], rows["published"]["temperature"]) == ("two", 0.5)
+    assert [rows["none_refined"][name] for name in weights] == [0.05, 0, 0, 0]
+
+
+def test_rows_of_irn(tmp_path):
+    """Each classifier with and without saliency, `plain` on data without context; `truth` has no classifier."""
+    out = tmp_path / "irn"
+    calls = calls_of(tmp_path, "study/irn", 3, OUT=out)
+    assert drawn(calls)[str(out / "toy3_plain")] == ["--seed", "3"]
+    masked = {str(arguments["out"].relative_to(out / "seed3")) for arguments in of(calls, "pseudo.nsrm")}
+    assert masked == {f"{row}/{way}label_masked" for row in ("ce", "fbr", "plain") for way in ("", "image_level/")}
+    instances = {arguments["out"].relative_to(out / "seed3").parts[0] for arguments in of(calls, "irn.instances")}
+    assert instances == {"ce", "fbr", "plain", "truth"}
+
+
+def test_some_rows_alone(tmp_path):
+    chosen = {"ROWS": "ce random sweep_centres_2", "SWEEP_SEEDS": "2 5"}
+    calls = calls_of(tmp_path, "study/fbr", 2, OUT=tmp_path / "fbr", SETTINGS="toy", **chosen)
+    assert set(rows_of(calls)) == {(2, "ce"), (2, "random"), (2, "sweep_centres_2")}
+    environment = os.environ | {"VENV": "", "OUT": str(tmp_path), "ROWS": "ce cutt"}
+    result = subprocess.run(["scripts/study/fbr.sh"], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert result.returncode == 2 and result.stderr.endswith("ROWS: there is no row cutt\n")

@@ -27,11 +27,9 @@ function fillControls(split) {
   fill("split", REPORT.splits.map((each) => [each.name, `${each.name} (${each.items.length})`]));
   fill("stage", stages);
   fill("with", stages);
-  fill("sort", ordersOf(stages).map((name) => [name, ORDERS[name]]));
+  fill("sort", Object.entries(ORDERS).filter(([name]) => stages.length || name === "list"));
   fill("class", [["", "all"], ...REPORT.classes.map((name) => [name, name])]);
-  fill("kind", [["", "all"], ["simple", "simple (one class)"], ["complex", "complex (two or more)"]]);
   fill("over", [["", stages.length ? "the stage" : "the last label"], ["none", "nothing"], ...layers]);
-  form.elements.find.value = state.find;
   for (const note of document.querySelectorAll("[data-note]")) note.hidden = note.dataset.note !== split.name;
 }
 
@@ -96,12 +94,6 @@ form.addEventListener("input", () => {
   state = complete(Object.fromEntries(new FormData(form)));
   keepState(state);
   show();
-});
-form.addEventListener("submit", (event) => event.preventDefault());
-form.addEventListener("reset", (event) => {
-  event.preventDefault();
-  history.replaceState(null, "", "#");
-  start();
 });
 window.addEventListener("hashchange", start);
 start();

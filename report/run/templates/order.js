@@ -1,5 +1,5 @@
-// The images that the gallery shows, in order, shared by the gallery and the pages of images. What was chosen is in the
-// address, behind the #, so that a link keeps it and the page of an image knows which images are next to it.
+// The images of the gallery in order, for the gallery and the pages of images. The choices are in the address, behind
+// the #, so that a link keeps them and the page of an image knows which images are next to it.
 "use strict";
 
 const ORDERS = {
@@ -8,11 +8,10 @@ const ORDERS = {
   gain: "gain, largest first",
   loss: "loss, largest first",
   list: "order of the list",
-  id: "id",
 };
 
-// What was chosen: an object of strings. Anything that does not fit the report is replaced by its default: the last
-// split, which has the validation images, its last stage compared with the one before, lowest scores first.
+// The choices: an object of strings. Anything that does not fit the report is replaced by its default: the last split,
+// which has the validation images, its last stage compared with the one before, lowest scores first.
 function readState() {
   return complete(Object.fromEntries(new URLSearchParams(location.hash.slice(1))));
 }
@@ -26,15 +25,8 @@ function complete(state) {
   check("stage", stages, stages.at(-1));
   check("with", stages, stages[Math.max(0, stages.indexOf(state.stage) - 1)]);
   check("class", REPORT.classes);
-  check("kind", ["simple", "complex"]);
-  const orders = ordersOf(stages);
-  check("sort", orders, orders[0]);
-  state.find ??= "";
+  check("sort", stages.length ? Object.keys(ORDERS) : ["list"], stages.length ? "low" : "list");
   return state;
-}
-
-function ordersOf(stages) {
-  return Object.keys(ORDERS).filter((name) => stages.length || name === "list" || name === "id");
 }
 
 function keepState(state) {
@@ -59,12 +51,9 @@ function ordered(state) {
   const split = splitOf(state);
   const places = [state.stage, state.with].map((key) => split.layers.findIndex((layer) => layer.key === key));
   const chosen = REPORT.classes.indexOf(state.class);
-  const wanted = state.find.trim().toLowerCase();
   const rows = [];
   for (const item of split.items) {
     if (chosen >= 0 && !item.classes.includes(chosen)) continue;
-    if (state.kind && (!item.classes.length || (state.kind === "simple") !== (item.classes.length === 1))) continue;
-    if (!item.id.toLowerCase().includes(wanted)) continue;
     const [score, before] = places.map((place) => item.scores[place] ?? null);
     const gain = score === null || before === null ? null : Math.round((score - before) * 1e6) / 1e6;
     rows.push({ item, score, gain });
@@ -72,7 +61,6 @@ function ordered(state) {
   const sorts = { high: ["score", -1], low: ["score", 1], gain: ["gain", -1], loss: ["gain", 1] };
   const [value, direction] = sorts[state.sort] || [];
   if (value) rows.sort((a, b) => compare(a[value], b[value], direction)); // stable: ties keep the list's order
-  if (state.sort === "id") rows.sort((a, b) => (a.item.id < b.item.id ? -1 : 1));
   return rows;
 }
 

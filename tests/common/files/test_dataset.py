@@ -5,7 +5,6 @@ from argparse import Namespace
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from common.files.dataset import DataSet, reads
 from common.files.images import write_grey, write_indexed
@@ -42,15 +41,11 @@ def test_classes_are_sorted_and_order_and_spacing_of_the_list_kept(tiny_data):
 
 @pytest.mark.parametrize("text, message", [
     ("a_simple 3\n", "train.txt line 1: expected classes from 0 to 2, found '3'"),
-    ("a_simple 0\nb_simple -1\n", "train.txt line 2: expected classes from 0 to 2, found '-1'"),
+    ("a_simple 0\n\nb_simple -1\n", "train.txt line 3: expected classes from 0 to 2, found '-1'"),
     ("a_simple disc\n", "train.txt line 1: expected classes from 0 to 2, found 'disc'"),
-    ("a_simple ²\n", "train.txt line 1: expected classes"),
     ("a_simple 0\nb_simple 2\na_simple 0\n", "train.txt line 3: a_simple stands in the list twice"),
     ("../a_simple 0\n", "train.txt line 1: expected an id.*found '../a_simple'"),
-    ("/etc/passwd 0\n", "train.txt line 1: expected an id"),
-    ("sub/a_simple 0\n", "train.txt line 1: expected an id"),
     ("a\\simple 0\n", "train.txt line 1: expected an id"),
-    (".hidden 0\n", "train.txt line 1: expected an id"),
     ("nobody 0\n", "JPEGImages/nobody.jpg: no such file, but .*train.txt line 1 names it"),
     ("", "train.txt: expected at least one image, the list is empty"),
     (" \n\n", "train.txt: expected at least one image, the list is empty"),
@@ -58,12 +53,6 @@ def test_classes_are_sorted_and_order_and_spacing_of_the_list_kept(tiny_data):
 def test_unusable_list(tiny_data, text, message):
     write_list(tiny_data, text)
     with pytest.raises(InputError, match=message):
-        DataSet(tiny_data).split("train")
-
-
-def test_line_numbers_count_blank_lines(tiny_data):
-    write_list(tiny_data, "a_simple 0\n\n\nb_simple 7\n")
-    with pytest.raises(InputError, match="line 4"):
         DataSet(tiny_data).split("train")
 
 
@@ -82,29 +71,10 @@ def test_unusable_classes(tiny_data, text):
         DataSet(tiny_data)
 
 
-def test_folder_that_is_no_data_set(tmp_path):
-    with pytest.raises(InputError, match="classes.txt: cannot be read"):
-        DataSet(tmp_path)
-
-
 def test_saliency_of_another_size(tiny_data):
     write_grey(tiny_data / "saliency/a_simple.png", np.zeros((64, 48), np.uint8))
     with pytest.raises(InputError, match="saliency/a_simple.png: expected the image's size 64x48, found 48x64"):
         DataSet(tiny_data).saliency("a_simple")
-
-
-@pytest.mark.parametrize("mode", ["RGB", "I;16", "LA", "1", "P"])
-def test_saliency_that_is_not_8_bit_grey(tiny_data, mode):
-    Image.new(mode, (64, 48)).save(tiny_data / "saliency/a_simple.png")
-    with pytest.raises(InputError, match="saliency/a_simple.png: expected an 8-bit grey image, found mode"):
-        DataSet(tiny_data).saliency("a_simple")
-
-
-@pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_ground_truth_that_is_not_indexed(tiny_data, mode):
-    Image.new(mode, (64, 48)).save(tiny_data / "SegmentationClass/a_simple.png")
-    with pytest.raises(InputError, match="SegmentationClass/a_simple.png: expected an indexed .*, found mode"):
-        DataSet(tiny_data).ground_truth("a_simple")
 
 
 def test_label_values(tiny_data, tmp_path):
@@ -121,44 +91,26 @@ def test_label_values(tiny_data, tmp_path):
         data.checked_label(tmp_path / "label.png", "a_simple")
 
 
-def test_context(tiny_data):
+@pytest.mark.parametrize(("part", "folder"), [("context", "context"), ("instances", "InstanceMasks")])
+def test_context_and_instances(tiny_data, part, folder):
     data, mask = DataSet(tiny_data), np.zeros((48, 64), np.uint8)
-    with pytest.raises(InputError, match="context/a_simple.png: no such file"):
-        data.context("a_simple")
-    (tiny_data / "context").mkdir()
+    path, read = tiny_data / folder / "a_simple.png", getattr(data, part)
+    with pytest.raises(InputError, match="a_simple.png: no such file"):
+        read("a_simple")
+    path.parent.mkdir()
     mask[0, :3] = 1, 2, 3
-    write_indexed(data.context_path("a_simple"), mask)
-    assert np.array_equal(data.context("a_simple"), mask)
-    write_indexed(data.context_path("a_simple"), mask[:-1])
-    with pytest.raises(InputError, match="context/a_simple.png: expected the image's size 64x48, found 64x47"):
-        data.context("a_simple")
+    write_indexed(path, mask)
+    assert np.array_equal(read("a_simple"), mask)
+    write_indexed(path, mask[:-1])
+    with pytest.raises(InputError, match="a_simple.png: expected the image's size 64x48, found 64x47"):
+        read("a_simple")
     mask[5, 5] = 255
-    write_indexed(data.context_path("a_simple"), mask)
-    with pytest.raises(InputError, match="context/a_simple.png: expected values 0 to 3, found 255"):
-        data.context("a_simple")
-
-
-def test_instances(tiny_data):
-    data, mask = DataSet(tiny_data), np.zeros((48, 64), np.uint8)
-    with pytest.raises(InputError, match="InstanceMasks/a_simple.png: no such file"):
-        data.instances("a_simple")
-    (tiny_data / "InstanceMasks").mkdir()
-    mask[0, :3] = 1, 254, 255
-    write_indexed(data.instances_path("a_simple"), mask)
-    assert np.array_equal(data.instances("a_simple"), mask)
-    write_indexed(data.instances_path("a_simple"), mask[:-1])
-    with pytest.raises(InputError, match="InstanceMasks/a_simple.png: expected the image's size 64x48, found 64x47"):
-        data.instances("a_simple")
-    write_grey(data.instances_path("a_simple"), mask)
-    with pytest.raises(InputError, match="InstanceMasks/a_simple.png: expected an indexed .*, found mode L"):
-        data.instances("a_simple")
-
-
-def test_truncated_jpeg(tiny_data):
-    path = tiny_data / "JPEGImages/a_simple.jpg"
-    path.write_bytes(path.read_bytes()[:-400])
-    with pytest.raises(InputError, match="JPEGImages/a_simple.jpg: expected a complete image"):
-        DataSet(tiny_data).image("a_simple")
+    write_indexed(path, mask)
+    if part == "context":
+        with pytest.raises(InputError, match="context/a_simple.png: expected values 0 to 3, found 255"):
+            read("a_simple")
+    else:
+        assert read("a_simple")[5, 5] == 255
 
 
 def selection(root, *parts):

@@ -14,8 +14,7 @@ ALL_VALUES = np.arange(256, dtype=np.uint8).reshape(8, 32)
 
 
 @pytest.mark.parametrize("index, colour", [
-    (0, (0, 0, 0)), (1, (128, 0, 0)), (2, (0, 128, 0)), (8, (64, 0, 0)), (15, (192, 128, 128)), (20, (0, 64, 128)),
-    (255, (224, 224, 192)),
+    (1, (128, 0, 0)), (15, (192, 128, 128)), (20, (0, 64, 128)), (255, (224, 224, 192)),
 ])  # fmt: skip
 def test_palette_is_vocs(tmp_path, index, colour):
     images.write_indexed(tmp_path / "a.png", np.full((2, 2), index, np.uint8))
@@ -37,12 +36,6 @@ def test_round_trip(tmp_path, write, read, array):
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
-def test_json_round_trip(tmp_path):
-    content = {"mIoU": 1.5, "name": "naïve", "list": [1, None]}
-    files.write_json(tmp_path / "a.json", content)
-    assert files.read_json(tmp_path / "a.json") == content
-
-
 @pytest.mark.parametrize("mode", ["L", "CMYK", "RGB"])
 def test_photographs_become_rgb(tmp_path, mode):
     Image.new(mode, (6, 4)).save(tmp_path / "a.jpg")
@@ -61,7 +54,7 @@ READERS = [images.read_rgb, images.read_grey, images.read_indexed, images.image_
 
 
 @pytest.mark.parametrize("read", READERS)
-@pytest.mark.parametrize("content", [None, b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"neither {"])
+@pytest.mark.parametrize("content", [None, b"", b"\x89PNG\r\n\x1a\n", b"neither {"])
 def test_missing_and_damaged_files_are_named(tmp_path, read, content):
     if content is not None:
         (tmp_path / "a.png").write_bytes(content)
@@ -89,16 +82,6 @@ def test_damaged_images_raise_input_errors_alone(tmp_path, format, read):
     assert failed > 100
 
 
-def test_atomic_replaces_at_the_end_alone(tmp_path):
-    path = tmp_path / "a.txt"
-    path.write_text("old")
-    with files.atomic(path) as partial:
-        partial.write_text("new")
-        assert path.read_text() == "old" and partial.parent == tmp_path
-    assert path.read_text() == "new"
-    assert list(tmp_path.iterdir()) == [path]
-
-
 @pytest.mark.parametrize("exception", [ValueError, KeyboardInterrupt])
 def test_atomic_leaves_nothing_behind(tmp_path, exception):
     path = tmp_path / "a.txt"
@@ -109,18 +92,3 @@ def test_atomic_leaves_nothing_behind(tmp_path, exception):
         assert list(tmp_path.iterdir()) == before
         path.write_text("old")
     assert path.read_text() == "old"
-
-
-def test_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / "a.png"
-    images.write_grey(path, ALL_VALUES)
-
-    def fail(self, file, **_):
-        file.write_bytes(b"half")
-        raise OSError("disk full")
-
-    monkeypatch.setattr(Image.Image, "save", fail)
-    with pytest.raises(OSError):
-        images.write_grey(path, ALL_VALUES[:2])
-    assert list(tmp_path.iterdir()) == [path]
-    assert images.image_size(path) == ALL_VALUES.shape

@@ -8,7 +8,7 @@ import pytest
 
 from common.files import instances as module
 from common.files.dataset import DataSet
-from common.files.images import is_complete, write_grey, write_indexed
+from common.files.images import is_complete, write_indexed
 from common.files.instances import classes_beneath, read_instances, write_instances
 from stages.files import InputError
 
@@ -37,12 +37,6 @@ def test_what_is_written_reads_back_by_descending_score(tiny_data, tmp_path):
         assert np.array_equal(numbers == number, mask)
 
 
-def test_no_instances_are_files_too(tiny_data, tmp_path):
-    write_instances(tmp_path, "a_simple", np.zeros((0, *SIZE), bool), [], [])
-    numbers, entries = read_instances(DataSet(tiny_data), tmp_path, "a_simple")
-    assert numbers.shape == SIZE and not numbers.any() and entries == []
-
-
 def test_of_more_than_a_png_has_numbers_the_best_are_kept(tiny_data, tmp_path):
     scores = np.random.default_rng(0).permutation(300) / 300
     write_instances(tmp_path, "a_simple", strips(300), [0] * 300, scores)
@@ -64,23 +58,13 @@ def test_the_png_is_written_last(tmp_path, monkeypatch):
 ENTRY = {"number": 1, "class": 2, "score": 0.5}
 FAULTS = {
     "no JSON": ("[", "a_simple.json: expected JSON"),
-    "bytes": (b"\xff\xfe\x00\x81", "a_simple.json: expected JSON"),
     "no list": (ENTRY, "a_simple.json: expected a list of instances"),
     "no entry": ([5], "a_simple.json entry 1: expected an object with a number from 1 to 254"),
-    "no number": ([{"class": 2, "score": 0.5}], "entry 1: expected an object with a number"),
-    "number 0": ([ENTRY | {"number": 0}], "entry 1: expected an object with a number"),
     "number 255": ([ENTRY, ENTRY | {"number": 255}], "entry 2: expected an object with a number"),
-    "number a float": ([ENTRY | {"number": 1.0}], "entry 1: expected an object with a number"),
     "number true": ([ENTRY | {"number": True}], "entry 1: expected an object with a number"),
     "number twice": ([ENTRY, ENTRY], "a_simple.json: expected every number once"),
     "class beyond": ([ENTRY | {"class": 3}], "entry 1: expected a class from 0 to 2"),
-    "class negative": ([ENTRY | {"class": -1}], "entry 1: expected a class from 0 to 2"),
-    "class a name": ([ENTRY | {"class": "disc"}], "entry 1: expected a class from 0 to 2"),
     "score not a number": ([ENTRY | {"score": float("nan")}], "entry 1: expected a finite score"),
-    "score infinite": ([ENTRY | {"score": -float("inf")}], "entry 1: expected a finite score"),
-    "score huge": ([ENTRY | {"score": 10**400}], "entry 1: expected a finite score"),
-    "score true": ([ENTRY | {"score": True}], "entry 1: expected a finite score"),
-    "score missing": ([{"number": 1, "class": 2}], "entry 1: expected a finite score"),
     "no pixel": (
         [ENTRY, ENTRY | {"number": 7}],
         "a_simple.png: expected pixels of number 7, which a_simple.json",
@@ -99,8 +83,7 @@ def foreign(tiny_data, tmp_path):
 @pytest.mark.parametrize("fault", FAULTS)
 def test_faults_of_the_json_are_named(foreign, fault):
     content, message = FAULTS[fault]
-    content = content if isinstance(content, (str, bytes)) else json.dumps(content)
-    (foreign[1] / "a_simple.json").write_bytes(content if isinstance(content, bytes) else content.encode())
+    (foreign[1] / "a_simple.json").write_text(content if isinstance(content, str) else json.dumps(content))
     with pytest.raises(InputError, match=re.escape(message)) as error:
         read_instances(*foreign, "a_simple")
     assert "\n" not in str(error.value) and str(foreign[1]) in str(error.value)
@@ -112,17 +95,13 @@ def test_faults_of_the_png_are_named(foreign):
     write_indexed(path, numbers[:-1])
     with pytest.raises(InputError, match="a_simple.png: expected the image's size 64x48, found 64x47"):
         read_instances(*foreign, "a_simple")
-    write_grey(path, numbers)
-    with pytest.raises(InputError, match="a_simple.png: expected an indexed .* found mode L"):
-        read_instances(*foreign, "a_simple")
     numbers[0, 0] = 255
     write_indexed(path, numbers)
     with pytest.raises(InputError, match="a_simple.json: expected an entry of number 255"):
         read_instances(*foreign, "a_simple")
-    for missing in ("a_simple.png", "a_simple.json"):
-        (foreign[1] / missing).unlink()
-        with pytest.raises(InputError, match=f"{missing}: (no such file|cannot be read)"):
-            read_instances(*foreign, "a_simple")
+    path.unlink()
+    with pytest.raises(InputError, match="a_simple.png: no such file"):
+        read_instances(*foreign, "a_simple")
 
 
 def test_classes_beneath():

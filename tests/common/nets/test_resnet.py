@@ -4,8 +4,7 @@ from torch import nn
 from torchvision.models.resnet import Bottleneck
 from torchvision.models.resnet import ResNet as TorchvisionResNet
 
-from common.nets.resnet import ResNet
-from seg.pretrained import from_torchvision_resnet
+from common.nets.resnet import ResNet, from_torchvision_resnet
 
 DEPTHS = (1, 2, 2, 1)
 
@@ -75,18 +74,3 @@ def test_sizes_at_output_stride_8(convention, sizes):
     with torch.no_grad():
         assert tuple(network(torch.zeros(1, 3, size, size)).shape[2] for size in (321, 160, 240)) == sizes
     assert network.out_channels == 64
-
-
-def test_parameters_have_the_published_names():
-    names = set(trunk(width=2).state_dict())
-    assert {
-        "layer1.conv1.conv.weight",
-        "layer1.conv1.bn.running_mean",
-        "layer2.block1.shortcut.conv.weight",
-        "layer2.block1.shortcut.bn.bias",
-        "layer3.block4.reduce.conv.weight",
-        "layer4.block23.conv3x3.conv.weight",
-        "layer5.block3.increase.bn.running_var",
-    } <= names
-    units = 1 + 4 + 3 * (3 + 4 + 23 + 3)  # the stem, four shortcuts, three convolutions a block
-    assert len(names) == units * 6  # a convolution's weight and batch norm's five

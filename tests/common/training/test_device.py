@@ -43,13 +43,13 @@ OPEN = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.65.06  Rele
 
 @pytest.fixture
 def torchrun(monkeypatch):
-    """`torchrun(rank, processes)` mocks its variables, on one machine."""
+    """`torchrun(rank, processes)` mocks its variables on the second of two machines with so many processes each."""
 
     def mock(rank, processes):
-        for name, value in (("RANK", rank), ("LOCAL_RANK", rank)):
+        for name, value in (("RANK", processes + rank), ("LOCAL_RANK", rank)):
             monkeypatch.setattr(distributed, name, value)
-        for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"):
-            monkeypatch.setattr(distributed, name, processes)
+        for name, value in (("WORLD_SIZE", 2 * processes), ("LOCAL_WORLD_SIZE", processes)):
+            monkeypatch.setattr(distributed, name, value)
 
     return mock
 
@@ -69,7 +69,7 @@ def test_under_torchrun_each_process_has_its_gpu(gpus, torchrun, name):
     assert chosen == [0, 1, 2]
 
 
-@pytest.mark.parametrize("name", ["auto", "cuda"])
+@pytest.mark.parametrize("name", ["auto", "cuda", "cuda:0"])
 def test_one_process_of_a_machine_may_be_torchruns(gpus, torchrun, name):
     gpus(1)
     torchrun(0, 1)
@@ -81,6 +81,13 @@ def test_one_gpu_for_all_processes_is_refused(gpus, torchrun):
     torchrun(1, 2)
     with pytest.raises(InputError, match="--device cuda:0: expected cuda or auto, a GPU for each process"):
         devices.select_device("cuda:0")
+
+
+def test_the_gpu_of_the_only_process_on_a_machine_may_be_named(gpus, torchrun, monkeypatch):
+    gpus(2)
+    torchrun(0, 1)
+    monkeypatch.setattr(distributed, "WORLD_SIZE", 2)  # the other one runs on another machine
+    assert devices.select_device("cuda:1") == torch.device("cuda", 1)
 
 
 def test_more_processes_than_gpus_are_refused(gpus, torchrun):
@@ -152,12 +159,6 @@ def test_a_job_that_may_open_no_gpu_gets_the_cpu(gpus, machine, monkeypatch):
         install(machine / name)
     (machine / "version").write_text(OLD)
     monkeypatch.setattr(devices.os, "access", lambda path, mode: False)  # as under a control group's rule
-    assert devices.select_device("auto") == torch.device("cpu")
-
-
-def test_an_image_with_the_drivers_programs_gets_the_cpu_where_there_is_no_driver(gpus, machine):
-    gpus(0)
-    install(machine / "nvidia-smi")
     assert devices.select_device("auto") == torch.device("cpu")
 
 

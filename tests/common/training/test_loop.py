@@ -62,10 +62,6 @@ def train(out, images, losses=None, state=None, watched=None, **more):
     return model
 
 
-def test_every_step_counts(tmp_path):
-    assert train(tmp_path, Numbers(0.5, 0.25, 2.0)).weight.item() == 1 - 0.5 - 0.25 - 2
-
-
 def test_losses_are_added_up_and_logged_by_name(tmp_path):
     def losses(iteration, output):
         return {"one": output[:, 0], "two": 3 * output[:, 0]}
@@ -217,12 +213,3 @@ def test_a_start_in_the_middle_goes_on_as_before():
     for whole_epochs in (True, False):
         everything = list(ShuffledBatches(7, 3, 20, seed=4, whole_epochs=whole_epochs))
         assert list(ShuffledBatches(7, 3, 20, seed=4, start=11, whole_epochs=whole_epochs)) == everything[11:]
-
-
-def test_small_data_sets_fill_large_batches():
-    (batch,) = ShuffledBatches(2, 5, 1, seed=0)
-    assert len(batch) == 5
-
-
-def test_seeds_differ():
-    assert list(ShuffledBatches(9, 9, 1, seed=0)) != list(ShuffledBatches(9, 9, 1, seed=1))

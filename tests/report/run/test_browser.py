@@ -25,6 +25,7 @@ CHROMEDRIVER = shutil.which("chromedriver")
 if not (CHROMIUM and CHROMEDRIVER):
     pytest.skip("no chromium or no chromedriver", allow_module_level=True)
 webdriver = pytest.importorskip("selenium.webdriver")
+WebDriverWait = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWait
 
 CLASSES = ["disc", "</script><script>document.title = 'broken'</script>", 'it\'s "quoted" & <b>bold</b>']
 IMAGES = {
@@ -111,7 +112,7 @@ def driver():
 
 
 class Browser:
-    """What the tests do in the browser."""
+    """The actions of the tests in the browser."""
 
     def __init__(self, driver, folder):
         self.driver, self.folder = driver, folder
@@ -119,6 +120,8 @@ class Browser:
     def open(self, page):
         self.driver.get("about:blank")  # an address that differs behind the # alone would load nothing
         self.driver.get(self.folder.as_uri() + "/" + page)
+        loaded = "return location.href != 'about:blank' && document.readyState === 'complete'"
+        WebDriverWait(self.driver, 3600, 0.02).until(lambda _: self.do(loaded))  # a slow machine may return before
 
     def do(self, script, *args):
         return self.driver.execute_script(script, *args)
@@ -211,21 +214,13 @@ def test_sorting_follows_the_scores(browser, report):
     ]
 
 
-def test_filters_and_search(browser):
+def test_images_of_a_class(browser):
     browser.open("gallery.html#split=train&sort=list")
     for cls, name in enumerate(CLASSES):
         browser.set("class", name)
         found = [id for id, classes in IMAGES.items() if cls in classes]
         assert browser.ids() == found and browser.text("#count") == f"{len(found)} of {len(IMAGES)} images"
-    browser.set("kind", "simple")
-    assert browser.ids() == ["image_2"] and browser.text("#thumbnails .classes") == CLASSES[2]
-    browser.set("class", "")
-    browser.set("kind", "complex")
-    assert browser.ids() == ["image_3", "image_4", "image_5"]
-    browser.set("find", "_4")
-    assert browser.ids() == ["image_4"]
-    browser.driver.find_element("css selector", "button[type=reset]").click()
-    assert len(browser.ids()) == 2  # the last split
+    assert browser.text("#thumbnails li:first-child .classes") == CLASSES[2]
 
 
 def test_a_link_keeps_what_was_chosen(browser):
@@ -240,7 +235,7 @@ def test_a_link_keeps_what_was_chosen(browser):
     assert "ground_truth" in browser.do(source)
     browser.set("over", "none")
     assert browser.do("return document.querySelector('#thumbnails .layer')") is None
-    browser.open("gallery.html#split=nonsense&stage=%00&with=&sort=up&class=cow&kind=odd&over=x&view=9:9&opacity=-3")
+    browser.open("gallery.html#split=nonsense&stage=%00&with=&sort=up&class=cow&over=x&view=9:9&opacity=-3")
     assert len(browser.ids()) == 2  # the last split
 
 

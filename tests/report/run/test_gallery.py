@@ -11,7 +11,7 @@ from PIL import Image
 from common.files.dataset import DataSet, Item
 from common.files.images import VOC_COLOURS, read_indexed, write_grey, write_indexed
 from evaluate import labels as evaluate
-from report.run.choice import choose, even, take
+from report.run.choice import choose, extremes
 from report.run.gallery import write_data, write_gallery
 from report.run.reading import read_scored
 
@@ -216,6 +216,6 @@ def test_choice_holds_images_of_every_class():
     assert choose(listed[:8], [], 8) == choose(listed[:8], [], 100) == listed[:8]
 
 
-def test_taking_turns_and_even_samples():
-    assert take([["a", "b", "c"], ["b", "d"], []], 3) == ["a", "b", "d"]
-    assert even("abcdef", 3) == ["a", "c", "e"] and even("ab", 5) == ["a", "b"] and even("", 3) == []
+def test_the_largest_gains_and_losses_come_first():
+    before, after = dict.fromkeys("abcde", 1.0), {"a": 2.0, "b": 9.0, "c": 0.0, "d": -5.0, "e": 1.0}
+    assert extremes("abcde", [before, after]) == [["b", "a"], ["d", "c"], [*"baecd"], [*"dceab"]]

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from common.files.images import VOC_COLOURS
-from report.run.layers import IGNORED_ALPHA, MAP_ALPHA, write_label, write_map, write_photograph
+from report.run.layers import IGNORED_ALPHA, MAP_ALPHA, write_label, write_map
 
 
 def rgba(path):
@@ -37,10 +37,3 @@ def test_map_is_more_opaque_where_it_is_higher(tmp_path):
     assert found.shape == (3, 256, 4) and found[0, 0, 3] == 0 and found[0, -1, 3] == MAP_ALPHA
     assert (np.diff(found[0, :, 3]) >= 0).all() and len(np.unique(found[0, :, :3], axis=0)) > 30
     assert found[0, -1, 0] > 200 > 100 > found[0, 0, 0]  # from blue to yellow
-
-
-def test_photograph_is_shrunk_never_enlarged(tmp_path):
-    for longest, size in ((640, (400, 300)), (200, (200, 150))):
-        write_photograph(tmp_path / "photograph.jpg", np.full((300, 400, 3), (200, 100, 50), np.uint8), longest)
-        with Image.open(tmp_path / "photograph.jpg") as image:
-            assert image.size == size and np.abs(np.asarray(image).astype(int) - (200, 100, 50)).max() < 8

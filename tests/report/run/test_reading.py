@@ -42,8 +42,9 @@ def run(tmp_path, tiny_data):
 
 
 def test_stages_stand_in_the_order_of_their_start(run):
+    put(run / "again/stage.json", RECORD | {"started": "2026-01-01 12:30:00", "finished": None})
     stages = [stage for stage in read_stages(run) if "/" not in stage.folder]
-    assert [(stage.folder, stage.seconds) for stage in stages] == [("cls", 90.0), ("seg1", None)]
+    assert [(stage.folder, stage.seconds) for stage in stages] == [("cls", 90.0), ("seg1", None), ("again", None)]
     assert stages[0].command == "cls.train" and stages[0].arguments["split"] == "train"
     assert "scores/cam" in [stage.folder for stage in read_stages(run)]
 

@@ -1,4 +1,4 @@
-"""What the studies measure and show of single folders: context that maps call object, and AP of instances."""
+"""Measurements and pictures of single folders: context that maps call object, and AP of instances."""
 
 import json
 

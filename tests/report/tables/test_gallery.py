@@ -2,13 +2,10 @@
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from common.files.dataset import DataSet
-from common.files.images import VOC_PALETTE, read_indexed, write_indexed
-from report.tables.gallery import CELL, FONT_SIZE, GAP, choose, columns, draw, with_legend
-
-LEGEND = FONT_SIZE + 3 * GAP  # its height where the classes fit into one line
+from common.files.images import read_indexed, write_indexed
+from report.tables.gallery import choose, columns, draw
 
 
 @pytest.fixture
@@ -66,38 +63,22 @@ def test_choice_of_ties_is_by_the_list():
     assert ids(choose([("x", 0.0, 9.0), *scored, ("y", 9.0, 0.0)], 4)) == "x h g y"
 
 
-def test_every_picture_stands_in_its_cell():
-    colours = {"first": (200, 0, 0), "second": (0, 0, 200)}
+def test_every_picture_stands_in_its_place_with_its_texts():
+    colours = {"$first$": (200, 0, 0), "second": (0, 0, 200)}
     columns = {
         title: lambda id, colour=colour: np.full((*sizes[id], 3), colour, np.uint8) for title, colour in colours.items()
     }
     sizes = {"wide": (96, 128), "tall": (128, 96), "flat": (10, 128)}
-    figure = np.asarray(draw([(f"{id}\ntext", id, size) for id, size in sizes.items()], columns)).astype(int)
-    assert figure.shape[0] >= 3 * CELL[1]
-    (red, blue) = ((figure == colour).all(2) for colour in colours.values())
-    step = CELL[0] + GAP
-    assert np.array_equal(red[:, :-step], blue[:, step:])  # a column apart
-    assert blue.sum() == red.sum() == 256 * 192 + 144 * 192 + 256 * 20  # nothing cut off, nothing covered
-    second = red.any(1).argmax() + CELL[1] + GAP
-    tall = red[second : second + CELL[1]].any(0).nonzero()[0]
-    assert tall[0] - red.any(0).argmax() == (256 - 144) // 2  # in the middle of its cell
-    assert (figure[:, : red.any(0).argmax()].min((1, 2)) < 128).any()  # text on the left
-    assert (figure[: red.any(1).argmax()] < 128).any()  # and the titles
-
-
-def test_legend_shows_each_colour_once_below_the_figure():
-    names = [f"a class of number {number}" for number in range(30)]
-    figure = Image.new("RGB", (900, 50), "red")
-    whole = np.asarray(with_legend(figure, names, "words " * 60))
-    assert whole.shape[1] == 900 and np.array_equal(whole[:50], np.asarray(figure))
-    below = whole[50:]
-    for value in (*range(31), 255):
-        colour = VOC_PALETTE[3 * value : 3 * value + 3]
-        found, square = (below == colour).all(2).sum(), (FONT_SIZE - 1) ** 2  # without its outline
-        assert found == square or len(set(colour)) == 1 and found > square, value  # text and outline are grey, too
-    plain = np.asarray(with_legend(figure, names))
-    assert len(whole) > len(plain) + 2 * FONT_SIZE and np.array_equal(whole[: len(plain)], plain)
-    assert (below[-LEGEND:] < 128).any() and (below[:, -GAP:] == 255).all()  # the note, all of it in the figure
+    figure = draw([(f"text {id}", id) for id in sizes], columns, {("tall", "second"): "5.0"}, ["a", "$b$"], "a note")
+    cells = dict(zip(((id, title) for id in sizes for title in colours), figure.axes, strict=True))
+    for (id, title), axis in cells.items():
+        assert np.array_equal(axis.images[0].get_array(), columns[title](id))
+        assert axis.get_title() == (title if id == "wide" else "")
+        assert axis.get_xlabel() == ("5.0" if (id, title) == ("tall", "second") else "")
+        assert axis.get_ylabel() == (f"text {id}" if title == "$first$" else "")
+    (shown,) = figure.legends
+    assert [text.get_text() for text in shown.get_texts()] == ["background", "a", "$b$", "ignored"]
+    assert shown.get_patches()[1].get_facecolor()[:3] == (128 / 255, 0, 0) and shown.get_title().get_text() == "a note"
 
 
 def test_command_prints_and_draws_the_complex_images(gallery, tiny_data, tmp_path):
@@ -105,27 +86,7 @@ def test_command_prints_and_draws_the_complex_images(gallery, tiny_data, tmp_pat
     assert result.returncode == 0, result.stderr
     c, d = (100 * background_share(tiny_data, id) / classes for id, classes in (("c_complex", 3), ("d_complex", 4)))
     assert result.stdout.splitlines() == [f"c_complex {c:.1f} → 100.0", f"d_complex 100.0 → {d:.1f}"]
-
-
-def test_command_draws_the_columns_in_order(gallery, tiny_data, tmp_path):
-    assert gallery().returncode == 0
-    figure = np.asarray(Image.open(tmp_path / "figure.png"))
-    step = np.array(CELL) + GAP
-    left, top = figure.shape[1] - 8 * step[0], figure.shape[0] - 2 * step[1] - LEGEND
-    cells = [
-        [figure[y:, x:][: CELL[1], : CELL[0]] for x in left + step[0] * np.arange(8)] for y in (top, top + step[1])
-    ]
-    palette = np.array(VOC_PALETTE, np.uint8).reshape(256, 3)
-    data = DataSet(tiny_data)
-    truth, background = palette[data.ground_truth("c_complex")], np.zeros((48, 64, 3), np.uint8)
-    saliency = data.saliency("c_complex")[..., None] + background
-    labels = [background + palette[value] for value in (1, 2, 255)]
-    expected = [data.image("c_complex"), truth, saliency, *labels[:2], background, labels[2], truth]
-    for column, (cell, picture) in enumerate(zip(cells[0], expected)):  # c_complex, enlarged four times
-        difference = np.abs(cell.astype(int) - picture.repeat(4, axis=0).repeat(4, axis=1)).max()
-        assert difference <= (3 if column == 0 else 0), column  # the photograph lacks two bits
-    # class 3 is in d_complex alone, and pred2 misses it
-    assert [bool((cell == palette[3]).all(2).any()) for cell in cells[1]] == [i in (1, 5) for i in range(8)]
+    assert (tmp_path / "figure.png").stat().st_size > 5000
 
 
 def pictures(tiny_data, tiny_run):

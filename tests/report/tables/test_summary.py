@@ -19,42 +19,30 @@ def run(tmp_path):
     return tmp_path
 
 
-def without_rule(run):
-    (run / "scores" / "label_otsu").rename(run / "away")
-    (run / "label_otsu").rename(run / "away_too")
-
-
-def test_rows_of_the_method(run_command, run):
-    without_rule(run)
+def summary_of(run_command, run):
+    """(summary.json, lines of the table)."""
     result = run_command("report.tables.summary", "--run", run)
     assert result.returncode == 0, result.stderr
+    return json.loads((run / "summary.json").read_text()), result.stdout.splitlines()
+
+
+def test_rows_of_the_method_and_of_a_further_rule(run_command, run):
+    found, lines = summary_of(run_command, run)
     train = {"cam": 1.5, "oa_cam": 2.5, "label_initial": 3.5, "label_pseudo": 4.5, "pred1": 5.5, "label_masked": 6.5}
-    text = (run / "summary.json").read_text()
-    assert text == json.dumps({"train": train, "val": {"round1": 7.5, "round2": 8.5}}, indent=2) + "\n"
-    assert result.stdout.splitlines()[3] == "train  initial label (BE)        3.50          –              2.00"
-    assert len(result.stdout.splitlines()) == 9
-
-
-def test_a_further_rule_follows_the_method(run_command, run):
-    result = run_command("report.tables.summary", "--run", run)
-    assert result.returncode == 0, result.stderr
-    summary = json.loads((run / "summary.json").read_text())
-    assert list(summary["train"]) == [*METHOD[:6], "label_otsu"] and summary["train"]["label_otsu"] == 90
-    assert list(summary["val"]) == ["round1", "round2"]
-    assert result.stdout.splitlines()[7] == "train  label_otsu               90.00          –              2.00"
+    assert found == {"train": train | {"label_otsu": 90}, "val": {"round1": 7.5, "round2": 8.5}}
+    assert lines[3] == "train  initial label (BE)        3.50          –              2.00" and len(lines) == 10
 
 
 def test_a_run_without_saliency_has_the_rows_of_irn(run_command, run):
-    without_rule(run)
+    (run / "scores" / "label_otsu").rename(run / "away")
     for name in ("oa_cam", "label_initial", "label_pseudo", "pred1_val"):
         (run / "scores" / name).rename(run / f"no_{name}")
     for name, value in (("label_irn", 30), ("label_seed", 20), ("label_irn_wide", 70)):  # the last is a variant
         (run / "scores" / name).mkdir()
         scores = {"mean_iou": value, "ignored": 1, "false_negative": 2}
         (run / "scores" / name / "scores.json").write_text(json.dumps(scores))
-    result = run_command("report.tables.summary", "--run", run)
-    assert result.returncode == 0, result.stderr
-    found = [(line[:7].strip(), line[7:29].strip(), line[29:].split()[0]) for line in result.stdout.splitlines()[1:]]
+    summary, lines = summary_of(run_command, run)
+    found = [(line[:7].strip(), line[7:29].strip(), line[29:].split()[0]) for line in lines[1:]]
     assert found == [
         ("train", "CAM", "1.50"),
         ("train", "seed (IRN)", "20.00"),
@@ -64,7 +52,7 @@ def test_a_run_without_saliency_has_the_rows_of_irn(run_command, run):
         ("val", "prediction, round 2", "8.50"),
     ]
     train = {"cam": 1.5, "label_seed": 20, "label_irn": 30, "pred1": 5.5, "label_masked": 6.5}
-    assert json.loads((run / "summary.json").read_text()) == {"train": train, "val": {"round2": 8.5}}
+    assert summary == {"train": train, "val": {"round2": 8.5}}
 
 
 def test_maps_have_a_row_for_the_best_threshold_and_one_for_the_fixed_one(run_command, run):
@@ -72,14 +60,10 @@ def test_maps_have_a_row_for_the_best_threshold_and_one_for_the_fixed_one(run_co
     best = cut | {"mean_iou": 40.0, "split": "train_half", "threshold": 0.6, "chosen": "best on this ground truth"}
     path = run / "scores" / "cam" / "scores.json"
     path.write_text(json.dumps(best | {"fixed": cut | {"threshold": 0.3}}))
-    result = run_command("report.tables.summary", "--run", run)
-    assert result.returncode == 0, result.stderr
-    found = [line.split("  ") for line in result.stdout.splitlines()]
-    assert "train_half CAM, threshold 0.6 (best here)" in result.stdout and "40.00" in " ".join(found[1])
-    assert "train_half CAM, threshold 0.3 (fixed)" in result.stdout and "30.00" in " ".join(found[2])
-    assert result.stdout.splitlines()[-1].startswith("best here: ")
-    summary = json.loads((run / "summary.json").read_text())["train"]
-    assert (summary["cam"], summary["cam_fixed"]) == (40, 30)
+    summary, (_, first, second, *_, last) = summary_of(run_command, run)
+    assert first.startswith("train_half CAM, threshold 0.6 (best here)") and "40.00" in first
+    assert second.startswith("train_half CAM, threshold 0.3 (fixed)") and "30.00" in second
+    assert last.startswith("best here: ") and (summary["train"]["cam"], summary["train"]["cam_fixed"]) == (40, 30)
     path.write_text(json.dumps(cut | {"threshold": 0.3, "chosen": "fixed"}))
     assert "CAM, threshold 0.3 (fixed)" in run_command("report.tables.summary", "--run", run).stdout
     path.write_text(json.dumps(cut | {"threshold": 0.6, "fixed": [3]}))

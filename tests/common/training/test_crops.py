@@ -6,7 +6,7 @@ from PIL import Image
 
 from common.files.dataset import DataSet
 from common.files.images import write_indexed
-from seg.dataset import TrainingCrops, WholeImages
+from common.training.crops import TrainingCrops
 from stages.files import InputError
 
 
@@ -44,22 +44,7 @@ def test_the_position_decides(tiny_data):
     assert not np.array_equal(first["image"], crops(tiny_data, seed=1)[(5, 2)]["image"])
 
 
-def test_flips_and_scales_vary(tiny_data):
-    samples = [crops(tiny_data, crop_size=100)[(position, 0)]["label"].numpy() for position in range(30)]
-    assert len({int((label != 255).sum()) for label in samples}) >= 3
-    left = [bool((label[:20, 0] != 255).any()) for label in samples]
-    assert set(left) == {True, False}
-
-
 def test_a_missing_label_is_named(tiny_data):
     (tiny_data / "SegmentationClass" / "b_simple.png").unlink()
     with pytest.raises(InputError, match="b_simple.png: no such file"):
         crops(tiny_data)
-
-
-def test_whole_images(tiny_data):
-    dataset = DataSet(tiny_data)
-    images = WholeImages(dataset, dataset.split("test"))
-    ids, rgbs = images.collate([images[0], images[0]])
-    assert ids == ("c_complex", "c_complex") and rgbs.shape == (2, 48, 64, 3)
-    np.testing.assert_array_equal(rgbs[1], dataset.image("c_complex"))

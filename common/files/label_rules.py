@@ -1,6 +1,6 @@
 """Run a label rule: its parser, its checks, and its output folder, filled in parallel, image by image.
 
-A rule is one file of this package: a pure function on arrays, a parser with its few arguments, and
+A rule is one file, such as those of pseudo/: a pure function on arrays, a parser with its few arguments, and
 `make_label(args, dataset, item)`. docs/own_rule.md shows a new one.
 """
 
@@ -19,12 +19,6 @@ from stages import command, distributed
 from stages.parallel import MemoryLimit, add_workers_argument, for_each
 
 MakeLabel = Callable[[Namespace, DataSet, Item], np.ndarray]
-
-
-def ignore_if_almost_empty(label: np.ndarray, share: float = 0.01) -> np.ndarray:
-    """The 1 % rule: a label (H, W) with objects on less than `share` of all its pixels is 255 everywhere."""
-    objects = np.count_nonzero((label > 0) & (label < 255))
-    return np.full_like(label, 255) if objects / label.size < share else label
 
 
 def label_parser(doc: str, **folders: str) -> ArgumentParser:
@@ -47,8 +41,8 @@ def runner(
 
     `make_label(args, dataset, item)` gives the label of an image, uint8 (H, W): 0 background, 1 to C, 255 ignore. It
     must be a function of a module, for worker processes to import. `maps` names the arguments that are folders of class
-    maps <id>_<class>.png: one without any map of the split's images is an InputError. `memory(args, dataset)` says what
-    the processes may take and what an Item needs; a rule on a few arrays of the image's size does without.
+    maps <id>_<class>.png: one without any map of the split's images is an InputError. `memory(args, dataset)` gives the
+    memory limit of the processes and the need of an Item; a rule on a few arrays of the image's size does not need it.
     """
     return partial(_write_labels, make_label, maps, memory)
 

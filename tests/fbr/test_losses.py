@@ -1,0 +1,125 @@
+"""FBR as one module on any network: its heads, what has a gradient, its state; its background target as published."""
+
+import pytest
+import torch
+from torch import nn
+
+from cls.model import Classifier, ClassifierArch
+from fbr.losses import FBR, background_target
+from fbr.model import FBRClassifier
+from fbr.settings import Settings
+from tests.mean_loss import mean_of
+
+ARCH = ClassifierArch(classes=5, channels=[4, 4, 8, 8, 8], depths=[1, 1, 1, 1, 2], nodes=3)
+SIZES = {"embedding": 6, "centres": 2, "bank_size": 9, "negatives": 5, "queries": 30, "prototype_pixels": 4}
+PARTS = {
+    "nroi": {"foreground"},
+    "intra": {"foreground"},
+    "similarity": {"foreground", "background"},
+    "segmentation": {"background", "segmentation"},
+}
+
+
+def settings(*parts, heads="two", **more):
+    """Settings with these losses alone."""
+    return Settings(**{f"{name}_weight": float(name in parts) for name in PARTS}, heads=heads, **SIZES, **more)
+
+
+class Network(nn.Module):
+    """Any network: features, class maps of them, and FBR on the features."""
+
+    def __init__(self, its_settings):
+        super().__init__()
+        torch.manual_seed(0)
+        self.backbone, self.head = nn.Conv2d(3, 8, 4, 4), nn.Conv2d(8, 5, 1)
+        self.fbr = FBR(8, its_settings)
+
+    def losses(self, seed=0, **more):
+        images = torch.randn(2, 3, 32, 40, generator=torch.Generator().manual_seed(seed))
+        features = self.backbone(images)
+        labels = torch.tensor([[1.0, 0, 1, 0, 0], [0, 1, 1, 0, 0]])
+        return self.fbr(features, self.head(features), labels, **more)
+
+
+@pytest.mark.parametrize("heads", ["two", "shared", "none"])
+def test_heads_are_those_that_are_needed(heads):
+    def shapes(*parts):
+        return {
+            name: tuple(head.weight.shape[:2]) for name, head in FBR(8, settings(*parts, heads=heads)).heads.items()
+        }
+
+    width = 8 if heads == "none" else 6
+    foreground = {"two": {"foreground": (6, 8)}, "shared": {"both": (6, 8)}, "none": {}}[heads]
+    background = {"two": {"background": (6, 8)}, "shared": {"both": (6, 8)}, "none": {}}[heads]
+    assert shapes() == {}
+    assert shapes("intra") == foreground
+    assert shapes("nroi") == foreground | background
+    assert shapes("segmentation") == background | {"segmentation": (1, width)}
+
+
+@pytest.mark.parametrize("heads", ["two", "shared", "none"])
+@pytest.mark.parametrize("part", PARTS)
+def test_a_loss_reaches_its_heads_and_the_backbone(part, heads):
+    """The layer of the class maps has no gradient, and all heads have one, be it 0, also in the warm-up."""
+    if part == "similarity" and heads != "two":
+        return
+    network = Network(settings(part, heads=heads, projection_relu=False))
+    losses = network.losses()
+    assert losses.keys() == {part}
+    mean_of(losses[part]).backward()
+    reached = {name for name, head in network.fbr.heads.items() if head.weight.grad.any()}
+    expected = {"both" if heads == "shared" and name != "segmentation" else name for name in PARTS[part]}
+    assert reached == expected & network.fbr.heads.keys()
+    assert network.backbone.weight.grad.any() and network.head.weight.grad is None
+    network.zero_grad(set_to_none=True)
+    warm_up = mean_of(network.losses(warm_up=True)[part])
+    assert warm_up == 0
+    if network.fbr.heads:
+        warm_up.backward()
+        assert all((parameter.grad == 0).all() for parameter in network.fbr.parameters())
+
+
+def test_a_restored_module_goes_on_as_the_one_that_was_saved(tmp_path):
+    """Its bank and its draws."""
+    one, other = Network(settings("nroi", "intra")), Network(settings("nroi", "intra"))
+    for seed in range(3):
+        one.losses(seed)
+    torch.save(one.state_dict(), tmp_path / "network.pth")
+    other.load_state_dict(torch.load(tmp_path / "network.pth", weights_only=True))
+    found, expected = other.losses(7), one.losses(7)
+    assert all(torch.equal(found[name].values, expected[name].values) for name in ("nroi", "intra"))
+    assert not torch.equal(one.losses(7)["nroi"].values, expected["nroi"].values)  # other draws
+
+
+@pytest.mark.parametrize("heads", ["two", "shared", "none"])
+def test_fbr_changes_neither_the_classifiers_maps_nor_the_random_state(heads):
+    torch.manual_seed(3)
+    plain, state = Classifier(ARCH), torch.get_rng_state()
+    torch.manual_seed(3)
+    ours = FBRClassifier(ARCH, settings("nroi", "segmentation", heads=heads), 0)
+    assert torch.equal(torch.get_rng_state(), state)
+    image = torch.randn(2, 3, 64, 96)
+    for mode in (False, True):
+        features, maps = ours.train(mode)(image)
+        assert torch.equal(plain.train(mode)(image), maps) and features.min() == 0
+    scales = {id(parameter): group["scale"] for group in ours.parameter_groups(1) for parameter in group["params"]}
+    assert {scales[id(head.weight)] for head in ours.fbr.heads.values()} == {10}
+    del ours.fbr
+    assert ours.state_dict().keys() == plain.state_dict().keys()
+
+
+def test_background_target_equals_the_published_one(golden_file):
+    """Its last channel is background."""
+    golden = golden_file("fbr")
+    names = ("map", "label", "background")
+    maps, labels, expected = (torch.tensor(golden[f"segmentation_target/{name}"]) for name in names)
+    assert torch.equal(background_target(maps[:, :20], labels), expected == 1)
+
+
+def test_background_is_where_the_images_classes_sum_to_little():
+    maps = torch.tensor([[[[10.0, 0.3, 0.3, -9.0]], [[0.0, 0.1, 2.0, 0.08]], [[1.0, 1.0, 1.0, 1.0]]]])
+    maps.requires_grad_()
+    labels = torch.tensor([[1.0, 1.0, 0.0]])
+    assert background_target(maps, labels).tolist() == [[[False, False, False, True]]]  # 1, 0.08, 1.03, 0.04
+    assert background_target(maps, labels, 0.1).tolist() == [[[False, True, False, True]]]
+    assert background_target(maps, 0 * labels).all() and not background_target(maps, labels).requires_grad
