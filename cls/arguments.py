@@ -10,6 +10,7 @@ from common.training.arguments import (
     add_save_arguments,
     add_seed_argument,
     add_vgg_arguments,
+    backbone_of,
 )
 from stages.arguments import natural, non_negative_float, positive_float, positive_int, whole_number
 from stages.command import stage_parser
@@ -19,9 +20,13 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
     """Parser of a training, with the paper's values as defaults; `doc` is the command's docstring."""
     parser = stage_parser(doc)
     parser.add_argument(
-        "--init",
-        type=Path,
-        help="pretrained backbone: ImageNet VGG16 (weights.fetch) or the toy data's (weights.pretrain_toy)",
+        "--backbone",
+        type=backbone_of("vgg16"),
+        default=ClassifierArch.backbone,
+        help="vgg16, of the size below, or timm:NAME, a network of timm (docs/backbones.md)",
+    )
+    parser.add_argument(
+        "--init", type=Path, help="its pretrained weights: of weights.fetch, or the toy data's (weights.pretrain_toy)"
     )
     parser.add_argument(
         "--epochs", type=positive_int, default=14, help="number of epochs (paper 4.1; published code: 15)"

@@ -8,6 +8,7 @@ import torch
 from cls.architecture import NETWORKS
 from cls.model import CAMNetwork, build
 from common.nets.architecture import arguments_of
+from common.nets.batch_norm import freeze_batch_norm
 from common.training import checkpoint
 from common.training import device as devices
 from stages import distributed
@@ -26,6 +27,8 @@ def start(
     model = build(classes=len(classes), class_names=classes, **arguments_of(args, NETWORKS[args.network]))
     if args.init:
         checkpoint.load_backbone(model, checkpoint.load(args.init), args.init)
+        if model.arch.backbone == "timm":
+            freeze_batch_norm(model.features)
     model = devices.to_device(model, device)
     optimizer = torch.optim.SGD(
         model.parameter_groups(args.lr),

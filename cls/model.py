@@ -9,6 +9,7 @@ from torch import nn
 from cls.architecture import NETWORKS, ClassifierArch
 from cls.glore import GloRe, LocalUnit
 from common.nets import architecture
+from common.nets.timm_backbone import TimmBackbone
 from common.nets.vgg import vgg_features
 
 
@@ -33,7 +34,7 @@ class CAMNetwork(nn.Module):
 
 
 class Classifier(CAMNetwork):
-    """VGG16 backbone, three 3x3 convolutions, GloRe, ReLU, 1x1 convolution to the C classes.
+    """VGG16, or a network of timm, as backbone, three 3x3 convolutions, GloRe, ReLU, 1x1 convolution to the C classes.
 
     (B, 3, H, W) -> class maps (B, C, h, w), not yet rectified; their global average is the logit of a class.
     h and w are H / 8 and W / 8, for the usual output stride. Parameters have the names of the published checkpoints.
@@ -46,9 +47,13 @@ class Classifier(CAMNetwork):
         self.arch = arch
         unit = LocalUnit if arch.local_unit else GloRe
         width = arch.channels[-1]
-        self.features = vgg_features(arch)
+        if arch.backbone == "timm":
+            self.features = TimmBackbone(arch.timm, arch.output_stride)
+            channels = self.features.out_channels
+        else:
+            self.features, channels = vgg_features(arch), width
         self.extra_convs_1 = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=1),
+            nn.Conv2d(channels, width, 3, padding=1),
             nn.ReLU(inplace=True),
             nn.Conv2d(width, width, 3, padding=1),
             nn.ReLU(inplace=True),

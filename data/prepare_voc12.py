@@ -9,6 +9,9 @@ checked before anything is written.
   lists/train_aug.txt              with --sbd: VOC train + SBD train + SBD val - VOC val, the paper's 10 582 images
   lists/test.txt                   ids alone, if the devkit has the test list and its images
 
+--subset animals makes a data set of six classes and 1 267 images of them; all other classes are background there, and
+context/<id>.png says where they are. Masks are written instead of linked and, with --longest, the images, too.
+
 --download fetches what of --devkit, --sbd and --saliency is not given. Nothing is fetched twice, and an interrupted
 download resumes. The archives of the devkit and SBD must have their published MD5; the saliency archive
 has none, so its SHA-256 is printed and recorded beside it. The test images need a login at the evaluation server:
@@ -28,8 +31,11 @@ from common.files.images import IGNORE_INDEX, image_size, read_indexed
 from common.files.voc import CLASSES
 from data.download import ARCHIVES, fetch, folder_of_maps, sha256_digits
 from data.linked import check_header, check_saliency, counts, for_all, link, table, write_lines
+from data.subset import NAMES, write_subset
+from stages.arguments import whole_number
 from stages.command import main, stage_parser
 from stages.files import InputError
+from stages.parallel import add_workers_argument
 
 # Images, of those with one class and with several, and per class: the lists published with the paper's code.
 PUBLISHED = {
@@ -53,12 +59,19 @@ def build_parser():
     add("--download", nargs="?", const="downloads", metavar="DIR", help=download)
     add("--saliency-sha256", type=sha256_digits, metavar="HEX", help="required SHA-256 of the saliency archive")
     source = "image-level labels from the annotations, including 'difficult' objects, or from the masks"
+    add("--subset", choices=NAMES, help="the images and classes in data/subsets/<name> alone; SBD is not needed")
+    add("--longest", type=whole_number(16, 8192), help="shrink the subset's images to this longer side (pixels)")
+    add_workers_argument(parser)
     add("--labels-from", choices=("xml", "masks"), default="xml", help=source)
     return parser
 
 
 def run(args):
+    if args.longest and not args.subset:
+        raise InputError("--longest: expected --subset beside it; a whole devkit is linked as it is")
     devkit, sbd, saliency = folders(args)
+    if args.subset:
+        return write_subset(args.subset, devkit, saliency, args.longest, args.workers, args.out)
     splits = read_splits(devkit, sbd)
     labelled = sorted({id for name, ids in splits.items() if name != "test" for id in ids})
     sizes = image_sizes(devkit, sorted({*labelled, *splits.get("test", [])}))
@@ -97,7 +110,7 @@ def folders(args):
         if not (saliency or args.no_saliency):  # first, because its address is the least certain
             saliency = folder_of_maps(fetch(ARCHIVES["saliency"], downloads, args.saliency_sha256))
         devkit = devkit or fetch(ARCHIVES["devkit"], downloads) / "VOCdevkit" / "VOC2012"
-        sbd = sbd or fetch(ARCHIVES["sbd"], downloads)
+        sbd = sbd or args.subset or fetch(ARCHIVES["sbd"], downloads)
     if not devkit:
         raise InputError("--devkit is required, or --download to fetch it")
     if not (saliency or args.no_saliency):

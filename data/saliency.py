@@ -49,7 +49,7 @@ def to_map(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def load(path: Path):
-    """The network in an ONNX file, an onnxruntime.InferenceSession. Raises InputError if there is none or no such package."""
+    """The network in an ONNX file, an onnxruntime.InferenceSession. Raises InputError if it or the package is missing."""
     try:
         import onnxruntime
     except ImportError:
@@ -71,7 +71,9 @@ def saliency(session, network: Network, rgb: np.ndarray) -> np.ndarray:
         values = session.run(None, feed)[0]
     except Exception as error:
         raise InputError(f"--weights: {' '.join(str(error).split())}") from None
-    if values.shape != (1, 1, network.side, network.side) or not (values.min() > -0.001 and values.max() < 1.001):  # rounded
+    if values.shape != (1, 1, network.side, network.side) or not (
+        values.min() > -0.001 and values.max() < 1.001
+    ):  # rounded
         raise InputError("--weights: expected a network whose first output is a map of values from 0 to 1")
     return to_map(values[0, 0], rgb.shape[:2])
 

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from common.nets.architecture import Architecture, VGGArch, count, counts, names, one_of
+from common.nets.architecture import Architecture, VGGArch, count, counts, name, names, one_of
 
 NETWORKS = {  # --backbone: "module:class"
     "resnet101": "seg.deeplab:DeepLabResNet101",
     "vgg16": "seg.deeplab:DeepLabVGG16",
+    "timm": "seg.deeplab:DeepLabTimm",
 }
 
 
@@ -39,3 +40,12 @@ class DeepLabVGGArch(DeepLabArch, VGGArch):
 
     backbone: str = one_of("vgg16")
     fc_channels: int = count(1024, low=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepLabTimmArch(DeepLabArch):
+    """The network of timm with the name `timm`, at an `output_stride`."""
+
+    backbone: str = one_of("timm")
+    timm: str = name()
+    output_stride: int = one_of(8, 4, 16)

@@ -17,9 +17,10 @@ from torch import nn
 from common.files.images import IGNORE_INDEX
 from common.nets import architecture
 from common.nets.resnet import ResNet
+from common.nets.timm_backbone import TimmBackbone
 from common.nets.vgg import vgg_features
 from common.training.losses import Loss
-from seg.architecture import NETWORKS, DeepLabResNetArch, DeepLabVGGArch
+from seg.architecture import NETWORKS, DeepLabResNetArch, DeepLabTimmArch, DeepLabVGGArch
 
 
 class ASPP(nn.Module):
@@ -127,6 +128,18 @@ class DeepLabVGG16(DeepLab):
         self.aspp = ASPP(arch.channels[-1], arch.classes + 1, arch.rates, arch.fc_channels)
 
 
+class DeepLabTimm(DeepLab):
+    """DeepLab-v2 on a network of timm."""
+
+    description = DeepLabTimmArch
+
+    def __init__(self, arch: DeepLabTimmArch):
+        super().__init__()
+        self.arch = arch
+        self.features = TimmBackbone(arch.timm, arch.output_stride)
+        self.aspp = ASPP(self.features.out_channels, arch.classes + 1, arch.rates)
+
+
 def initialise_convolutions(module: nn.Module) -> None:
     """He et al.'s normal initialisation of each convolution, with zero biases, for training from scratch."""
     for layer in module.modules():
@@ -196,23 +209,3 @@ def resize_nearest(label: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
         (2 * torch.arange(new, device=label.device) + 1) * old // (2 * new) for new, old in zip(size, label.shape[1:])
     )
     return label[:, rows[:, None], columns]
-
-
-class FrozenBatchNorm(nn.BatchNorm2d):
-    """Batch norm that train() leaves in eval mode."""
-
-    def train(self, mode: bool = True) -> FrozenBatchNorm:
-        return super().train(False)
-
-
-def freeze_batch_norm(network: nn.Module, missing_keys: Iterable[str] = ()) -> None:
-    """Freeze statistics and parameters of each pretrained batch norm, as DeepLab-v2 does.
-
-    Not those with tensors among `missing_keys`, which the pretrained file lacks: their statistics would stay 0 and 1.
-    The layers become FrozenBatchNorm, with the same names and tensors.
-    """
-    new = {name.rpartition(".")[0] for name in missing_keys}
-    for name, layer in network.named_modules():
-        if isinstance(layer, nn.BatchNorm2d) and name not in new:
-            layer.__class__ = FrozenBatchNorm
-            layer.eval().requires_grad_(False)

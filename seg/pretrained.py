@@ -13,7 +13,7 @@ import torch
 
 from common.nets.resnet import from_torchvision_resnet
 from common.training import checkpoint
-from seg.deeplab import DeepLab, DeepLabVGG16, MultiScale
+from seg.deeplab import DeepLab, DeepLabTimm, DeepLabVGG16, MultiScale
 from stages.files import InputError
 
 # The classifiers of ImageNet (torchvision) and COCO (the published DeepLab-v1's `fc`), which DeepLab-v2 does not have.
@@ -95,7 +95,7 @@ def unused_tensors(path: Path) -> list[str]:
 
 
 def load_init(model: DeepLab | MultiScale, path: Path) -> list[str]:
-    """Initialise a DeepLab (or MultiScale of one) from torchvision's ResNet or VGG16, a published DeepLab, or ours.
+    """Initialise a DeepLab (or MultiScale of one) from torchvision's ResNet or VGG16, timm's, a published one, or ours.
 
     Returns the missing keys (without `base.`), the network's tensors that the file does not give, all of them in its
     `head_modules`: layers for another number of classes, and those that weights of ImageNet or COCO lack. Raises
@@ -103,14 +103,18 @@ def load_init(model: DeepLab | MultiScale, path: Path) -> list[str]:
     shape, or a tensor is unexpected and none of unused_tensors.
     """
     network = getattr(model, "base", model)
-    content = checkpoint.load(path)
-    convention = convention_of(content)
-    if convention is None:
-        raise InputError(f"{path}: expected weights of torchvision's ResNet or VGG16, a published DeepLab or ours")
-    if convention != network.arch.convention:
-        raise InputError(f"{path}: expected weights of the {network.arch.convention} convention, found {convention}")
-    wanted = network.state_dict()
-    given = _matching(_converted(checkpoint.state_dict(content), network), wanted, network.head_names(), path)
+    content, wanted = checkpoint.load(path), network.state_dict()
+    state = checkpoint.state_dict(content)
+    if isinstance(network, DeepLabTimm):
+        state = checkpoint.with_our_names(state, wanted)
+    else:
+        convention = convention_of(content)
+        if convention is None:
+            raise InputError(f"{path}: expected weights of torchvision's ResNet or VGG16, a published DeepLab or ours")
+        if convention != network.arch.convention:
+            expected = network.arch.convention
+            raise InputError(f"{path}: expected weights of the {expected} convention, found {convention}")
+    given = _matching(_converted(state, network), wanted, network.head_names(), path)
     missing_keys = [name for name in wanted if name not in given and not name.endswith("num_batches_tracked")]
     for name in missing_keys:
         if not name.startswith(network.head_names()):

@@ -18,6 +18,7 @@ from common.training.arguments import (
     add_save_arguments,
     add_seed_argument,
     add_vgg_arguments,
+    backbone_of,
 )
 from seg.architecture import NETWORKS, DeepLabArch, DeepLabResNetArch, DeepLabVGGArch
 from stages import distributed
@@ -34,7 +35,13 @@ if TYPE_CHECKING:
 def parser() -> ArgumentParser:
     parser = stage_parser(__doc__)
     parser.add_argument("--labels", type=Path, required=True, help="folder of training labels <id>.png")
-    parser.add_argument("--backbone", choices=list(NETWORKS), default="resnet101", help="paper 4.1, Tables 1 and 2")
+    parser.add_argument(
+        "--backbone",
+        type=backbone_of(*(name for name in NETWORKS if name != "timm")),
+        default="resnet101",
+        help=f"{', '.join(name for name in NETWORKS if name != 'timm')} (paper 4.1, Tables 1 and 2) or timm:NAME, a "
+        "network of timm (docs/backbones.md)",
+    )
     parser.add_argument(
         "--convention",
         choices=["torchvision", "caffe"],
@@ -86,9 +93,9 @@ def parser() -> ArgumentParser:
         help="blocks of ResNet's four stages",
     )
     resnet.add_argument("--width", type=positive_int, default=DeepLabResNetArch.width, help="channels of ResNet's stem")
+    add_output_stride_argument(parser)
     vgg = parser.add_argument_group("size of a vgg16")
     add_vgg_arguments(vgg)
-    add_output_stride_argument(vgg)
     vgg.add_argument(
         "--fc-channels",
         type=natural,
@@ -102,10 +109,12 @@ def parser() -> ArgumentParser:
 
 def build_model(args: Namespace, classes: Sequence[str]) -> tuple[MultiScale, list[str]]:
     """Build the multi-scale network with its initial weights; returns also the missing keys, initialised at random."""
-    from seg.deeplab import MultiScale, build, freeze_batch_norm
+    from common.nets.batch_norm import freeze_batch_norm
+    from seg.deeplab import MultiScale, build
     from seg.pretrained import load_init, unused_tensors
 
-    network = build(classes=len(classes), class_names=classes, **arguments_of(args, NETWORKS[args.backbone]))
+    kind = NETWORKS[args.backbone.partition(":")[0]]
+    network = build(classes=len(classes), class_names=classes, **arguments_of(args, kind))
     model = MultiScale(network, args.pyramid)
     missing_keys = list(model.base.state_dict())
     if args.init:

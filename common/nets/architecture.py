@@ -38,6 +38,11 @@ def one_of(*values: int | str) -> Any:
     return _field(expected, lambda value: type(value) is type(values[0]) and value in values, values[0])
 
 
+def name() -> Any:
+    """Field for a name; empty, the default, if there is none."""
+    return _field("a name", lambda value: value == "" or _is_name(value), "")
+
+
 def names() -> Any:
     """Field for the names of the C foreground classes; empty, the default, if they are unknown."""
     return _field("up to 254 names", lambda value: _is_list(value, _is_name, least=0, most=254), ())
@@ -97,13 +102,19 @@ class VGGArch(Architecture):
     channels: tuple[int, ...] = counts(64, 128, 256, 512, 512)
     depths: tuple[int, ...] = counts(2, 2, 3, 3, 3)
     batch_norm: bool = flag(False)
-    output_stride: int = one_of(8, 4)
+    output_stride: int = one_of(8, 4, 16)
 
 
 def arguments_of(args: Namespace, network: str) -> dict[str, Any]:
-    """The arguments of a command that the description of a network, "module:class", has as fields: {name: value}."""
+    """The arguments of a command that the description of a network, "module:class", has as fields: {name: value}.
+
+    --backbone timm:NAME gives both `backbone`, "timm", and `timm`, the name.
+    """
+    values = dict(vars(args))
+    if "backbone" in values:
+        values["backbone"], _, values["timm"] = values["backbone"].partition(":")
     fields = dataclasses.fields(resolve_name(network).description)
-    return {field.name: getattr(args, field.name) for field in fields if field.name in args}
+    return {field.name: values[field.name] for field in fields if field.name in values}
 
 
 def build(arch: dict[str, Any], networks: dict[str, str], key: str) -> Any:

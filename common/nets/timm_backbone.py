@@ -16,7 +16,7 @@ PREFIX = "timm:"
 
 
 class TimmBackbone(nn.Module):
-    """(B, 3, H, W) -> (B, `out_channels`, ~H/s, ~W/s): the last features of the timm network `name`, s the output stride.
+    """(B, 3, H, W) -> (B, `out_channels`, ~H/s, ~W/s): last features of the timm network `name` at output stride s.
 
     Takes images normalised as torchvision's (common.files.preprocess), and turns them into the network's own mean and
     deviation. Raises InputError if timm is not installed, or has no such network with this output stride.
@@ -32,7 +32,9 @@ class TimmBackbone(nn.Module):
             self.body = timm.create_model(name, pretrained=False, features_only=True, output_stride=output_stride)
         except (RuntimeError, ValueError, TypeError, NotImplementedError, AttributeError, AssertionError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise InputError(f"{PREFIX}{name}: no network of timm with output stride {output_stride} ({reason})") from None
+            raise InputError(
+                f"{PREFIX}{name}: no network of timm with output stride {output_stride} ({reason})"
+            ) from None
         if self.body.feature_info.reduction()[-1] != output_stride:
             raise InputError(f"{PREFIX}{name}: expected a network of timm that takes output stride {output_stride}")
         self.out_channels = self.body.feature_info.channels()[-1]

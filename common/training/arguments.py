@@ -1,6 +1,7 @@
 """Arguments that the commands with networks share: size of the backbone, device and precision, checkpoints."""
 
 import argparse
+from collections.abc import Callable
 
 from common.nets.architecture import VGGArch
 from stages.arguments import natural, positive_float, positive_int, random_seed
@@ -20,12 +21,23 @@ def add_vgg_arguments(parser: argparse._ActionsContainer) -> None:
     )
 
 
+def backbone_of(*names: str) -> Callable[[str], str]:
+    """Type of --backbone: one of `names`, or timm:NAME, a network of timm (common/nets/timm_backbone.py)."""
+
+    def parse(text):
+        if text not in names and not (text.startswith("timm:") and text != "timm:"):
+            raise argparse.ArgumentTypeError(f"expected {', '.join(names)} or timm:NAME, found {text!r:.60}")
+        return text
+
+    return parse
+
+
 def add_output_stride_argument(parser: argparse._ActionsContainer) -> None:
-    """--output-stride of a VGG backbone; weights learned at one serve at the other, as ImageNet's do."""
+    """--output-stride of a VGG backbone or timm's; weights learned at one serve at the others, as ImageNet's do."""
     parser.add_argument(
         "--output-stride",
         type=int,
-        choices=[4, 8],
+        choices=[4, 8, 16],
         default=VGGArch.output_stride,
         help="pixels of the image for each feature",
     )

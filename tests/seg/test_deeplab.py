@@ -9,8 +9,9 @@ from PIL import Image
 from torch import nn
 from torchvision.models.vgg import cfgs, make_layers
 
+from common.nets.batch_norm import freeze_batch_norm
 from common.training.learning_rate import poly_lr
-from seg.deeplab import ASPP, MultiScale, build, freeze_batch_norm, multi_scale_loss
+from seg.deeplab import ASPP, MultiScale, build, multi_scale_loss
 from tests.mean_loss import mean_of
 
 GOLDEN = Path(__file__).parents[1] / "golden"
