@@ -118,7 +118,7 @@ PAGES = {
         "docs/saliency.md",
         "irn",
         """
-What FBR's two numbers
+FBR's two numbers
     {fbr,ce}; saliency, pred2_val, mean_iou | image_level, pred2_val, mean_iou
     plain; image_level, pred2_val, mean_iou | saliency, pred2_val, mean_iou
 """,

@@ -2,10 +2,11 @@
 
 import os
 import subprocess
+from argparse import Namespace
 
 import pytest
 
-from fbr import train as train_fbr
+from fbr.settings import settings_of
 from tests.wiring.scripts import ROOT, calls_of, parsed
 
 DATA = {  # of the study
@@ -113,7 +114,7 @@ def test_rows_of_fbr_are_what_they_are_called(study):
         found = {name: value for name, value in rows[row].items() if name != "out" and value != rows[other][name]}
         assert found == different, row
     for row in rows.keys() - {"ce"}:
-        train_fbr.check(train_fbr.Namespace(**rows[row]))
+        settings_of(Namespace(**rows[row]))
     weights = ("nroi_weight", "intra_weight", "similarity_weight", "segmentation_weight")
     assert [rows["published"][name] for name in weights] == [0.05, 0.1, 0.1, 0.1]
     assert (rows["published"]["heads"], rows["published"]["temperature"]) == ("two", 0.5)
