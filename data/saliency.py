@@ -49,7 +49,7 @@ def to_map(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def load(path: Path):
-    """The network in an ONNX file, an onnxruntime.InferenceSession. Raises InputError if it or the package is missing."""
+    """An onnxruntime.InferenceSession of an ONNX file. Raises InputError if the file or the package is missing."""
     try:
         import onnxruntime
     except ImportError:
