@@ -1,0 +1,27 @@
+# Sourced by method.sh: six classes of PASCAL VOC 2012, everything else background, on photographs of 320 pixels with
+# EfficientNet-Lite0, which started from ImageNet as VGG16 does: an hour and more on two cores, minutes on a GPU. DEVKIT names
+# VOCdevkit/VOC2012 if it is not to be downloaded. Chosen on seed 0, on images held out of VOC's train (docs/real.md).
+TRAIN=${TRAIN:-train_aug} EVAL_TRAIN=${EVAL_TRAIN:-train} # of train_aug, only train has ground truth
+source scripts/settings/voc12.sh
+LIGHT=(--backbone timm:tf_efficientnet_lite0 --output-stride 16 --init weights/efficientnet_lite0.pth --seed "$SEED")
+SQUARES=("${LIGHT[@]}" --channels 64 128 256 512 256 --epochs 8 --decay-epochs 4 6 --batch-size 8 --lr 1e-4)
+CLS=("${SQUARES[@]}")
+IAM=("${SQUARES[@]}")
+SEG=("${LIGHT[@]}" --iterations 1000 --batch-size 8 --lr 1e-3 --crop-size 257 --pyramid --rates 3 6 9 12)
+SEG_IMAGE_LEVEL=("${SEG[@]}")
+PREDICT=(--crf-bilateral-sxy 43) # 67 on VOC's 500 pixels
+KERNEL=20 KERNELS=(5 10 20 30)   # 30 on VOC's
+NSRM=(--kernel-size "$KERNEL")
+STARTS=(efficientnet_lite0)
+
+prepare() {
+    local devkit=(--download)
+    [ -z "${DEVKIT:-}" ] || devkit=(--devkit "$DEVKIT")
+    python -m data.prepare_voc12 "${devkit[@]}" --no-saliency --subset animals --longest 320 --out "$DATA"
+    local name missing=()
+    for name in u2net.onnx efficientnet_lite0.pth; do
+        [ -e "weights/$name" ] || missing+=("${name%.*}")
+    done
+    [ ${#missing[@]} = 0 ] || python -m weights.fetch "${missing[@]}"
+    python -m data.saliency --data "$DATA" --split "$TRAIN" --weights weights/u2net.onnx
+}
