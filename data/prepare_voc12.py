@@ -2,8 +2,8 @@
 
 Writes lists with image-level labels, and symbolic links to the devkit's images and masks and to the saliency maps;
 InstanceMasks leads to SegmentationObject, if the devkit has it. With --no-saliency there are no saliency maps:
-image-level labels alone need none. The devkit may be read-only; nothing in it is copied or changed. Everything is
-checked before anything is written.
+image-level labels alone need none. The devkit may be read-only; nothing in it is changed. Everything is checked before
+anything is written.
 
   lists/train.txt, lists/val.txt   ImageSets/Segmentation
   lists/train_aug.txt              with --sbd: VOC train + SBD train + SBD val - VOC val, the paper's 10 582 images

@@ -1,9 +1,9 @@
 """Makes saliency maps with U²-Net for the images of a data set: <data>/saliency/<id>.png for each that has none.
 
-A map holds the network's own values, 0 to 1 as 0 to 255. Nothing is stretched to the range of its image, as rembg does,
-so an image with nothing salient gets a dark map. --weights is an ONNX file, which weights.fetch u2net fetches; it is run
-by onnxruntime (pip install onnxruntime), on the GPU with onnxruntime-gpu. Images that cannot be read are named at the
-end. An interrupted command resumes. docs/saliency.md says what to mind.
+A map holds the network's own values, 0 to 1 as 0 to 255. Unlike rembg's, it is not stretched to its own range, so an
+image with nothing salient gets a dark map. --weights is an ONNX file, as weights.fetch u2net fetches one; onnxruntime
+runs it (pip install onnxruntime), on the GPU if it is onnxruntime-gpu. Images that cannot be read are named at the end.
+If the command is interrupted, it resumes where it stopped. docs/saliency.md says what to mind.
 
 U²-Net: Qin et al., Pattern Recognition 2020, trained on DUTS.
 """

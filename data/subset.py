@@ -1,4 +1,4 @@
-"""A part of PASCAL VOC 2012 in which a few classes are objects and all others background, for studies that take minutes.
+"""A part of PASCAL VOC 2012 with few classes, the others being background, for studies that take minutes.
 
 Its classes, lists and image-level labels lie in data/subsets/<name>. So a whole devkit and one that holds no other
 images give the same data set.
