@@ -45,12 +45,12 @@ class Detector:
     """
 
     def __init__(self, path: Path, form: Form):
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; python -m weights.fetch u2net fetches U²-Net's")
         try:
             import onnxruntime
         except ImportError:
             raise InputError("onnxruntime is not installed: pip install onnxruntime, or onnxruntime-gpu") from None
-        if not path.is_file():
-            raise InputError(f"{path}: no such file; python -m weights.fetch u2net fetches U²-Net's")
         available = onnxruntime.get_available_providers()
         providers = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in available]
         try:
