@@ -62,18 +62,18 @@ def test_other_classes_are_background_and_context(prepare, tiny_devkit, in_proce
 
 
 def test_longest_shrinks_everything_alike(prepare, tiny_devkit, tmp_path, in_process):
-    data = prepare("--longest", 20)
+    data = prepare("--longest", 16)
     assert not any(path.is_symlink() for path in data.root.rglob("*"))
     for item in data.split("train_aug") + data.split("val"):
         photograph = read_rgb(tiny_devkit / f"JPEGImages/{item.id}.jpg")
-        height, width = (20, 15) if item.id == "2007_000002" else (15, 20)
+        height, width = (16, 12) if item.id == "2007_000002" else (12, 16)
         expected = cv2.resize(photograph, (width, height), interpolation=cv2.INTER_AREA)
         assert np.abs(data.image(item.id) - expected.astype(float)).mean() < 3  # JPEG's losses
     for id in ("2007_000001", "2008_000004"):
         map_ = read_grey(tmp_path / f"saliency_aug/{id}.png")
-        assert (data.saliency(id) == cv2.resize(map_, (20, 15), interpolation=cv2.INTER_AREA)).all()
+        assert (data.saliency(id) == cv2.resize(map_, (16, 12), interpolation=cv2.INTER_AREA)).all()
     label = read_indexed(tiny_devkit / "SegmentationClass/2007_000002.png")
-    label = cv2.resize(label, (15, 20), interpolation=cv2.INTER_NEAREST_EXACT)
+    label = cv2.resize(label, (12, 16), interpolation=cv2.INTER_NEAREST_EXACT)
     assert (data.ground_truth("2007_000002") == np.select([label == 15, label == 255], [2, 255])).all()
     assert (data.context("2007_000002") == (label == 9) * 2).all()
     in_process("data.check", "--data", data.root, "--workers", 1)
@@ -87,7 +87,7 @@ def test_images_that_are_small_enough_are_copied(prepare, tiny_devkit):
 
 
 def test_an_interrupted_run_resumes(prepare):
-    data = prepare("--longest", 20)
+    data = prepare("--longest", 16)
     expected = files(data.root)
     data.image_path("2007_000001").write_bytes(b"\xff\xd8half")
     data.ground_truth_path("2007_000003").unlink()
@@ -95,7 +95,7 @@ def test_an_interrupted_run_resumes(prepare):
     kept = [data.image_path("2007_000003"), data.ground_truth_path("2007_000001"), data.saliency_path("2007_000001")]
     for path in kept:
         os.utime(path, (0, 0))
-    prepare("--longest", 20)
+    prepare("--longest", 16)
     assert files(data.root) == expected and all(path.stat().st_mtime == 0 for path in kept)
 
 
@@ -104,8 +104,8 @@ def test_a_whole_devkit_and_a_part_give_the_same(prepare, tiny_devkit, tmp_path)
     shutil.copytree(tiny_devkit, part)
     for path in ("JPEGImages/2008_000005.jpg", "Annotations", "ImageSets"):
         (shutil.rmtree if (part / path).is_dir() else os.unlink)(part / path)
-    whole = prepare("--longest", 20)
-    assert files(whole.root) == files(prepare("--longest", 20, out="of_part", devkit=part).root)
+    whole = prepare("--longest", 16)
+    assert files(whole.root) == files(prepare("--longest", 16, out="of_part", devkit=part).root)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_whole_devkit_and_a_part_give_the_same(prepare, tiny_devkit, tmp_path)
 def test_what_is_missing_is_named_and_nothing_is_written(prepare, tiny_devkit, tmp_path, missing, message):
     (tiny_devkit / missing).unlink()
     with pytest.raises(InputError, match=message):
-        prepare("--longest", 20)
+        prepare("--longest", 16)
     assert not list((tmp_path / "out").iterdir())
 
 
