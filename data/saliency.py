@@ -55,7 +55,7 @@ class Detector:
         providers = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in available]
         try:
             self.session = onnxruntime.InferenceSession(path, providers=providers)
-        except Exception:  # for a damaged file onnxruntime has half a dozen
+        except Exception:  # onnxruntime raises classes of its own
             raise InputError(f"{path}: expected a network in ONNX format") from None
         self.path, self.form = path, form
 
@@ -76,7 +76,7 @@ class Detector:
         """
         try:
             values = self.session.run(None, {self.session.get_inputs()[0].name: self.prepare(rgb)})[0]
-        except Exception as error:  # as above
+        except Exception as error:
             raise InputError(f"{self.path}: {' '.join(str(error).split())}") from None
         is_map = values.shape == (1, 1, self.form.side, self.form.side)
         if not (is_map and -0.001 < values.min() and values.max() < 1.001):  # U²-Net's exceed 1 by rounding errors
