@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pooch
 import requests
@@ -85,11 +85,13 @@ def fetch_file(
     check: Callable[[Path], None] = lambda path: None,
     force: bool = False,
     instead: str = "",
+    downloader: Callable[[str, str, Any], None] | None = None,
 ) -> str:
     """Download `url` to `path` unless a file is there, or with `force` in any case. Returns the file's SHA-256.
 
     known_hash: SHA-256, or "md5:…". The SHA-256 is recorded in <path>.sha256, in the form that `sha256sum -c` reads;
     where no hash is known, it is expected from then on. `check(file)` raises InputError on unusable content.
+    downloader: pooch's, for what is no address of https; the default is `transfer`.
     Raises InputError if the file cannot be had or is another one; what was at `path` is then as it was.
     """
     expected = known_hash or recorded(path)
@@ -101,7 +103,8 @@ def fetch_file(
     else:
         new, part = (path.with_name(f"{path.name}.{suffix}") for suffix in ("new", "partial"))
         try:
-            pooch.retrieve(url, expected, new.name, path.parent, downloader=partial(transfer, part=part))
+            downloader = downloader or partial(transfer, part=part)
+            pooch.retrieve(url, expected, new.name, path.parent, downloader=downloader)
             check(new)
             new.replace(path)
         except (OSError, ValueError, InputError) as error:  # requests' errors are OSErrors, pooch's a ValueError

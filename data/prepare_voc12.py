@@ -2,15 +2,16 @@
 
 Writes lists with image-level labels, and symbolic links to the devkit's images and masks and to the saliency maps;
 InstanceMasks leads to SegmentationObject, if the devkit has it. With --no-saliency there are no saliency maps:
-image-level labels alone need none. The devkit may be read-only; nothing in it is copied or changed. Everything is
-checked before anything is written.
+image-level labels alone need none. The devkit may be read-only; nothing in it is changed. Everything is checked before
+anything is written.
 
   lists/train.txt, lists/val.txt   ImageSets/Segmentation
   lists/train_aug.txt              with --sbd: VOC train + SBD train + SBD val - VOC val, the paper's 10 582 images
   lists/test.txt                   ids alone, if the devkit has the test list and its images
 
---subset animals makes a data set of six classes and 1 267 images of them; all other classes are background there, and
-context/<id>.png says where they are. Masks are written instead of linked and, with --longest, the images, too.
+--subset animals makes a smaller data set: the images and classes in data/subsets/animals, with the lists and labels
+given there, so that neither SBD nor annotations are read. All other classes are background, and context/<id>.png marks
+where they are, for measuring only. Masks are written, not linked; with --longest, so are images and saliency maps.
 
 --download fetches what of --devkit, --sbd and --saliency is not given. Nothing is fetched twice, and an interrupted
 download resumes. The archives of the devkit and SBD must have their published MD5; the saliency archive
@@ -31,8 +32,8 @@ from common.files.images import IGNORE_INDEX, image_size, read_indexed
 from common.files.voc import CLASSES
 from data.download import ARCHIVES, fetch, folder_of_maps, sha256_digits
 from data.linked import check_header, check_saliency, counts, for_all, link, table, write_lines
-from data.subset import NAMES, write_subset
-from stages.arguments import whole_number
+from data.subset import NAMES, Sources, write_subset
+from stages.arguments import positive_int
 from stages.command import main, stage_parser
 from stages.files import InputError
 from stages.parallel import add_workers_argument
@@ -59,19 +60,20 @@ def build_parser():
     add("--download", nargs="?", const="downloads", metavar="DIR", help=download)
     add("--saliency-sha256", type=sha256_digits, metavar="HEX", help="required SHA-256 of the saliency archive")
     source = "image-level labels from the annotations, including 'difficult' objects, or from the masks"
-    add("--subset", choices=NAMES, help="the images and classes in data/subsets/<name> alone; SBD is not needed")
-    add("--longest", type=whole_number(16, 8192), help="shrink the subset's images to this longer side (pixels)")
-    add_workers_argument(parser)
     add("--labels-from", choices=("xml", "masks"), default="xml", help=source)
+    add("--subset", choices=NAMES, help="a part of the images and classes instead of all")
+    longest = "shrink the subset's images to a longer side of at most N pixels"
+    add("--longest", type=positive_int, metavar="N", help=longest)
+    add_workers_argument(parser)
     return parser
 
 
 def run(args):
     if args.longest and not args.subset:
-        raise InputError("--longest: expected --subset beside it; a whole devkit is linked as it is")
+        raise InputError("--longest: expected --subset beside it; a whole devkit is linked")
     devkit, sbd, saliency = folders(args)
     if args.subset:
-        return write_subset(args.subset, devkit, saliency, args.longest, args.workers, args.out)
+        return write_subset(args.subset, Sources(devkit, saliency, args.longest), args.workers, args.out)
     splits = read_splits(devkit, sbd)
     labelled = sorted({id for name, ids in splits.items() if name != "test" for id in ids})
     sizes = image_sizes(devkit, sorted({*labelled, *splits.get("test", [])}))
@@ -110,7 +112,8 @@ def folders(args):
         if not (saliency or args.no_saliency):  # first, because its address is the least certain
             saliency = folder_of_maps(fetch(ARCHIVES["saliency"], downloads, args.saliency_sha256))
         devkit = devkit or fetch(ARCHIVES["devkit"], downloads) / "VOCdevkit" / "VOC2012"
-        sbd = sbd or args.subset or fetch(ARCHIVES["sbd"], downloads)
+        if not (sbd or args.subset):
+            sbd = fetch(ARCHIVES["sbd"], downloads)
     if not devkit:
         raise InputError("--devkit is required, or --download to fetch it")
     if not (saliency or args.no_saliency):

@@ -1,7 +1,7 @@
-"""A part of PASCAL VOC 2012 in which a few classes are objects and all others background, for studies in minutes.
+"""A part of PASCAL VOC 2012 with few classes, the others being background, for studies that take minutes.
 
-Lists and image-level labels are those in data/subsets/<name>, so that a whole devkit and one that holds no more than
-these images give the same data set.
+Its classes, lists and image-level labels lie in data/subsets/<name>. So a whole devkit and one that holds no other
+images give the same data set.
 """
 
 from functools import partial
@@ -15,35 +15,49 @@ from common.files.dataset import DataSet, Item
 from common.files.images import image_size, is_complete, read_grey, read_indexed, write_grey, write_indexed
 from common.files.photographs import fitted
 from common.files.voc import CLASSES
-from data.conversion import write_photograph
-from data.linked import check_header, check_saliency, for_all, link, write_lines
+from data.conversion import copy, write_photograph
+from data.linked import check_header, check_saliency, for_all, link
 from stages.parallel import for_each
 
 FOLDER = Path(__file__).parent / "subsets"
 NAMES = sorted(path.name for path in FOLDER.iterdir())
+SPLITS = ("train", "train_aug", "val")  # train_aug holds train, too
 
 
-class Subset(NamedTuple):
-    """`classes`, and the images of each split."""
+class Sources(NamedTuple):
+    """Where a subset's images come from, and how large they may become."""
 
-    classes: list[str]
-    splits: dict[str, list[Item]]
-
-
-def read_subset(name: str) -> Subset:
-    data = DataSet.__new__(DataSet)  # its lists without its images
-    classes = (FOLDER / name / "classes.txt").read_text().split()
-    data.classes = classes
-    lists = {path.stem: path for path in sorted((FOLDER / name).glob("*.txt")) if path.stem != "classes"}
-    parse = lambda path: [data.parse_line(line, str(path)) for line in path.read_text().splitlines()]  # noqa: E731
-    return Subset(classes, {split: parse(path) for split, path in lists.items()})
+    devkit: Path
+    saliency: Path | None  # folder of maps
+    longest: int | None  # longer side of an image in pixels; with None photographs and maps are linked
 
 
-def masks_of(label: np.ndarray, classes: list[str], item: Item) -> tuple[np.ndarray, np.ndarray]:
-    """Ground truth with the subset's classes alone, and the context, both uint8 (H, W), of a mask of VOC.
+def read_lists(name: str) -> dict[str, list[Item]]:
+    """The images of each split of a subset."""
+    lines = {split: (FOLDER / name / f"{split}.txt").read_text().splitlines() for split in SPLITS}
+    rows = {split: [line.split() for line in each] for split, each in lines.items()}
+    return {split: [Item(id, tuple(map(int, classes))) for id, *classes in each] for split, each in rows.items()}
 
-    Context is the other classes' pixels. It belongs to the first of the image's own classes, as a context mask says of
-    which class each pixel is the context (see common.files.dataset).
+
+def check(lists: dict[str, list[Item]], sources: Sources) -> None:
+    """Raises InputError unless there are all images, masks of train and val, and any saliency maps of train_aug.
+
+    Sizes and kinds are read from the headers.
+    """
+    ids = {split: [item.id for item in items] for split, items in lists.items()}
+    images, masks = (sources.devkit / folder for folder in ("JPEGImages", "SegmentationClass"))
+    every = ids["train_aug"] + ids["val"]
+    sizes = dict(zip(every, for_all(lambda id: image_size(images / f"{id}.jpg"), every, "images")))
+    for_all(lambda id: check_header(masks / f"{id}.png", "P", sizes[id]), ids["train"] + ids["val"], "ground truth")
+    if sources.saliency:
+        check_saliency(sources.saliency, ids["train_aug"], sizes)
+
+
+def split_mask(label: np.ndarray, classes: list[str], item: Item) -> tuple[np.ndarray, np.ndarray]:
+    """Ground truth of a subset's `classes` and the context, both uint8 (H, W), of VOC's mask `label`, uint8 (H, W).
+
+    The context is VOC's other classes. Its value is the first of the image's own classes, because a context mask says
+    of which class each pixel is the context (common.files.dataset).
     """
     values = np.zeros(256, np.uint8)
     values[255] = 255
@@ -53,49 +67,56 @@ def masks_of(label: np.ndarray, classes: list[str], item: Item) -> tuple[np.ndar
     return truth, np.where((label > 0) & (truth == 0), np.uint8(item.classes[0] + 1), np.uint8(0))
 
 
-def write_image(devkit: Path, saliency: Path | None, longest: int | None, data: DataSet, item: Item) -> None:
-    """Write the photograph, the masks and the saliency map of an image, those that there are."""
-    photograph = devkit / "JPEGImages" / f"{item.id}.jpg"
-    height, width = fitted(image_size(photograph), longest)
-    if (mask := devkit / "SegmentationClass" / f"{item.id}.png").exists():
-        label = cv2.resize(read_indexed(mask), (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
-        truth, context = masks_of(label, data.classes, item)
-        write_indexed(data.context_path(item.id), context)
-        write_indexed(data.ground_truth_path(item.id), truth)
-    if saliency and (map_ := saliency / f"{item.id}.png").exists():
-        grey = cv2.resize(read_grey(map_), (width, height), interpolation=cv2.INTER_AREA)
-        write_grey(data.saliency_path(item.id), grey)
-    if longest:
-        write_photograph(data.image_path(item.id), photograph, longest)
+def write_masks(sources: Sources, data: DataSet, item: Item) -> None:
+    """Write context and ground truth of an image, shrunk to the nearest pixels."""
+    label = read_indexed(sources.devkit / "SegmentationClass" / f"{item.id}.png")
+    height, width = fitted(label.shape, sources.longest)
+    label = cv2.resize(label, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    truth, context = split_mask(label, data.classes, item)
+    write_indexed(data.context_path(item.id), context)
+    write_indexed(data.ground_truth_path(item.id), truth)  # last: where it is complete, both are
 
 
-def write_subset(name: str, devkit: Path, saliency: Path | None, longest: int | None, workers: int, out: Path) -> str:
-    """Write the data set; returns a summary. Raises InputError, before anything is written, for unusable files.
+def write_saliency(sources: Sources, data: DataSet, item: Item) -> None:
+    """Write the saliency map of an image, shrunk to the means of areas."""
+    map_ = read_grey(sources.saliency / f"{item.id}.png")
+    height, width = fitted(map_.shape, sources.longest)
+    write_grey(data.saliency_path(item.id), cv2.resize(map_, (width, height), interpolation=cv2.INTER_AREA))
 
-    With `longest`, photographs, masks (nearest neighbour) and saliency maps (area) are shrunk to that many pixels on
-    their longer side; without, the photographs are a link.
+
+def write_shrunk(sources: Sources, data: DataSet, item: Item) -> None:
+    """Write the photograph of an image, shrunk."""
+    photograph = sources.devkit / "JPEGImages" / f"{item.id}.jpg"
+    write_photograph(data.image_path(item.id), photograph, sources.longest)
+
+
+def write_subset(name: str, sources: Sources, workers: int, out: Path) -> str:
+    """Write the data set, or what an interrupted run left of it; returns a summary.
+
+    Raises InputError, before anything is written, if a file is missing or unusable.
     """
-    subset = read_subset(name)
-    items = {item.id: item for split in subset.splits.values() for item in split}
-    sizes = dict(zip(items, for_all(lambda id: image_size(devkit / "JPEGImages" / f"{id}.jpg"), [*items], "images")))
-    scored = [item.id for split in ("train", "val") for item in subset.splits[split]]
-    masks = devkit / "SegmentationClass"
-    for_all(lambda id: check_header(masks / f"{id}.png", "P", sizes[id]), scored, "ground truth")
-    if saliency:
-        check_saliency(saliency, [item.id for item in subset.splits["train_aug"]], sizes)
-    write_lines(out / "classes.txt", subset.classes)
-    folders = ["lists", "SegmentationClass", "context"] + ["saliency"] * bool(saliency)
-    for folder in folders + ["JPEGImages"] * bool(longest):
-        (out / folder).mkdir(exist_ok=True)
-    if not longest:
-        link(out / "JPEGImages", devkit / "JPEGImages")
+    lists = read_lists(name)
+    check(lists, sources)
+    copy(FOLDER / name / "classes.txt", out / "classes.txt")
     data = DataSet(out)
-    last = data.image_path if longest else data.ground_truth_path  # what write_image writes last
-    todo = [item for item in items.values() if not is_complete(last(item.id))]
-    for _ in for_each(partial(write_image, devkit, saliency, longest, data), todo, workers, "writing"):
-        pass
-    for split, its_items in subset.splits.items():
-        write_lines(
-            out / "lists" / f"{split}.txt", (" ".join([item.id, *map(str, item.classes)]) for item in its_items)
-        )
-    return ", ".join(f"{split} {len(its_items)}" for split, its_items in subset.splits.items()) + " images"
+
+    def write_missing(write, path_of, items):
+        path_of("any").parent.mkdir(exist_ok=True)
+        todo = [item for item in items if not is_complete(path_of(item.id))]
+        for _ in for_each(partial(write, sources, data), todo, workers, path_of("any").parent.name):
+            pass
+
+    (out / "context").mkdir(exist_ok=True)
+    write_missing(write_masks, data.ground_truth_path, lists["train"] + lists["val"])
+    if sources.longest:
+        write_missing(write_shrunk, data.image_path, lists["train_aug"] + lists["val"])
+    else:
+        link(out / "JPEGImages", sources.devkit / "JPEGImages")
+    if sources.saliency and sources.longest:
+        write_missing(write_saliency, data.saliency_path, lists["train_aug"])
+    elif sources.saliency:
+        link(out / "saliency", sources.saliency)
+    (out / "lists").mkdir(exist_ok=True)
+    for split in SPLITS:
+        copy(FOLDER / name / f"{split}.txt", out / "lists" / f"{split}.txt")
+    return ", ".join(f"{split} {len(items)}" for split, items in lists.items()) + " images"

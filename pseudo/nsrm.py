@@ -23,12 +23,14 @@ def mask_non_salient(
     expansion: bool = True,
     masking: bool = True,
     dilation: bool = True,
+    salient_above: int = 0,
 ) -> np.ndarray:
     """The masked label of one complex image (paper 3.3).
 
     prediction: uint8 (H, W), 0 to C. label: uint8 (H, W), the pseudo label, with 255 for ignore.
     saliency: uint8 (H, W), or None to leave it out, as the paper does; the published code has it in the mask.
     kernel_size: side of the square that dilates the mask, in pixels (r of Fig. 6).
+    salient_above: 0 to 254; a pixel is salient if its saliency exceeds it. The published code's is 0.
     Returns uint8 (H, W): the expanded prediction, 255 outside the dilated mask.
     Raises ValueError if the shapes differ.
     """
@@ -40,7 +42,7 @@ def mask_non_salient(
     if masking:
         mask = expanded != 0
         if saliency is not None:
-            mask |= saliency != 0
+            mask |= saliency > salient_above
         if dilation:
             mask = cv2.dilate(mask.astype(np.uint8), np.ones((kernel_size, kernel_size), np.uint8)) != 0
         expanded[~mask] = 255
@@ -60,6 +62,10 @@ def parser() -> ArgumentParser:
         ("saliency-mask", "count salient pixels as part of the object mask (published code; not in the paper)"),
     ]:
         parser.add_argument(f"--{name}", action=BooleanOptionalAction, default=True, help=meaning)
+    level = (
+        "a pixel is salient if its map exceeds N (0 to 254); 0: published, for maps with true zeros (docs/saliency.md)"
+    )
+    parser.add_argument("--salient-above", type=whole_number(0, 254), default=0, metavar="N", help=level)
     parser.add_argument("--all-images", action="store_true", help="mask simple images too (Table 4, 'NSRM all')")
     return parser
 
@@ -71,7 +77,8 @@ def make_label(args: Namespace, dataset: DataSet, item: Item) -> np.ndarray:
         return prediction
     label = dataset.checked_label(args.label / f"{item.id}.png", item.id)
     saliency = dataset.saliency(item.id) if args.saliency_mask else None
-    return mask_non_salient(prediction, label, saliency, args.kernel_size, args.expansion, args.masking, args.dilation)
+    parts = args.expansion, args.masking, args.dilation
+    return mask_non_salient(prediction, label, saliency, args.kernel_size, *parts, args.salient_above)
 
 
 run = runner(make_label)

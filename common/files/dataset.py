@@ -5,7 +5,7 @@ JPEGImages/<id>.jpg
 SegmentationClass/<id>.png  indexed PNG, 0 background, 1..C, 255 ignore; for scores only
 saliency/<id>.png           8-bit grey, same size as the image
 InstanceMasks/<id>.png      indexed PNG, 0 none, 1..254 objects, 255 ignore, classes by SegmentationClass; for scores
-context/<id>.png            indexed PNG, 0 none, 1..C background that is the context of a class; toy data, for measuring
+context/<id>.png            indexed PNG, 0 none, 1..C background that is the context of a class; for measuring
 lists/<split>.txt           "<id> <class> <class> …", 0-based foreground classes; a test split has ids alone
 """
 

@@ -11,6 +11,7 @@ COMMANDS = {  # arguments with which the command works; @ stands for the test's 
     "--workers 1",
     "data.prepare_folder": "--images @tiny/JPEGImages --tags @tags.csv --saliency @tiny/saliency --val 0 --out @out "
     "--classes @tiny/classes.txt --workers 1",
+    "data.saliency": "--data @tiny --weights @u2net.onnx",
     "data.check": "--data @tiny --workers 1",
     "cls.train": CLS,
     "fbr.train": f"{CLS} --labels saliency --contrast-from 0 --embedding 2 --bank-size 9 --queries 9 --negatives 2",
@@ -66,6 +67,8 @@ FAULTS = {  # command: [(more arguments, damages to make first, message)]
         ("--devkit @mine", [], "mine/ImageSets/Segmentation"),
         ("--sbd @mine", [], "--sbd"),
         ("--saliency @mine", [], "2007_000001.png: no such file"),
+        ("--subset animals", [], "images missing or unusable: "),
+        ("--longest 320", [], "--longest: expected --subset beside it"),
     ],
     "data.prepare_coco14": [
         ("--images @mine", [], "mine/train2014: no such folder; expected --images to hold train2014 and val2014"),
@@ -85,6 +88,10 @@ FAULTS = {  # command: [(more arguments, damages to make first, message)]
         ("", [("replace", "tags.csv", "disc", "yeti")], "classes.txt: expected every tag to be a class, yeti is none"),
         ("", [("replace", "tags.csv", "b_simple.jpg", "a_simple.jpg")], "a_simple.jpg stands in the table twice"),
         ("", [("replace", "tags.csv", "b_simple.jpg", "b.jpg")], "found b.jpg"),
+    ],
+    "data.saliency": [
+        ("", [("remove", SALIENCY)], "u2net.onnx: no such file"),
+        ("", [("remove", "tiny/lists")], "lists: expected at least one list"),
     ],
     "data.check": [
         ("", [("remove", "tiny/lists")], "lists: expected at least one list"),
@@ -266,6 +273,7 @@ FAULTS = {  # command: [(more arguments, damages to make first, message)]
     ],
     "weights.fetch": [
         ("--out @weights", [], "weights: expected a name that ends in .pth"),
+        ("--out @vgg16.onnx", [], "vgg16.onnx: expected a name that ends in .pth"),
         ("", [("write", "vgg16.pth", "mine")], "vgg16.pth: expected the hash 397923af"),
     ],
     "weights.pretrain_toy": [("--steps 8 --lr 1e30", [], "the loss is")],

@@ -300,6 +300,12 @@ def test_prepare_fetches_only_what_is_not_given(published, tiny_devkit, tmp_path
     assert not (tmp_path / "downloads/voc2012").exists()
 
 
+def test_a_subset_needs_no_sbd(published, tiny_devkit, tmp_path):
+    words = ["--download", tmp_path, "--devkit", tiny_devkit, "--no-saliency", "--subset", "animals", "--out", tmp_path]
+    args = prepare_voc12.build_parser().parse_args(list(map(str, words)))
+    assert prepare_voc12.folders(args) == (tiny_devkit, None, None) and not published.requests
+
+
 @pytest.mark.parametrize("members", [{"readme.txt": b"1"}, {"a/x.png": b"1", "b/y.png": b"2"}])
 def test_saliency_archive_of_another_shape(published, tmp_path, members):
     published.files["saliency_aug.tar.gz"] = tar(tmp_path / "other", members, "w:gz").read_bytes()

@@ -25,10 +25,10 @@ def plain_one_percent(label):
     return np.full_like(label, 255) if ((label > 0) & (label < 255)).sum() / label.size < 0.01 else label
 
 
-def plain_masking(prediction, label, saliency, size):
+def plain_masking(prediction, label, saliency, size, above):
     """Pixel (y, x) is kept if the mask has a pixel in the square of `size` that begins size // 2 before it."""
     expanded = np.where((prediction == 0) & (label != 255), label, prediction)
-    mask = (expanded != 0) | (saliency != 0)
+    mask = (expanded != 0) | (saliency > above)
     padded = np.pad(mask, size)
     kept = np.zeros_like(mask)
     for y, x in np.ndindex(size, size):
@@ -85,9 +85,9 @@ def test_same_labels(seed):
                 np.testing.assert_array_equal(found, expected)
             prediction = rng.choice([0, 0, 0, 5], label.shape).astype(np.uint8)
             size, sparse = rng.integers(1, 5), np.where(rng.random(label.shape) < 0.9, 0, saliency)
-            assert_same(
-                mask_non_salient(prediction, initial, sparse, size), plain_masking(prediction, initial, sparse, size)
-            )
+            for above in (0, int(rng.integers(1, 255))):
+                masked = mask_non_salient(prediction, initial, sparse, size, salient_above=above)
+                assert_same(masked, plain_masking(prediction, initial, sparse, size, above))
 
 
 def test_look_up_and_normalise():

@@ -54,11 +54,11 @@ def mining(label, cams, t_bg=0.3):
     return mined
 
 
-def masking(prediction, label, saliency, kernel=30, expand=True, mask=True, dilate=True):
+def masking(prediction, label, saliency, kernel=30, expand=True, mask=True, dilate=True, above=0):
     """NSRM of one complex image; without `saliency`, as the paper."""
     label_is_object = (label != 0) & (label != 255)
     expanded = np.where((prediction == 0) & label_is_object & expand, label, prediction)
-    kept = (expanded != 0) | (saliency != 0 if saliency is not None else False)
+    kept = (expanded != 0) | (saliency > above if saliency is not None else False)
     if dilate:
         kept = cv2.dilate(kept.astype(np.uint8), np.ones((kernel, kernel), np.uint8)) > 0
     return one_percent(np.where(kept | (not mask), expanded, 255).astype(np.uint8))

@@ -121,6 +121,7 @@ VARIANTS = {
     ("--no-masking",): {"mask": False},
     ("--no-dilation",): {"dilate": False},
     ("--no-saliency-mask", "--kernel-size", 4): {"saliency": None, "kernel": 4},
+    ("--salient-above", 128): {"above": 128},
     ("--all-images",): {"simple": True},
     ("--all-images", "--kernel-size", 3, "--no-expansion"): {"simple": True, "kernel": 3, "expand": False},
 }
