@@ -22,7 +22,7 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
     sizes = "vgg16, of the size below (paper 3.1), or timm:NAME, a network of timm (docs/backbones.md)"
     add_backbone_argument(parser, ["vgg16"], ClassifierArch.backbone, sizes)
     parser.add_argument(
-        "--init", type=Path, help="its pretrained weights: of weights.fetch, or the toy data's (weights.pretrain_toy)"
+        "--init", type=Path, help="its weights: of weights.fetch, of timm, of weights.pretrain_toy, or of a training"
     )
     parser.add_argument(
         "--epochs", type=positive_int, default=14, help="number of epochs (paper 4.1; published code: 15)"

@@ -57,6 +57,9 @@ def test_the_whole_method(in_process, start, tiny_data, tmp_path, capsys):
     predict = ("seg.predict", *data, *HERE[:5], "--weights", seg / "weights.pth")
     in_process(*predict, *own[:2], "--out", pred)
     in_process("irn.train", *data, *own, *IRN, "--seeds", labels, "--out", irn)
+    walk = ("--maps", cam, "--weights", irn / "weights.pth", *HERE[:5], "--exponent", 2, "--out", tmp_path / "walk")
+    in_process("irn.walk", *data, *walk)
+    assert len(list((tmp_path / "walk").glob("*.png"))) == 4
 
     assert len(list(cam.glob("*.png"))) == 7 and read_grey(cam / "a_simple_0.png").shape == (4, 4)
     given = torch.load(file)
