@@ -88,9 +88,9 @@ def parser() -> ArgumentParser:
         help="blocks of ResNet's four stages",
     )
     resnet.add_argument("--width", type=positive_int, default=DeepLabResNetArch.width, help="channels of ResNet's stem")
-    add_output_stride_argument(parser)
     vgg = parser.add_argument_group("size of a vgg16")
     add_vgg_arguments(vgg)
+    add_output_stride_argument(parser)
     vgg.add_argument(
         "--fc-channels",
         type=natural,
