@@ -1,5 +1,4 @@
-"""DeepLab-v2 (Chen et al., "DeepLab: Semantic Image Segmentation …", TPAMI 2018), with ResNet-101, VGG16
-or a network of timm.
+"""DeepLab-v2 (Chen et al., "DeepLab: Semantic Image Segmentation …", TPAMI 2018) on ResNet-101, VGG16, or timm's.
 
 Paper 4.1 trains it on the pseudo labels. Networks with their parameter groups, and the training loss.
 """

@@ -6,6 +6,7 @@ import torch
 
 from common.files.dataset import DataSet
 from common.files.images import read_grey, read_indexed
+from stages.files import InputError
 
 timm = pytest.importorskip("timm")
 
@@ -46,7 +47,7 @@ def test_the_whole_method(in_process, start, tiny_data, tmp_path, capsys):
     )
     in_process("cls.train", *data, *own, *CLS, "--out", cls)
     in_process("cls.train_iam", *data, *own, *CLS, "--attention", cls / "attention", "--out", iam)
-    maps = (*HERE[:5], "--scales", 1, 0.2, "--weights", iam / "weights.pth")
+    maps = (*HERE[:5], "--weights", iam / "weights.pth")
     in_process("cls.infer", *data, *maps, "--out", cam)
     in_process("fbr.train", *data, *own, *CLS, *FBR, "--init", cls / "weights.pth", "--out", fbr)
     labels = tiny_data / "SegmentationClass"
@@ -73,6 +74,8 @@ def test_the_whole_method(in_process, start, tiny_data, tmp_path, capsys):
     segmenter = Segmenter(seg / "weights.pth", device="cpu", amp=False)
     label = segmenter.predict(DataSet(tiny_data).image("a_simple"))
     assert segmenter.class_names == ["disc", "square", "bar"]
+    with pytest.raises(InputError, match="at least 22 pixels a side, found 30x21"):
+        segmenter.predict(np.zeros((21, 30, 3), np.uint8))
     np.testing.assert_array_equal(label, read_indexed(pred / "a_simple.png"))
 
     in_process(*predict, "--backbone", "timm:resnet50", "--out", tmp_path / "none", status=2)
@@ -85,6 +88,8 @@ def test_the_whole_method(in_process, start, tiny_data, tmp_path, capsys):
 def test_other_networks(in_process, start, tiny_data, tmp_path, name):
     own = ("--data", tiny_data, "--split", "val", "--backbone", f"timm:{name}", "--init", start(name))
     in_process("cls.train", *own, *CLS, "--epochs", 1, "--out", tmp_path / "cls")
+    maps = ("--scales", 1, 0.2, "--weights", tmp_path / "cls/weights.pth")  # 0.2: less than a pixel of the features
+    in_process("cls.infer", *own[:4], *HERE[:5], *maps, "--out", tmp_path / "cam")
     labels = ("--labels", tiny_data / "SegmentationClass")
     in_process("seg.train", *own, *SEG, *labels, "--out", tmp_path / "seg")
     predict = ("--data", tiny_data, "--split", "val", *HERE[:5], "--weights", tmp_path / "seg/weights.pth")

@@ -21,7 +21,9 @@ def add_vgg_arguments(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def add_backbone_argument(parser: argparse._ActionsContainer, names: Iterable[str], default: str | None, help: str):
+def add_backbone_argument(
+    parser: argparse._ActionsContainer, names: Iterable[str], default: str | None, help: str
+) -> None:
     """--backbone: one of `names`, or timm:NAME, a network of timm (common/nets/timm_backbone.py)."""
     names = [name for name in names if name != "timm"]
     parse = checked(str, lambda text: text in names or is_timm(text), backbones(*names))

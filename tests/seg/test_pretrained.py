@@ -138,7 +138,8 @@ def test_published_names_tell_the_network(path, prefix):
 
 def test_what_is_no_deeplab_has_no_arch():
     trunk = {name: t for name, t in build(**THIN).state_dict().items() if not name.startswith("aspp.")}
-    for content in ({}, trunk, torchvision_resnet(), torchvision_vgg(), {"arch": {"channels": [4]}, "state_dict": {}}):
+    others = [{"arch": arch, "state_dict": {}} for arch in ({"channels": [4]}, {"backbone": "vgg16", "network": "iam"})]
+    for content in ({}, trunk, torchvision_resnet(), torchvision_vgg(), *others):
         assert arch_of(content) is None
 
 

@@ -113,3 +113,17 @@ def test_frozen_batch_norm_keeps_outputs_and_statistics(name):
     assert norms and list(backbone.state_dict()) == list(before)
     for key, tensor in backbone.state_dict().items():
         assert torch.equal(tensor, before[key]) == key.startswith(tuple(norms)), key
+
+
+def test_what_scales_a_layer_learns_as_weights_do_and_frozen_batch_norm_not_at_all():
+    scales = {}
+    for name in ("test_convnext", "test_resnet"):
+        network = build(classes=3, network="classifier", backbone=f"timm:{name}", output_stride=16)
+        freeze_batch_norm(network.features)
+        names = {parameter: key for key, parameter in network.named_parameters()}
+        for group in network.parameter_groups(0.1):
+            scales |= {f"{name} {names[parameter]}": group["scale"] for parameter in group["params"]}
+    assert {scale for key, scale in scales.items() if key.endswith(".gamma")} == {1}
+    assert {scale for key, scale in scales.items() if "features" in key and key.endswith(".bias")} == {2}
+    assert scales["test_resnet features.body.layer1.0.conv1.weight"] == 1
+    assert not any(".bn" in key for key in scales)
