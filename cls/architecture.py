@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from common.nets.architecture import VGGArch, count, count_or_none, flag, name, names, one_of
+from common.nets.architecture import VGGArch, backbone, count, count_or_none, flag, names, one_of
 
 NETWORKS = {  # --network: "module:class"
     "classifier": "cls.model:Classifier",
@@ -15,13 +15,12 @@ class ClassifierArch(VGGArch):
     """Classifier or integral attention model of C `classes`; the defaults are the paper's (3.1, 4.1).
 
     `glore=False` is the paper's baseline, `local_unit` a control. `input_size` is the side of the training images.
-    Published weight files lack `class_names` and `input_size`. With the backbone "timm" it is the network of that
-    library named `timm`; of VGG's sizes only the last of the `channels`, the head's width, then counts.
+    Published weight files lack `backbone`, `class_names` and `input_size`. On a `backbone` of timm only the last of the
+    `channels`, the head's width, counts, and the `output_stride`.
     """
 
     network: str = one_of("classifier", "iam")
-    backbone: str = one_of("vgg16", "timm")
-    timm: str = name()
+    backbone: str = backbone("vgg16")
     classes: int = count()
     class_names: tuple[str, ...] = names()
     nodes: int = count(64)

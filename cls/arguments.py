@@ -5,12 +5,12 @@ from pathlib import Path
 
 from cls.architecture import NETWORKS, ClassifierArch
 from common.training.arguments import (
+    add_backbone_argument,
     add_device_arguments,
     add_output_stride_argument,
     add_save_arguments,
     add_seed_argument,
     add_vgg_arguments,
-    backbone_of,
 )
 from stages.arguments import natural, non_negative_float, positive_float, positive_int, whole_number
 from stages.command import stage_parser
@@ -19,14 +19,10 @@ from stages.command import stage_parser
 def training_parser(doc: str) -> argparse.ArgumentParser:
     """Parser of a training, with the paper's values as defaults; `doc` is the command's docstring."""
     parser = stage_parser(doc)
+    sizes = "vgg16, of the size below (paper 3.1), or timm:NAME, a network of timm (docs/backbones.md)"
+    add_backbone_argument(parser, ["vgg16"], ClassifierArch.backbone, sizes)
     parser.add_argument(
-        "--backbone",
-        type=backbone_of("vgg16"),
-        default=ClassifierArch.backbone,
-        help="vgg16, of the size below, or timm:NAME, a network of timm (docs/backbones.md)",
-    )
-    parser.add_argument(
-        "--init", type=Path, help="its pretrained weights: of weights.fetch, or the toy data's (weights.pretrain_toy)"
+        "--init", type=Path, help="its weights: of weights.fetch, of timm, of weights.pretrain_toy, or of a training"
     )
     parser.add_argument(
         "--epochs", type=positive_int, default=14, help="number of epochs (paper 4.1; published code: 15)"

@@ -7,11 +7,12 @@ import torch
 
 from cls.architecture import NETWORKS
 from cls.model import CAMNetwork, build
-from common.nets.architecture import arguments_of
+from common.nets.architecture import arguments_of, is_timm
 from common.nets.batch_norm import freeze_batch_norm
 from common.training import checkpoint
 from common.training import device as devices
 from stages import distributed
+from stages.files import InputError
 
 
 def start(
@@ -25,9 +26,12 @@ def start(
     checkpoint.seed_everything(args.seed)
     device = devices.select_device(args.device, args.deterministic, args.tf32)
     model = build(classes=len(classes), class_names=classes, **arguments_of(args, NETWORKS[args.network]))
+    stride = model.arch.output_stride
+    if args.input_size % stride and (args.input_size < stride or is_timm(args.backbone)):  # VGG's maps are rounded down
+        raise InputError(f"--input-size: expected a multiple of --output-stride, {stride}, found {args.input_size}")
     if args.init:
         checkpoint.load_backbone(model, checkpoint.load(args.init), args.init)
-        if model.arch.backbone == "timm":
+        if is_timm(args.backbone):
             freeze_batch_norm(model.features)
     model = devices.to_device(model, device)
     optimizer = torch.optim.SGD(

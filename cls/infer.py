@@ -79,9 +79,9 @@ def load_network(path: Path, input_size: int | None = None) -> tuple[Classifier,
     return network.eval(), trained or input_size or 256
 
 
-def input_sizes(input_size: int, scales: list[float]) -> list[int]:
-    """Side of an image at each of the scales: rounded, and at least 8."""
-    return [max(8, round(factor * input_size)) for factor in scales]
+def input_sizes(input_size: int, scales: list[float], output_stride: int = 8) -> list[int]:
+    """Side of an image at each of the scales: rounded, at least 8 and a pixel of the features."""
+    return [max(8, output_stride, round(factor * input_size)) for factor in scales]
 
 
 def cam(network: Classifier, inputs: torch.Tensor) -> torch.Tensor:
@@ -134,9 +134,10 @@ def run(args: Namespace, cam: CAM = cam) -> str:
     device = devices.select_device(args.device, args.deterministic, args.tf32)
     network, input_size = load_network(args.weights, args.input_size)
     network = devices.to_device(network, device)
-    images = InferenceImages(dataset, share, input_sizes(input_size, args.scales))
+    stride = network.arch.output_stride
+    images = InferenceImages(dataset, share, input_sizes(input_size, args.scales, stride))
     loader = make_loader(images, batches, args.workers, device)
-    side = input_size // network.arch.output_stride
+    side = input_size // stride
 
     def outputs() -> Iterator[tuple[list[int], torch.Tensor]]:
         for batch in loader:

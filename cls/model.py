@@ -9,6 +9,7 @@ from torch import nn
 from cls.architecture import NETWORKS, ClassifierArch
 from cls.glore import GloRe, LocalUnit
 from common.nets import architecture
+from common.nets.architecture import is_timm
 from common.nets.timm_backbone import TimmBackbone
 from common.nets.vgg import vgg_features
 
@@ -23,13 +24,14 @@ class CAMNetwork(nn.Module):
     def parameter_groups(self, lr: float) -> list[dict]:
         """Parameter groups of SGD: lr for the backbone's weights, x2 for its biases, x10 and x20 in the new modules.
 
-        `scale` is a group's factor (paper 4.1).
+        `scale` is a group's factor (paper 4.1). Frozen parameters are in no group.
         """
         new = {parameter for module in self.head_modules() for parameter in module.parameters()}
         groups = {1: [], 2: [], 10: [], 20: []}
         for name, parameter in self.named_parameters():
-            scale = 10 if parameter in new else 1
-            groups[scale if name.endswith("weight") else 2 * scale].append(parameter)
+            if parameter.requires_grad:
+                scale = 10 if parameter in new else 1
+                groups[2 * scale if name.endswith("bias") else scale].append(parameter)
         return [{"params": params, "lr": scale * lr, "scale": scale} for scale, params in groups.items()]
 
 
@@ -47,8 +49,8 @@ class Classifier(CAMNetwork):
         self.arch = arch
         unit = LocalUnit if arch.local_unit else GloRe
         width = arch.channels[-1]
-        if arch.backbone == "timm":
-            self.features = TimmBackbone(arch.timm, arch.output_stride)
+        if is_timm(arch.backbone):
+            self.features = TimmBackbone(arch.backbone, arch.output_stride)
             channels = self.features.out_channels
         else:
             self.features, channels = vgg_features(arch), width

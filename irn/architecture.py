@@ -1,19 +1,20 @@
-"""Descriptions of IRN with its two backbones."""
+"""Descriptions of IRN with its backbones."""
 
 from dataclasses import dataclass
 
-from common.nets.architecture import Architecture, VGGArch, count, counts, one_of
+from common.nets.architecture import Architecture, VGGArch, backbone, count, counts, one_of
 
 STRIDE = 4  # pixels of the image to one of the maps
 NETWORKS = {  # --backbone: "module:class"
     "resnet50": "irn.model:IRNResNet50",
     "vgg16": "irn.model:IRNVGG16",
+    "timm": "irn.model:IRNTimm",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class IRNArch(Architecture):
-    """IRN (CVPR 2019) with either backbone; the defaults are the published code's.
+    """IRN (CVPR 2019) with any backbone; the defaults are the published code's.
 
     `branch_width`: channels of each layer of the boundary branch, an eighth of the displacement branch's. `crop_size`:
     side of the training crops, to which smaller images are padded ever after.
@@ -38,3 +39,11 @@ class IRNVGGArch(IRNArch, VGGArch):
     """VGG, by default VGG16."""
 
     backbone: str = one_of("vgg16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class IRNTimmArch(IRNArch):
+    """A network of timm at an `output_stride`."""
+
+    backbone: str = backbone()
+    output_stride: int = one_of(8, 4, 16)

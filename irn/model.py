@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 from common.nets import architecture
 from common.nets.resnet import ResNet
+from common.nets.timm_backbone import TimmBackbone
 from common.nets.vgg import vgg_features
-from irn.architecture import NETWORKS, STRIDE, IRNArch, IRNResNetArch, IRNVGGArch
+from irn.architecture import NETWORKS, STRIDE, IRNArch, IRNResNetArch, IRNTimmArch, IRNVGGArch
+from stages.files import InputError
 
 
 class IRNOutput(NamedTuple):
@@ -52,6 +54,19 @@ class ResNetStages(ResNet):
             x = getattr(self, name)(x)
             stages.append(x)
         return stages
+
+
+class TimmStages(TimmBackbone):
+    """A network of timm: (B, 3, H, W) -> five feature maps. Raises InputError if it does not have five."""
+
+    def __init__(self, arch: IRNTimmArch):
+        super().__init__(arch.backbone, arch.output_stride)
+        self.out_channels = self.body.feature_info.channels()
+        if len(self.out_channels) != 5:
+            raise InputError(f"{arch.backbone}: expected five feature maps for IRN, found {len(self.out_channels)}")
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return self.stages(x)
 
 
 class Layer(nn.Sequential):
@@ -146,6 +161,15 @@ class IRNVGG16(IRN):
 
     def __init__(self, arch: IRNVGGArch):
         super().__init__(arch, VGGStages(arch))
+
+
+class IRNTimm(IRN):
+    """IRN on a network of timm."""
+
+    description = IRNTimmArch
+
+    def __init__(self, arch: IRNTimmArch):
+        super().__init__(arch, TimmStages(arch))
 
 
 def build(**arch: Any) -> IRN:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common.files.dataset import DataSet, Item, reads
-from common.nets.architecture import arguments_of
+from common.nets.architecture import arguments_of, is_timm
 from common.training.arguments import (
+    add_backbone_argument,
     add_device_arguments,
     add_output_stride_argument,
     add_save_arguments,
@@ -36,12 +37,13 @@ multiple_of_16 = checked(int, lambda side: side in range(16, 8193, 16), "a multi
 def parser() -> ArgumentParser:
     parser = stage_parser(__doc__)
     parser.add_argument("--seeds", type=Path, required=True, help="folder of seeds <id>.png (irn.seed)")
-    parser.add_argument("--backbone", choices=list(NETWORKS), default="resnet50", help="published with resnet50")
+    networks = "resnet50 (published), vgg16, or timm:NAME, a network of timm (docs/backbones.md)"
+    add_backbone_argument(parser, NETWORKS, "resnet50", networks)
     parser.add_argument(
         "--init",
         type=Path,
-        help="weights of the backbone, which is not trained: torchvision's ResNet-50 or VGG16 (weights.fetch), the toy "
-        "data's, or a classifier's (cls.train) (default: random weights)",
+        help="weights of the backbone, which is not trained: torchvision's ResNet-50 or VGG16 (weights.fetch), timm's, "
+        "the toy data's, or a classifier's (cls.train) (default: random weights)",
     )
     parser.add_argument("--epochs", type=positive_int, default=3)
     parser.add_argument("--batch-size", type=positive_int, default=32)
@@ -87,14 +89,14 @@ def parser() -> ArgumentParser:
     resnet.add_argument("--width", type=positive_int, default=IRNResNetArch.width, help="channels of ResNet's stem")
     vgg = parser.add_argument_group("size of a vgg16")
     add_vgg_arguments(vgg)
-    add_output_stride_argument(vgg)
+    add_output_stride_argument(parser)
     add_seed_argument(parser)
     add_device_arguments(parser)
     return parser
 
 
 def load_backbone(model: IRN, path: Path) -> None:
-    """Initialise the backbone from torchvision's ResNet or VGG, the toy data's weights or a classifier's.
+    """Initialise the backbone from torchvision's ResNet or VGG, timm's, the toy data's weights or a classifier's.
 
     Raises InputError naming the file and what it lacks.
     """
@@ -103,10 +105,9 @@ def load_backbone(model: IRN, path: Path) -> None:
 
     content = checkpoint.load(path)
     state = checkpoint.state_dict(content)
-    if "layer1.0.conv3.weight" in state:
+    if "layer1.0.conv3.weight" in state and not is_timm(model.arch.backbone):
         state = {f"features.{name}": tensor for name, tensor in from_torchvision_resnet(state).items()}
-    counters = {name: tensor for name, tensor in model.state_dict().items() if name.endswith("num_batches_tracked")}
-    checkpoint.load_backbone(model, {"state_dict": counters | state}, path)  # old files lack them; nothing reads them
+    checkpoint.load_backbone(model, {"state_dict": state}, path)
 
 
 def start(args: Namespace) -> tuple[IRN, torch.optim.SGD, torch.device]:
@@ -122,7 +123,7 @@ def start(args: Namespace) -> tuple[IRN, torch.optim.SGD, torch.device]:
 
     checkpoint.seed_everything(args.seed)
     device = devices.select_device(args.device, args.deterministic, args.tf32)
-    model = build(**arguments_of(args, NETWORKS[args.backbone]))
+    model = build(**arguments_of(args, NETWORKS[args.backbone.partition(":")[0]]))
     if args.init:
         load_backbone(model, args.init)
     model = devices.to_device(model, device)

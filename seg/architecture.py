@@ -1,8 +1,8 @@
-"""Descriptions of DeepLab-v2 with its two backbones (paper 4.1)."""
+"""Descriptions of DeepLab-v2 with its backbones (paper 4.1)."""
 
 from dataclasses import dataclass
 
-from common.nets.architecture import Architecture, VGGArch, count, counts, name, names, one_of
+from common.nets.architecture import Architecture, VGGArch, backbone, count, counts, names, one_of
 
 NETWORKS = {  # --backbone: "module:class"
     "resnet101": "seg.deeplab:DeepLabResNet101",
@@ -13,7 +13,7 @@ NETWORKS = {  # --backbone: "module:class"
 
 @dataclass(frozen=True, kw_only=True)
 class DeepLabArch(Architecture):
-    """DeepLab-v2 with either backbone: C foreground `classes`, and the dilations `rates` of the ASPP.
+    """DeepLab-v2 with any backbone: C foreground `classes`, and the dilations `rates` of the ASPP.
 
     `convention` is that of the weights: the normalisation of the input (see common.files.preprocess) and, in a ResNet,
     the place of the strides.
@@ -44,8 +44,8 @@ class DeepLabVGGArch(DeepLabArch, VGGArch):
 
 @dataclass(frozen=True, kw_only=True)
 class DeepLabTimmArch(DeepLabArch):
-    """The network of timm with the name `timm`, at an `output_stride`."""
+    """A network of timm at an `output_stride`; it takes torchvision's input and has its own normalisation."""
 
-    backbone: str = one_of("timm")
-    timm: str = name()
+    backbone: str = backbone()
+    convention: str = one_of("torchvision")
     output_stride: int = one_of(8, 4, 16)

@@ -1,4 +1,4 @@
-"""DeepLab-v2 (Chen et al., "DeepLab: Semantic Image Segmentation …", TPAMI 2018), with ResNet-101 or VGG16.
+"""DeepLab-v2 (Chen et al., "DeepLab: Semantic Image Segmentation …", TPAMI 2018) on ResNet-101, VGG16, or timm's.
 
 Paper 4.1 trains it on the pseudo labels. Networks with their parameter groups, and the training loss.
 """
@@ -136,7 +136,7 @@ class DeepLabTimm(DeepLab):
     def __init__(self, arch: DeepLabTimmArch):
         super().__init__()
         self.arch = arch
-        self.features = TimmBackbone(arch.timm, arch.output_stride)
+        self.features = TimmBackbone(arch.backbone, arch.output_stride)
         self.aspp = ASPP(self.features.out_channels, arch.classes + 1, arch.rates)
 
 
@@ -171,10 +171,14 @@ class MultiScale(nn.Module):
             outputs.append(torch.stack([resize(logits, size) for logits in outputs]).amax(dim=0))
         return outputs if self.training else outputs[-1]
 
+    def smallest_side(self) -> int:
+        """Smallest side of an image that the network takes."""
+        return smallest_side(self.scales, getattr(self.base.arch, "output_stride", 8))
 
-def smallest_side(scales: Iterable[float]) -> int:
-    """Smallest side of an image with at least 8 pixels, one of the features, at scale 1 and at each of `scales`."""
-    return math.ceil(8 / min([1, *scales]))
+
+def smallest_side(scales: Iterable[float], output_stride: int = 8) -> int:
+    """Smallest side of an image with a pixel of the features, but at least 8, at scale 1 and at each of `scales`."""
+    return math.ceil(max(8, output_stride) / min([1, *scales]))
 
 
 def resize(x: torch.Tensor, size: Sequence[int]) -> torch.Tensor:

@@ -21,7 +21,7 @@ from common.crf.dense import DEFAULTS, add_crf_arguments, memory_of, resolve_bac
 from common.files.dataset import DataSet, reads
 from common.files.images import is_complete, write_indexed
 from common.files.photographs import Photograph, PhotographFolder, describe, read_photograph, scan, write_names
-from common.training.arguments import add_device_arguments
+from common.training.arguments import add_backbone_argument, add_device_arguments
 from seg.architecture import NETWORKS
 from seg.inference import Output, load_deeplab, outputs_of, resize_label
 from stages import distributed
@@ -46,7 +46,7 @@ def parser() -> ArgumentParser:
         help="with --images: shrink photographs to at most N pixels on the longer side for the network",
     )
     parser.add_argument("--weights", type=Path, required=True, help="weights of seg.train, or a published DeepLab-v2")
-    parser.add_argument("--backbone", choices=list(NETWORKS), help="refuse weights of another backbone")
+    add_backbone_argument(parser, NETWORKS, None, "refuse weights of another backbone")
     parser.add_argument("--pyramid", type=scale, nargs="*", help="extra input scales (default: those of the training)")
     parser.add_argument(
         "--batch-size",
@@ -130,7 +130,6 @@ def run(args: Namespace) -> str:
     """Write the predictions that are missing; returns a summary."""
     from common.training import device as devices
     from seg.dataset import WholeImages, load_whole
-    from seg.deeplab import smallest_side
 
     device = devices.select_device(args.device, args.deterministic, args.tf32)
     folder, images = images_of(args)
@@ -146,7 +145,7 @@ def run(args: Namespace) -> str:
     share = distributed.shard(images)
     done = [all(is_complete(args.out / f"{image.id}{ending}") for ending in endings) for image in share]
     loader = load_whole(
-        WholeImages(folder, share), args.inference_batch_size, args.workers, device, smallest_side(network.scales), done
+        WholeImages(folder, share), args.inference_batch_size, args.workers, device, network.smallest_side(), done
     )
     outputs = outputs_of(devices.to_device(network, device), loader, device, args.amp, crf)
     limit = None

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from common.nets.resnet import from_torchvision_resnet
+from common.nets.timm_backbone import our_names
 from common.training import checkpoint
 from seg.deeplab import DeepLab, DeepLabTimm, DeepLabVGG16, MultiScale
 from stages.files import InputError
@@ -72,7 +73,7 @@ def arch_of(content: dict[str, Any]) -> dict[str, Any] | None:
     width and number of classes follow from its names and shapes.
     """
     arch, state = content.get("arch"), checkpoint.state_dict(content)
-    if isinstance(arch, dict) and "backbone" in arch:
+    if isinstance(arch, dict) and "backbone" in arch and "network" not in arch:  # a classifier and IRN have both
         return arch
     if "layer1.conv1.conv.weight" not in state or "aspp.c0.weight" not in state:
         return None
@@ -86,12 +87,15 @@ def arch_of(content: dict[str, Any]) -> dict[str, Any] | None:
     }
 
 
-def unused_tensors(path: Path) -> list[str]:
-    """Names of a file's tensors that load_init uses for no network: those of a classifier of ImageNet or COCO.
+def unused_tensors(path: Path, network: DeepLab) -> list[str]:
+    """Names of a file's tensors that load_init does not use: those of a classifier of ImageNet or COCO.
 
-    Raises InputError if the file is not a weight file.
+    Raises InputError as load_init.
     """
-    return [name for name in checkpoint.state_dict(checkpoint.load(path)) if HEAD.match(name)]
+    names = checkpoint.state_dict(checkpoint.load(path))
+    with checkpoint.prefix_errors(path):
+        used = our_names(names, network)
+    return [name for name in names if name not in used or HEAD.match(name)]
 
 
 def load_init(model: DeepLab | MultiScale, path: Path) -> list[str]:
@@ -104,17 +108,11 @@ def load_init(model: DeepLab | MultiScale, path: Path) -> list[str]:
     """
     network = getattr(model, "base", model)
     content, wanted = checkpoint.load(path), network.state_dict()
-    state = checkpoint.state_dict(content)
-    if isinstance(network, DeepLabTimm):
-        state = checkpoint.with_our_names(state, wanted)
-    else:
-        convention = convention_of(content)
-        if convention is None:
-            raise InputError(f"{path}: expected weights of torchvision's ResNet or VGG16, a published DeepLab or ours")
-        if convention != network.arch.convention:
-            expected = network.arch.convention
-            raise InputError(f"{path}: expected weights of the {expected} convention, found {convention}")
-    given = _matching(_converted(state, network), wanted, network.head_names(), path)
+    with checkpoint.prefix_errors(path):
+        if not isinstance(network, DeepLabTimm):
+            _check_convention(content, network.arch.convention)
+        converted = _converted(checkpoint.state_dict(content), network)
+    given = _matching(converted, wanted, network.head_names(), path)
     missing_keys = [name for name in wanted if name not in given and not name.endswith("num_batches_tracked")]
     for name in missing_keys:
         if not name.startswith(network.head_names()):
@@ -123,8 +121,19 @@ def load_init(model: DeepLab | MultiScale, path: Path) -> list[str]:
     return missing_keys
 
 
+def _check_convention(content, expected):
+    """Raise InputError if a loaded file has another convention, or is of no known network."""
+    convention = convention_of(content)
+    if convention is None:
+        raise InputError("expected weights of torchvision's ResNet or VGG16, a published DeepLab or ours")
+    if convention != expected:
+        raise InputError(f"expected weights of the {expected} convention, found {convention}")
+
+
 def _converted(state, network):
     """A file's tensors under the names of `network`, without a classifier of ImageNet or COCO."""
+    if isinstance(network, DeepLabTimm):
+        return {ours: state[name] for name, ours in our_names(state, network).items()}
     if "layer1.0.conv3.weight" in state:
         return from_torchvision_resnet(state)
     if isinstance(network, DeepLabVGG16):

@@ -9,7 +9,6 @@ import torch
 from common.crf.dense import DEFAULTS, choose_backend
 from common.files.photographs import shrunk
 from common.training import device as devices
-from seg.deeplab import smallest_side
 from seg.inference import load_deeplab, outputs_of, resize_label
 from stages.files import InputError
 
@@ -39,7 +38,7 @@ class Segmenter:
         self.device = devices.select_device(device)
         network, self.class_names = load_deeplab(Path(weights), pyramid)
         self._network = devices.to_device(network, self.device)
-        self._smallest = smallest_side(network.scales)
+        self._smallest = network.smallest_side()
         self._amp, self._longest = amp, longest
         self._crf = _crf_parameters(crf, self.device) if crf or isinstance(crf, dict) else None
 

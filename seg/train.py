@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from common.files.dataset import DataSet, reads
 from common.nets.architecture import arguments_of
 from common.training.arguments import (
+    add_backbone_argument,
     add_device_arguments,
     add_output_stride_argument,
     add_save_arguments,
     add_seed_argument,
     add_vgg_arguments,
-    backbone_of,
 )
 from seg.architecture import NETWORKS, DeepLabArch, DeepLabResNetArch, DeepLabVGGArch
 from stages import distributed
@@ -35,13 +35,8 @@ if TYPE_CHECKING:
 def parser() -> ArgumentParser:
     parser = stage_parser(__doc__)
     parser.add_argument("--labels", type=Path, required=True, help="folder of training labels <id>.png")
-    parser.add_argument(
-        "--backbone",
-        type=backbone_of(*(name for name in NETWORKS if name != "timm")),
-        default="resnet101",
-        help=f"{', '.join(name for name in NETWORKS if name != 'timm')} (paper 4.1, Tables 1 and 2) or timm:NAME, a "
-        "network of timm (docs/backbones.md)",
-    )
+    networks = "resnet101 or vgg16 (paper 4.1, Tables 2 and 1), or timm:NAME, a network of timm (docs/backbones.md)"
+    add_backbone_argument(parser, NETWORKS, "resnet101", networks)
     parser.add_argument(
         "--convention",
         choices=["torchvision", "caffe"],
@@ -93,9 +88,9 @@ def parser() -> ArgumentParser:
         help="blocks of ResNet's four stages",
     )
     resnet.add_argument("--width", type=positive_int, default=DeepLabResNetArch.width, help="channels of ResNet's stem")
-    add_output_stride_argument(parser)
     vgg = parser.add_argument_group("size of a vgg16")
     add_vgg_arguments(vgg)
+    add_output_stride_argument(parser)
     vgg.add_argument(
         "--fc-channels",
         type=natural,
@@ -118,9 +113,9 @@ def build_model(args: Namespace, classes: Sequence[str]) -> tuple[MultiScale, li
     model = MultiScale(network, args.pyramid)
     missing_keys = list(model.base.state_dict())
     if args.init:
-        missing_keys = load_init(model, args.init)
+        missing_keys, unused = load_init(model, args.init), unused_tensors(args.init, model.base)
         print(f"seg.train: {args.init}: not in the file, starts at random: {' '.join(missing_keys) or 'nothing'}")
-        print(f"seg.train: {args.init}: in the file, not used: {' '.join(unused_tensors(args.init)) or 'nothing'}")
+        print(f"seg.train: {args.init}: in the file, not used: {' '.join(unused) or 'nothing'}")
     if args.freeze_bn:
         freeze_batch_norm(model.base, missing_keys)
     return model, missing_keys
@@ -155,8 +150,9 @@ def run(args: Namespace) -> str:
     from seg.deeplab import multi_scale_loss, smallest_side
     from seg.validation import check_truth, evaluate
 
-    if args.crop_size < smallest_side(args.pyramid):
-        raise InputError(f"--crop-size: expected at least {smallest_side(args.pyramid)}, found {args.crop_size}")
+    smallest = smallest_side(args.pyramid, args.output_stride)
+    if args.crop_size < smallest:
+        raise InputError(f"--crop-size: expected at least {smallest}, found {args.crop_size}")
     dataset = DataSet(args.data)
     items = dataset.split(args.split)
     crops = TrainingCrops(dataset, items, args.labels, args.crop_size, args.scales, args.seed)

@@ -11,7 +11,7 @@ from common.files.dataset import DataSet
 from common.files.photographs import Photograph
 from evaluate.scores import confusion_matrix, percentages
 from seg.dataset import WholeImages, load_whole
-from seg.deeplab import MultiScale, smallest_side
+from seg.deeplab import MultiScale
 from seg.inference import outputs_of
 from stages import distributed
 from stages.files import InputError
@@ -39,7 +39,7 @@ def evaluate(
     torch.backends.cudnn.benchmark = False  # which tries all algorithms for each new size
     network.eval()
     try:
-        loader = load_whole(images, batch_size, workers, device, smallest_side(network.scales))
+        loader = load_whole(images, batch_size, workers, device, network.smallest_side())
         for output in outputs_of(network, loader, device, amp):
             matrix += confusion_matrix(dataset.ground_truth(output.key.id), output.label(None), len(dataset.classes))
     finally:

@@ -30,7 +30,7 @@ TRAINING_STATE = "training.pth"  # from which an unfinished training resumes
 LOCK = ".lock"
 SYNCED = 64  # files that a thread waits for, one after the other
 KEYS = {"command", "arguments", "inputs", "started", "finished"}  # that every record has
-PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "pillow", "scipy", "pydensecrf2")
+PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "pillow", "scipy", "timm", "pydensecrf2")
 
 
 class Stage:

@@ -209,6 +209,21 @@ def put_maps(data, folder):
             write_grey(folder / f"{item.id}_{cls}.png", rng.integers(0, 256, (height, width), dtype=np.uint8))
 
 
+def test_backbones_of_timm(tiny_data, tmp_path):
+    """Batch norm that has its activation in it, trained; at the end of an epoch one process has no image."""
+    pytest.importorskip("timm")
+    own = ("--backbone", "timm:test_efficientnet", "--output-stride", 16, *HERE, "--batch-size", 3, "--lr", 1e-4)
+    cls = ("--epochs", 2, "--input-size", 64, "--channels", 8, 8, 8, 8, 8, "--nodes", 2)
+    truth = ("--labels", tiny_data / "SegmentationClass", "--iterations", 2, "--crop-size", 65, "--rates", 1)
+    train, calls = ("--data", tiny_data, "--split", "train"), {1: [], 2: []}
+    for number, its_calls in calls.items():
+        its_calls.append(("cls.train", *train, *own, *cls, "--out", tmp_path / f"cls{number}"))
+        its_calls.append(("seg.train", *train, *own, *truth, "--no-freeze-bn", "--out", tmp_path / f"seg{number}"))
+    in_a_row_of(calls)
+    for name in ("cls", "seg"):
+        assert_same_weights(tmp_path / f"{name}1/weights.pth", tmp_path / f"{name}2/weights.pth")
+
+
 @pytest.mark.parametrize("batch_norm", ["--no-freeze-bn", "--freeze-bn"])
 def test_more_processes_than_images_in_a_batch_of_crops(tiny_data, tmp_path, batch_norm):
     truth = ("--labels", tiny_data / "SegmentationClass")

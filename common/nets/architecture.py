@@ -5,6 +5,7 @@ foreign weight file with wrong or huge sizes.
 """
 
 import dataclasses
+import re
 from argparse import Namespace
 from pkgutil import resolve_name
 from typing import Any
@@ -38,9 +39,20 @@ def one_of(*values: int | str) -> Any:
     return _field(expected, lambda value: type(value) is type(values[0]) and value in values, values[0])
 
 
-def name() -> Any:
-    """Field for a name; empty, the default, if there is none."""
-    return _field("a name", lambda value: value == "" or _is_name(value), "")
+def backbone(*names: str) -> Any:
+    """Field for one of the backbones `names`, the first is the default, or for "timm:NAME", a network of timm."""
+    default = names[0] if names else dataclasses.MISSING
+    return _field(backbones(*names), lambda value: type(value) is str and (value in names or is_timm(value)), default)
+
+
+def backbones(*names: str) -> str:
+    """The values that `backbone` takes, for messages."""
+    return " or ".join([*names, "timm:NAME"])
+
+
+def is_timm(text: str) -> bool:
+    """Whether a backbone is a network of timm; NAME is one that timm itself holds, no address or path."""
+    return re.fullmatch(r"timm:[\w.]+", text) is not None
 
 
 def names() -> Any:
@@ -106,22 +118,16 @@ class VGGArch(Architecture):
 
 
 def arguments_of(args: Namespace, network: str) -> dict[str, Any]:
-    """The arguments of a command that the description of a network, "module:class", has as fields: {name: value}.
-
-    --backbone timm:NAME gives both `backbone`, "timm", and `timm`, the name.
-    """
-    values = dict(vars(args))
-    if "backbone" in values:
-        values["backbone"], _, values["timm"] = values["backbone"].partition(":")
+    """The arguments of a command that the description of a network, "module:class", has as fields: {name: value}."""
     fields = dataclasses.fields(resolve_name(network).description)
-    return {field.name: values[field.name] for field in fields if field.name in values}
+    return {field.name: getattr(args, field.name) for field in fields if field.name in args}
 
 
 def build(arch: dict[str, Any], networks: dict[str, str], key: str) -> Any:
     """Build the network that the `arch` of a weight file describes, a torch.nn.Module.
 
-    `networks` maps each value of arch[key] to its network, "module:class"; the attribute `description` of the class is
-    that of its argument. Raises InputError as `describe`.
+    `networks` maps each value of arch[key] ("timm" if it is "timm:NAME") to its network, "module:class"; the attribute
+    `description` of the class is that of its argument. Raises InputError as `describe`.
     """
     kind = _kind_of(arch, networks, key)
     network = resolve_name(networks[kind])
@@ -146,8 +152,9 @@ def describe(arch: dict[str, Any], kinds: dict[str, type[Architecture]], key: st
 
 
 def _kind_of(arch, kinds, key):
-    """arch[key]. Raises InputError if it is none of `kinds`."""
-    kind = arch.get(key) if isinstance(arch, dict) else None
-    if type(kind) is not str or kind not in kinds:
-        raise InputError(f"expected as its arch.{key} {' or '.join(kinds)}, found {' '.join(repr(kind).split()):.60}")
+    """arch[key], up to its colon. Raises InputError if it is none of `kinds`."""
+    found = arch.get(key) if isinstance(arch, dict) else None
+    kind = found.partition(":")[0] if type(found) is str else None
+    if kind not in kinds:
+        raise InputError(f"expected as its arch.{key} {' or '.join(kinds)}, found {' '.join(repr(found).split()):.60}")
     return kind

@@ -9,8 +9,8 @@ def vgg_features(arch: VGGArch) -> nn.Sequential:
     """Build VGG's convolutions: (B, 3, H, W) -> (B, channels[-1], ~H/8, ~W/8) at output stride 8.
 
     Pools 1 to 3 are 2x2 with stride 2, pool 4 is 3x3 with stride 1, there is no pool 5; the convolutions of the fifth
-    stage have dilation 2. At output stride 4, for small images, pool 3 is like pool 4. With the default sizes the
-    parameters have torchvision's names (`0.weight`, `2.weight`, …).
+    stage have dilation 2. At output stride 4, for small images, pool 3 is like pool 4; at 16, pool 4 is like pool 3.
+    With the default sizes the parameters have torchvision's names (`0.weight`, `2.weight`, …).
     """
     layers, in_channels = [], 3
     for stage, (out_channels, depth) in enumerate(zip(arch.channels, arch.depths, strict=True)):

@@ -1,10 +1,10 @@
 """Arguments that the commands with networks share: size of the backbone, device and precision, checkpoints."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Iterable
 
-from common.nets.architecture import VGGArch
-from stages.arguments import natural, positive_float, positive_int, random_seed
+from common.nets.architecture import VGGArch, backbones, is_timm
+from stages.arguments import checked, natural, positive_float, positive_int, random_seed
 from stages.parallel import cores
 
 
@@ -21,25 +21,23 @@ def add_vgg_arguments(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def backbone_of(*names: str) -> Callable[[str], str]:
-    """Type of --backbone: one of `names`, or timm:NAME, a network of timm (common/nets/timm_backbone.py)."""
-
-    def parse(text):
-        if text not in names and not (text.startswith("timm:") and text != "timm:"):
-            raise argparse.ArgumentTypeError(f"expected {', '.join(names)} or timm:NAME, found {text!r:.60}")
-        return text
-
-    return parse
+def add_backbone_argument(
+    parser: argparse._ActionsContainer, names: Iterable[str], default: str | None, help: str
+) -> None:
+    """--backbone: one of `names`, or timm:NAME, a network of timm (common/nets/timm_backbone.py)."""
+    names = [name for name in names if name != "timm"]
+    parse = checked(str, lambda text: text in names or is_timm(text), backbones(*names))
+    parser.add_argument("--backbone", type=parse, default=default, help=help)
 
 
 def add_output_stride_argument(parser: argparse._ActionsContainer) -> None:
-    """--output-stride of a VGG backbone or timm's; weights learned at one serve at the others, as ImageNet's do."""
+    """--output-stride of VGG or a network of timm; weights learned at one serve at the others, as ImageNet's do."""
     parser.add_argument(
         "--output-stride",
         type=int,
         choices=[4, 8, 16],
         default=VGGArch.output_stride,
-        help="pixels of the image for each feature",
+        help="pixels of the image for each feature, of a vgg16 or a network of timm",
     )
 
 

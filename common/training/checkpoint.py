@@ -2,7 +2,7 @@
 
 import random
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,9 @@ import torch
 from torch import nn
 
 from common.nets import portable
+from common.nets.timm_backbone import our_names
 from stages import distributed
 from stages.files import InputError, atomic
-
-TIMM = "features.body."  # how the tensors of a common.nets.timm_backbone begin
 
 
 def save(path: Path, **content: Any) -> None:
@@ -102,27 +101,19 @@ def load_into(model: nn.Module, content: dict[str, Any], path: Path) -> None:
     model.load_state_dict(found)
 
 
-def with_our_names(state: dict[str, torch.Tensor], wanted: Iterable[str]) -> dict[str, torch.Tensor]:
-    """The tensors of a weight file of timm under the names of a network with such a backbone; of others unchanged.
-
-    `wanted` are the names of the network's tensors. Of timm's file those that the backbone lacks, its classifier's,
-    are left out. timm itself calls stages_0 in a network of features what is stages.0 in the whole one.
-    """
-    ours = {name.removeprefix(TIMM): name for name in wanted if name.startswith(TIMM)}
-    if not ours or any(name.startswith("features.") for name in state):
-        return state
-    renamed = {name if name in ours else name.replace(".", "_", 1): tensor for name, tensor in state.items()}
-    return {ours[name]: tensor for name, tensor in renamed.items() if name in ours}
-
-
 def load_backbone(model: nn.Module, content: dict[str, Any], path: Path) -> None:
     """Load the tensors `features.…` of a weight file's `content` into a network; its other tensors are unchanged.
 
-    Raises InputError naming `path` and the first tensor of the backbone that is missing or of another shape.
+    With a network of timm as `features` it may be a file of timm. Raises InputError naming `path` and the first tensor
+    of the backbone that is missing or of another shape, or one of timm's that has no place in it.
     """
-    found = with_our_names(state_dict(content), model.state_dict())
+    state = state_dict(content)
+    with prefix_errors(path):
+        found = {ours: state[name] for name, ours in our_names(state, model).items()}
     backbone = {name: tensor for name, tensor in model.state_dict().items() if name.startswith("features.")}
     for name, tensor in backbone.items():
+        if name.endswith("num_batches_tracked"):  # old files lack it; nothing reads it
+            found.setdefault(name, tensor)
         if name not in found or found[name].shape != tensor.shape:
             shape = tuple(found[name].shape) if name in found else "nothing"
             raise InputError(

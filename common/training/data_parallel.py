@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.distributed.nn.functional import all_reduce
 
+from common.nets.batch_norm import Frozen
 from stages import distributed
 
 
@@ -11,8 +12,13 @@ class GlobalBatchNorm(nn.BatchNorm2d):
     """BatchNorm2d with the training statistics of the global batch: (B, K, H, W) -> (B, K, H, W); B may be 0."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if not self.training:
-            return super().forward(x)
+        x = self.normalised(x) if self.training else super().forward(x)
+        for layer in self.children():  # dropout and activation of timm's BatchNormAct2d
+            x = layer(x)
+        return x
+
+    def normalised(self, x: torch.Tensor) -> torch.Tensor:
+        """The images normalised with the mean and variance of all processes' images."""
         values = x.float()
         size = x.shape[0] * x.shape[2] * x.shape[3]
         count = distributed.total(torch.full((), size, dtype=torch.float64, device=x.device))
@@ -32,7 +38,7 @@ class GlobalBatchNorm(nn.BatchNorm2d):
 def synchronise_batch_norm(model: nn.Module) -> None:
     """Make each trained batch norm of a model a GlobalBatchNorm, with the same names and tensors."""
     for layer in model.modules():
-        if type(layer) is nn.BatchNorm2d:
+        if isinstance(layer, nn.BatchNorm2d) and not isinstance(layer, Frozen):
             layer.__class__ = GlobalBatchNorm
 
 

@@ -12,7 +12,7 @@ THIN = {"channels": [4, 4, 8, 8, 8], "depths": [1, 1, 1, 1, 2], "nodes": 3}
 
 
 @pytest.mark.parametrize("network", [Classifier, IntegralAttention])
-@pytest.mark.parametrize("stride", [8, 4])
+@pytest.mark.parametrize("stride", [8, 4, 16])
 def test_output_stride(network, stride):
     maps = network(ClassifierArch(classes=5, **THIN, output_stride=stride))(torch.zeros(2, 3, 64, 96))
     assert maps.shape == (2, 5, 64 // stride, 96 // stride)

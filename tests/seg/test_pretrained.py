@@ -111,16 +111,17 @@ def test_published_trunk_without_aspp_or_with_fc_or_without_counters(path):
     torch.save({**state, "fc.weight": torch.zeros(91, 128, 1, 1), "fc.bias": torch.zeros(91)}, path)
     network = filled(build(**THIN, convention="caffe"))
     assert load_init(network, path) == aspp_names(network) == untouched(network)
-    assert unused_tensors(path) == ["fc.weight", "fc.bias"]
+    assert unused_tensors(path, network) == ["fc.weight", "fc.bias"]
 
 
 def test_the_classifiers_of_imagenet_are_named(path):
     torch.save(torchvision_resnet(), path)
-    assert unused_tensors(path) == ["fc.weight", "fc.bias"]
+    assert unused_tensors(path, build(**RESNET)) == ["fc.weight", "fc.bias"]
     torch.save(torchvision_vgg(), path)
-    assert unused_tensors(path) == ["classifier.6.weight", "classifier.6.bias"]
-    checkpoint.save(path, arch=VGG16, state_dict=build(**VGG16).state_dict())
-    assert unused_tensors(path) == []
+    network = build(**VGG16)
+    assert unused_tensors(path, network) == ["classifier.6.weight", "classifier.6.bias"]
+    checkpoint.save(path, arch=VGG16, state_dict=network.state_dict())
+    assert unused_tensors(path, network) == []
 
 
 # What a file says about its network
@@ -137,7 +138,8 @@ def test_published_names_tell_the_network(path, prefix):
 
 def test_what_is_no_deeplab_has_no_arch():
     trunk = {name: t for name, t in build(**THIN).state_dict().items() if not name.startswith("aspp.")}
-    for content in ({}, trunk, torchvision_resnet(), torchvision_vgg(), {"arch": {"channels": [4]}, "state_dict": {}}):
+    others = [{"arch": arch, "state_dict": {}} for arch in ({"channels": [4]}, {"backbone": "vgg16", "network": "iam"})]
+    for content in ({}, trunk, torchvision_resnet(), torchvision_vgg(), *others):
         assert arch_of(content) is None
 
 
