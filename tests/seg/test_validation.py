@@ -1,7 +1,9 @@
 """--val-every: the score that evaluate.labels gives seg.predict's labels, and a training that does not feel it."""
 
 import json
+import signal
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -47,6 +49,23 @@ def test_the_score_is_that_of_the_commands(trained, run_command, tiny_data, tmp_
     network = load_deeplab(out / "weights.pth")[0].train()
     found = evaluate(network, DataSet(tiny_data), "train", torch.device("cpu"))
     assert network.training and {name: expected[name] for name in found} == found and 0 < found["mean_iou"] < 100
+
+
+def test_workers_start_though_opencv_has_threads(trained, tiny_data):
+    """As in the second score of a training, whose first one has resized labels; a forked worker would hang."""
+
+    def hangs(*_):
+        raise TimeoutError
+
+    network = load_deeplab(trained("seg") / "weights.pth")[0]
+    cv2.setNumThreads(2)
+    cv2.resize(np.zeros((2000, 2000), np.float32), (4000, 4000))
+    signal.signal(signal.SIGALRM, hangs)
+    signal.alarm(120)
+    try:
+        assert evaluate(network, DataSet(tiny_data), "train", torch.device("cpu"), workers=1)["mean_iou"] > 0
+    finally:
+        signal.alarm(0)
 
 
 def test_the_training_is_the_same(trained):
