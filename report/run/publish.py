@@ -16,7 +16,7 @@ from typing import Any
 
 from data.toy_drawing import CLASSES as TOY_CLASSES
 from evaluate.scores import by_threshold
-from report.run.folder import new_folder
+from report.run.folder import check_outside, new_folder
 from report.run.reading import Stage, read_scored, read_stage, read_stages
 from report.run.templating import render
 from report.tables.summary import said_of
@@ -172,9 +172,8 @@ def card(run: Path, stages: list[Stage], origins: list[Stage], weights: list[dic
 
 def main(args: argparse.Namespace) -> None:
     """Write the folder. Raises InputError if the run is not finished or the folder cannot be written."""
-    if made := next((each for each in args.out.resolve().parents if (each / "stage.json").exists()), None):
-        raise InputError(f"{args.out}: expected an --out outside of {made}, which belongs to a stage")
     found = read_stages(args.run)
+    check_outside(args.out, [args.run / stage.folder for stage in found], None)
     chosen = trainings_of(args.run, found, args.stages)
     stages, origins = (
         [Stage(stage.folder, shareable(stage.record, args.run)) for stage in each]

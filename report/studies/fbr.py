@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from report.run.reading import read_curves
-from report.studies.study import LABELS, Column, Study, Table, named
+from report.studies.study import LABELS, Study, Table, named
 from stages.files import read_json
 
 ROWS = """ce null similarity_segmentation published shared_cam shared_refined shared_saliency shared_truth none_cam
@@ -52,23 +52,21 @@ def more(row: Path) -> dict:
     return line
 
 
-def against(other: str, scores: dict[str, str]) -> list[Column]:
+def against(other: str, scores: dict[str, str]) -> list[tuple[str, str]]:
     """Columns of scores {heading: score}, each beside its difference to another row."""
     cells = {"{row}": "", f"{{row}} | {other}": f"to `{other}`"}
-    return [
-        Column(title or heading, f"{row}; {score}") for heading, score in scores.items() for row, title in cells.items()
-    ]
+    return [(title or heading, f"{row}; {score}") for heading, score in scores.items() for row, title in cells.items()]
 
 
 def of(part: str, scores: dict[str, str]) -> dict[str, str]:
     return {heading: f"{part}, {score}" for heading, score in scores.items()}
 
 
-SETTINGS = [Column(name, f"{{row}}; arguments, {name}", "g") for name in ARGUMENTS]
-LOGGED = [Column(name.removeprefix("share/"), f"{{row}}; inside, {name}") for name in INSIDE]
+SETTINGS = [(name, f"{{row}}; arguments, {name}") for name in ARGUMENTS]
+LOGGED = [(name.removeprefix("share/"), f"{{row}}; inside, {name}") for name in INSIDE]
 SWEPT = {"mIoU, raw": "cam, best", "mIoU, refined": "cam_refined, best", "context, raw": "cam, context_at_60"}
 BOTH = SWEPT | {"context, refined": "cam_refined, context_at_60"}
-PAIRED = [Column(heading, f"{{row}}; {score}") for heading, score in BOTH.items()]
+PAIRED = [(heading, f"{{row}}; {score}") for heading, score in BOTH.items()]
 STUDY = Study(
     "FBR on the toy data: tables",
     "scripts/study/fbr.sh",

@@ -22,23 +22,16 @@ ORIGIN = {"row": str, "seed": int, **dict.fromkeys(("commit", "torch", "machine"
 LABELS = {"mIoU": "mean_iou", "ignored": "ignored", "missed": "false_negative"}  # heading: score of labels
 
 
-class Column(NamedTuple):
-    """A column of a table: `scores` names those of a cell, with {row} for its row; form: the format of a constant."""
-
-    heading: str
-    scores: str
-    form: str = ""
-
-
 class Table(NamedTuple):
     """A table: its rows are {label: what {row} stands for}, or a function from the frame of `by_seed` to them.
 
-    picture: stands below the table if it is there; plotted: the places of the columns that are drawn in it.
+    columns: (heading, the scores of a cell with {row} for its row); picture: stands below the table if it is there;
+    plotted: the places of the columns that are drawn in it.
     """
 
     heading: str
     rows: dict | Callable[[pd.DataFrame], dict] = {}
-    columns: list[Column] = []
+    columns: list[tuple[str, str]] = []
     picture: str = ""
     plotted: tuple[int, ...] = ()
 
