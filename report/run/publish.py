@@ -36,7 +36,7 @@ TRAININGS = {  # commands that write weights, and those that read them
 PLACE = re.compile(  # the folders of a path that is absolute or has "..": up to its last part
     r"""(?<![\w./~-])(?!(?<=:)//(?!/))  # not within a path or after https:
     (?:(?:[\w.-]+/)*\.\./|/+)
-    (?:(?:[^\s/|]|(?<![,:;])[ ](?![-/|'"]))+/+)*  # names of folders may have spaces; those of options begin with -
+    (?:(?:[^\s/|]|(?<![:;])[ ](?!--\w|[/|'"]|(?<=,[ ])\d))+/+)*  # names of folders may have spaces; --options have none
     (?=[^\s/])""",
     re.VERBOSE,
 )

@@ -179,7 +179,8 @@ def test_no_place_and_no_name_of_a_machine_gets_out(published, tmp_path):
     ("/home/alice/runs/mine, 4 images: mIoU 5 %", "mine, 4 images: mIoU 5 %"),
     ("see https://example.org/a/b, 3/4 and 1 / 2", "see https://example.org/a/b, 3/4 and 1 / 2"),
     ("file:///home/alice/x", "file:x"), ("/home/alice/it's secret/x: 4 of data/toy", "x: 4 of data/toy"),
-    ("--data ../al ice/x --maps data/cam", "--data x --maps data/cam"), ("/", "/"),
+    ("--data ../al ice/x --maps data/cam", "--data x --maps data/cam"), ("/", "/"), ("/mnt/Doe, J - work/x", "x"),
+    ("/home/alice/cam, 3/4 images", "cam, 3/4 images"), ("/a/x: Doe /b/y", "x: Doe y"),
     ("'unbalanced (/home/alice/x)", "'unbalanced (x)"),
 ])  # fmt: skip
 def test_paths_are_cut_to_what_a_reader_needs(text, expected):
