@@ -130,11 +130,10 @@ def labels(run: Path, stage: Stage, dataset: DataSet, is_scored: bool) -> Iterat
 
     Raises InputError if the list or a label is unusable.
     """
-    items = dataset.split(str(stage.arguments["split"]))
-    there = {path.name for path in (run / stage.folder).glob("*.png")}
-    items = even([item for item in items if f"{item.id}.png" in there], SAMPLED)
-    counts = [np.bincount(read_indexed(run / stage.folder / f"{item.id}.png").ravel(), minlength=256) for item in items]
-    total = np.sum(counts, axis=0, dtype=np.int64) if counts else np.zeros(256, np.int64)  # pixels of each value
+    paths = {item: run / stage.folder / f"{item.id}.png" for item in dataset.split(str(stage.arguments["split"]))}
+    items = even([item for item, path in paths.items() if path.exists()], SAMPLED)
+    counts = [np.bincount(read_indexed(paths[item]).ravel(), minlength=256) for item in items]
+    total = sum(counts, np.zeros(256, np.int64))  # pixels of each value
     ignored = 100 * total[IGNORE_INDEX] / max(1, total.sum())
     if ignored > MOST_IGNORED and not is_scored:
         yield Finding(f"{stage.folder}: {ignored:.1f} % of the pixels are ignored", FEW_PIXELS)

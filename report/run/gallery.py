@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from common.files.dataset import SAFE_ID, DataSet, Item
+from common.files.dataset import SAFE_ID, DataSet
 from common.files.images import legend
 from report.run.choice import choose
-from report.run.image_page import PAGES, Layer, Shown, layers_of, write_image
+from report.run.image_page import PAGES, layers_of, write_image
 from report.run.reading import Scored, read_stages
 from report.run.templating import write_page
 from stages.parallel import cores, for_each
@@ -37,8 +37,10 @@ def write_gallery(
         for folder in ("photograph", "thumbnail", *(layer.folder for layer in layers)):
             (out / "files" / "pictures" / split / folder).mkdir(parents=True)
         (out / "images" / split).mkdir(parents=True)
-        images = images_of(split, chosen, layers, members)
-        entries = for_each(partial(write_image, out, name, dataset), images, workers or cores(), f"pictures of {split}")
+        known = {each.folder: {line["id"]: line for line in each.images} for each in members}
+        images = [(item, {folder: lines.get(item.id) for folder, lines in known.items()}) for item in chosen]
+        write = partial(write_image, out, name, dataset, split, layers)
+        entries = for_each(write, images, workers or cores(), f"pictures of {split}")
         shown_layers = [{**layer._asdict(), "path": None} for layer in layers]
         splits.append({"name": split, "images": len(items), "layers": shown_layers, "items": list(entries)})
     (out / "files").mkdir(exist_ok=True)
@@ -63,13 +65,6 @@ def splits_of(dataset: DataSet, run: Path, scored: Sequence[Scored]) -> list[str
 def mean_ious(scored: Scored) -> dict[str, float]:
     """{id: mIoU in percent} of a folder's images, without those that have none."""
     return {line["id"]: line["mean_iou"] for line in scored.images if line["mean_iou"] is not None}
-
-
-def images_of(split: str, items: Sequence[Item], layers: list[Layer], scored: Sequence[Scored]) -> list[Shown]:
-    """The images as their pages need them, each with its line of every layer's scores."""
-    known = {each.folder: {line["id"]: line for line in each.images} for each in scored}
-    lines = [known[layer.key] if layer.scored else {} for layer in layers]
-    return [Shown(split, item, layers, [found.get(item.id) for found in lines]) for item in items]
 
 
 def write_data(path: Path, content: Any) -> None:

@@ -36,15 +36,6 @@ class Layer(NamedTuple):
     folder: str = ""  # of its pictures, below those of the split
 
 
-class Shown(NamedTuple):
-    """An image that is shown."""
-
-    split: str
-    item: Item
-    layers: list[Layer]  # of the split
-    scores: list[dict[str, Any] | None]  # of this image in each layer: its line of images.jsonl
-
-
 def layers_of(dataset: DataSet, run: Path, scored: Sequence[Scored], split: str, items: Sequence[Item]) -> list[Layer]:
     """The layers that any of the images has, in the method's order: ground truth, saliency, the run's maps and labels.
 
@@ -105,34 +96,34 @@ def read_layer(dataset: DataSet, layer: Layer, item: Item, cls: int | None) -> n
     return label_from_maps(maps, size, layer.threshold)
 
 
-def write_image(out: Path, run: str, dataset: DataSet, shown: Shown) -> dict[str, Any]:
+def write_image(
+    out: Path, run: str, dataset: DataSet, split: str, layers: list[Layer], image: tuple[Item, dict[str, dict | None]]
+) -> dict[str, Any]:
     """Write an image's pictures below <out>/files/pictures/<split>/, and its page, <out>/images/<split>/<id>.html.
 
-    Returns what the gallery needs of it: id, classes, size (width, height), for each layer the mIoU or None, and the
-    places of the layers that are missing.
+    layers: of the split; image: with {folder that is scored: its line of images.jsonl}. Returns what the gallery needs
+    of it: id, classes, size (width, height), and for each layer the mIoU or None.
     """
-    item, notes, views = shown.item, [], []
-    folder = out / "files" / "pictures" / shown.split
+    item, lines = image
+    notes, views, rows, scores = [], [], [], []
+    folder = out / "files" / "pictures" / split
     size = write_photographs(folder, dataset, item, notes)
-    missing = []
-    for place, (layer, line) in enumerate(zip(shown.layers, shown.scores, strict=True)):
-        found = write_views(folder, dataset, item, layer, notes)
-        views += [view | {"iou": line and line["mean_iou"]} for view in found]
-        if len(found) < (len(item.classes) if layer.kind == "class maps" else 1):
-            missing.append(place)
-    rows = [(layer.title, line) for layer, line in zip(shown.layers, shown.scores) if line]
+    for layer in layers:
+        line = lines[layer.key] if layer.scored else None
+        scores.append(line and line["mean_iou"])
+        rows += [(layer.title, line)] if line else []
+        views += [view | {"iou": scores[-1]} for view in write_views(folder, dataset, item, layer, notes)]
     write_page(
-        out / "images" / shown.split / f"{item.id}.html",
+        out / "images" / split / f"{item.id}.html",
         "image.html",
         **{"title": f"{item.id}, {run}", "run": run, "root": "../../", "pages": PAGES, "here": ""},
-        **{"split": shown.split, "id": item.id, "size": size, "notes": notes, "views": views, "rows": rows},
+        **{"split": split, "id": item.id, "size": size, "notes": notes, "views": views, "rows": rows},
         open=([view for view in views if not view["map"]] or views or [None])[-1],
         classes=[dataset.classes[cls] for cls in item.classes],
         columns=[name for name in ["background", *dataset.classes] if any(name in row["class_iou"] for _, row in rows)],
         legend=legend(dataset.classes),
     )
-    scores = [line and line["mean_iou"] for line in shown.scores]
-    return {"id": item.id, "classes": item.classes, "size": size, "scores": scores, "missing": missing}
+    return {"id": item.id, "classes": item.classes, "size": size, "scores": scores}
 
 
 def write_views(folder: Path, dataset: DataSet, item: Item, layer: Layer, notes: list[str]) -> list[dict[str, Any]]:

@@ -8,18 +8,16 @@ logs, SHA256SUMS what `sha256sum -c` reads. The same run gives the same bytes. P
 
 import argparse
 import gzip
+import re
 import shutil
 import tarfile
-from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from data.toy_drawing import CLASSES as TOY_CLASSES
 from evaluate.scores import by_threshold
-from report.run.folder import new_folder
-from report.run.reading import Scored, Stage, read_scored, read_stage, read_stages
-from report.run.shareable import shareable
+from report.run.folder import check_outside, new_folder
+from report.run.reading import Stage, read_scored, read_stage, read_stages
 from report.run.templating import render
 from report.tables.summary import said_of
 from stages.arguments import file_name
@@ -35,6 +33,13 @@ TRAININGS = {  # commands that write weights, and those that read them
     "irn.train": "irn.walk",
     "seg.train": "seg.predict",
 }
+PLACE = re.compile(  # the folders of a path that is absolute or has "..": up to its last part
+    r"""(?<![\w./~-])(?!(?<=:)//(?!/))  # not within a path or after https:
+    (?:(?:[\w.-]+/)*\.\./|/+)
+    (?:(?:[^\s/|]|(?<![:;])[ ](?!--\w|[/|'"]|(?<=,[ ])\d))+/+)*  # names of folders may have spaces; --options have none
+    (?=[^\s/])""",
+    re.VERBOSE,
+)
 METHODS = {  # by a command that only they have: name and paper
     "pseudo.nsrm": ("NSROM", "https://arxiv.org/abs/2103.14581"),
     "fbr.train": ("FBR", "https://arxiv.org/abs/2406.15755"),
@@ -54,18 +59,32 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def trainings_of(run: Path, stages: list[Stage], names: list[str] | None) -> list[Stage]:
+def shareable(value: Any, run: Path) -> Any:
+    """The same value, of what JSON can hold, with the PLACEs cut from its texts; those of `run` to the run's name."""
+    if isinstance(value, dict):
+        return {shareable(name, run): shareable(content, run) for name, content in value.items()}
+    if isinstance(value, list):
+        return [shareable(content, run) for content in value]
+    if not isinstance(value, str):
+        return value
+    for place in (run, run.absolute(), run.resolve()):
+        if place.is_absolute() or ".." in place.parts:
+            value = re.sub(rf"(?<![\w./-]){re.escape(str(place))}(?![\w.-])", run.resolve().name, value)
+    return PLACE.sub("", value)
+
+
+def trainings_of(run: Path, stages: list[Stage], names: list[str] | None) -> list[str]:
     """The trainings to publish. Raises InputError if a stage of the run is not finished or a training is missing."""
     for stage in stages:
         if not stage.record["finished"]:
             raise InputError(f"{run / stage.folder}: {stage.command} has not finished there; run it again first")
-    found = {stage.folder: stage for stage in stages if stage.command in TRAININGS and "/" not in stage.folder}
+    found = [stage.folder for stage in stages if stage.command in TRAININGS and "/" not in stage.folder]
     if not found:
         raise InputError(f"{run}: expected a run with trainings, found none")
     for name in names or ():
         if name not in found:
             raise InputError(f"--stages {name}: expected trainings of {run}: {' '.join(found)}")
-    return [stage for name, stage in found.items() if names is None or name in names]
+    return names or found
 
 
 def origins_of(stages: list[Stage], data: Path | None) -> list[Stage]:
@@ -84,8 +103,8 @@ def write_weights(run: Path, out: Path, stage: Stage) -> dict[str, Any]:
     content = checkpoint.load(source)
     with checkpoint.prefix_errors(source):
         portable.write(out / path, content, stage.record)
-    arch, size = content.get("arch") or {}, (out / path).stat().st_size
-    return {"path": path, "stage": stage, "arch": arch, "size": size, "sha256": sha256(out / path)}
+    size, digest = (out / path).stat().st_size, sha256(out / path)
+    return {"path": path, "stage": stage, "arch": content.get("arch") or {}, "size": size, "sha256": digest}
 
 
 def write_labels(run: Path, out: Path, stage: Stage) -> dict[str, Any]:
@@ -106,86 +125,73 @@ def write_labels(run: Path, out: Path, stage: Stage) -> dict[str, Any]:
     return {"path": path, "stage": stage, "count": len(names), "size": (out / path).stat().st_size}
 
 
-def write_logs(run: Path, out: Path, stages: Iterable[Stage], clean: Any) -> None:
+def write_logs(run: Path, out: Path, stages: list[Stage]) -> None:
     """Write the records, scores, tables and TensorBoard logs. Raises InputError if one is unusable."""
     for stage in stages:
         folder, source = out / stage.folder, run / stage.folder
         folder.mkdir(parents=True)
         write_json(folder / "stage.json", stage.record)
         if (source / "scores.json").is_file():
-            write_json(folder / "scores.json", clean(read_json(source / "scores.json")))
+            write_json(folder / "scores.json", shareable(read_json(source / "scores.json"), run))
         if (source / "images.jsonl").is_file():
             shutil.copyfile(source / "images.jsonl", folder / "images.jsonl")
         for number, log in enumerate(sorted(source.glob("tensorboard/events.out.tfevents.*"))):
             (folder / "tensorboard").mkdir(exist_ok=True)
-            moment = log.name.split(".")[3]  # seconds; a host's name and a process follow
-            name = f"events.out.tfevents.{moment if moment.isdigit() else 0}.{number}"
+            name = ".".join([*log.name.split(".")[:4], str(number)])  # seconds; a host's name and a process follow
             shutil.copyfile(log, folder / "tensorboard" / name)
-    for path in sorted(run.glob("*.json")):
-        write_json(out / path.name, clean(read_json(path)))
-    for path in sorted(run.glob("*.md")):
-        (out / path.name).write_text(clean(path.read_text("utf-8", "replace")), encoding="utf-8")
+    for path in run.glob("*.json"):
+        write_json(out / path.name, shareable(read_json(path), run))
+    for path in run.glob("*.md"):
+        text = path.read_text("utf-8", "replace")
+        (out / path.name).write_text(shareable(text, run), encoding="utf-8")
 
 
-def write_sums(out: Path) -> None:
-    """Write the SHA-256 of every file below `out`, by name."""
-    names = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
-    for name in names:
-        if "\\" in name or not name.isprintable():
-            raise InputError(f"{name!r}: expected names without line breaks and backslashes")
-    (out / SUMS).write_text("".join(f"{sha256(out / name)}  {name}\n" for name in names))
-
-
-def card(
-    stages: list[Stage], origins: list[Stage], weights: list[dict], labels: list[dict], scored: list[Scored]
-) -> str:
+def card(run: Path, stages: list[Stage], origins: list[Stage], weights: list[dict], labels: list[dict]) -> str:
     """The model card in Markdown; that of toy weights says so in its first line.
 
     stages: of the run; origins: what made its data sets and first weights; weights, labels: what was written of them.
     """
     commands, made = ({stage.command for stage in found} for found in (stages, origins))
-    learning = [stage for stage in stages if not stage.command.startswith("evaluate.labels")]
-    read = {part for stage in learning for part in stage.record["inputs"].get("data", {}).get("reads", [])}
+    learning = [stage for stage in stages if not stage.command.startswith("evaluate.")]
     classes = next((each["arch"]["class_names"] for each in weights if "class_names" in each["arch"]), [])
+    scored = [each._replace(scores=shareable(each.scores, run)) for each in read_scored(run)]
     return render(
         "card.md",
         **{"stages": stages, "origins": origins, "weights": weights, "labels": labels, "classes": classes},
-        **{"made": made, "read": read, "readers": TRAININGS},
+        made=made,
+        read=sorted({part for stage in learning for part in stage.record["inputs"].get("data", {}).get("reads", [])}),
+        readers=TRAININGS,
         toy=bool(made & {"data.prepare_toy", "weights.pretrain_toy"}) or classes == list(TOY_CLASSES),
         methods=[method for command, method in METHODS.items() if command in commands],
-        network=next((each for each in reversed(weights) if each["stage"].command == "seg.train"), None),
         scores=[
             (each, said_of(cut, found), found) for each in scored for cut, found in by_threshold(each.scores).items()
         ],
-        arguments=sorted({name for each in weights for name in each["stage"].arguments}),
         versions=list(dict.fromkeys(name for stage in stages for name in stage.record["versions"])),
     )
 
 
 def main(args: argparse.Namespace) -> None:
     """Write the folder. Raises InputError if the run is not finished or the folder cannot be written."""
-    if made := next((each for each in args.out.resolve().parents if (each / "stage.json").exists()), None):
-        raise InputError(f"{args.out}: expected an --out outside of {made}, which belongs to a stage")
-    stages = read_stages(args.run)
-    chosen = {stage.folder for stage in trainings_of(args.run, stages, args.stages)}
-    clean = partial(shareable, run=args.run)
-    origins = [Stage(each.folder, clean(each.record)) for each in origins_of(stages, args.data)]
-    stages = [Stage(each.folder, clean(each.record)) for each in stages]
-    scored = [each._replace(scores=clean(each.scores)) for each in read_scored(args.run)]
+    found = read_stages(args.run)
+    check_outside(args.out, [args.run / stage.folder for stage in found], None)
+    chosen = trainings_of(args.run, found, args.stages)
+    stages, origins = (
+        [Stage(stage.folder, shareable(stage.record, args.run)) for stage in each]
+        for each in (found, origins_of(found, args.data))
+    )
     with new_folder(args.out, SUMS) as out:
-        for name in ("weights", "logs"):
-            (out / name).mkdir()
+        (out / "weights").mkdir()
         weights = [write_weights(args.run, out, stage) for stage in stages if stage.folder in chosen]
         is_label = [stage for stage in stages if stage.folder.startswith("label_") or stage.folder == "pred1"]
         labels = [] if args.no_labels else [write_labels(args.run, out, stage) for stage in is_label]
-        write_logs(args.run, out / "logs", stages, clean)
+        write_logs(args.run, out / "logs", stages)
         for number, origin in enumerate(origins):
             write_json(out / "logs" / f"origin{number}.json", origin.record)
-        text = card(stages, origins, weights, labels, scored)
+        text = card(args.run, stages, origins, weights, labels)
         (out / "README.md").write_bytes(text.encode("utf-8", "replace"))  # JSON may hold half a character
-        write_sums(out)
-        size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
-    print(f"{len(weights)} weight files, {len(labels)} archives of labels, {size / 1e6:.1f} MB -> {args.out}")
+        names = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
+        (out / SUMS).write_text("".join(f"{sha256(out / name)}  {name}\n" for name in names))
+    print(f"{len(weights)} weight files, {len(labels)} archives of labels -> {args.out}")
 
 
 if __name__ == "__main__":

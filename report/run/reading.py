@@ -87,25 +87,19 @@ def read_scored(run: Path) -> list[Scored]:
 
     Raises InputError if scores or a record are unusable.
     """
-    paths = sorted(path.parent for path in run.glob("scores/*/scores.json") if (path.parent / "stage.json").exists())
-    stages = [read_stage(run, f"scores/{path.name}") for path in paths]
     splits = {
         stage.folder.removeprefix("scores/"): str(stage.arguments.get("split"))
-        for stage in stages
-        if stage.command == "evaluate.labels"
+        for stage in read_stages(run)
+        if stage.command == "evaluate.labels" and (run / stage.folder / "scores.json").exists()
     }
     titles = titles_of(run, set(splits.values()))
-    order = [name for name in titles if name in splits] + [name for name in splits if name not in titles]
-    return [
-        Scored(
-            name,
-            titles.get(name, name),
-            splits[name],
-            read_scores(run / "scores" / name / "scores.json"),
-            read_images(run / "scores" / name / "images.jsonl"),
-        )
-        for name in order
-    ]
+    titles |= {name: name for name in sorted(splits.keys() - titles.keys())}
+    scored = []
+    for name in [name for name in titles if name in splits]:
+        folder = run / "scores" / name
+        scores, images = read_scores(folder / "scores.json"), read_images(folder / "images.jsonl")
+        scored.append(Scored(name, titles[name], splits[name], scores, images))
+    return scored
 
 
 def titles_of(run: Path, splits: Iterable[str]) -> dict[str, str]:

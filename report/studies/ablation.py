@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from report.studies.study import LABELS, Column, Study, Table, scores
+from report.studies.study import LABELS, Study, Table, scores
 
 MAIN, SHARED = "ablation", "the same, these seeds"  # the setting of the paper's tables; with the others' seeds
 
@@ -37,28 +37,28 @@ def settings(frame: pd.DataFrame) -> dict[str, str]:
     return {"as in the tables above": "table3"} | {name: name for name in (SHARED, *sorted(found - {"table3", SHARED}))}
 
 
-def against(other: str) -> list[Column]:
+def against(other: str) -> list[tuple[str, str]]:
     """The paper's difference to another row of `rows`, and the one here."""
     place = {"above": "row above", "first": "first row"}[other]
     return [
-        Column(f"paper, to the {place}", f"{{row[name]}} | {{row[{other}]}}; paper", "+.1f"),
-        Column(f"here, to the {place}", f"{{row[name]}} | {{row[{other}]}}; mean_iou"),
+        (f"paper, to the {place}", f"{{row[name]}} | {{row[{other}]}}; paper"),
+        (f"here, to the {place}", f"{{row[name]}} | {{row[{other}]}}; mean_iou"),
     ]
 
 
-PAPER = [Column("paper, VOC val", "{row[name]}; paper", ".1f"), Column("here", "{row[name]}; mean_iou")]
-SWEPT = [PAPER[1], Column("the best is above it by", "{row[best]} | {row[name]}; mean_iou")]
+PAPER = [("paper, VOC val", "{row[name]}; paper"), ("here", "{row[name]}; mean_iou")]
+SWEPT = [PAPER[1], ("the best is above it by", "{row[best]} | {row[name]}; mean_iou")]
 ON_THE_WAY = [
-    Column(f"{heading}, {kind}", f"{{row[name]}}; {kind}, {score}")
+    (f"{heading}, {kind}", f"{{row[name]}}; {kind}, {score}")
     for heading, score in LABELS.items()
     for kind in ("simple", "complex")
 ]
 COMPONENTS = [
-    Column("baseline", "{row}: baseline; mean_iou"),
-    Column("whole method", "{row}: + GR + POM + NSRM; mean_iou"),
-    Column("GR adds", "{row}: + GR | {row}: baseline; mean_iou"),
-    Column("POM adds", "{row}: + GR + POM | {row}: + GR; mean_iou"),
-    Column("NSRM adds", "{row}: + GR + POM + NSRM | {row}: + GR + POM + retrain; mean_iou"),
+    ("baseline", "{row}: baseline; mean_iou"),
+    ("whole method", "{row}: + GR + POM + NSRM; mean_iou"),
+    ("GR adds", "{row}: + GR | {row}: baseline; mean_iou"),
+    ("POM adds", "{row}: + GR + POM | {row}: + GR; mean_iou"),
+    ("NSRM adds", "{row}: + GR + POM + NSRM | {row}: + GR + POM + retrain; mean_iou"),
 ]
 STUDY = Study(
     "Results on the toy data",

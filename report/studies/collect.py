@@ -6,6 +6,7 @@ the commit, PyTorch and machine that made it, and its scores; report.studies.tab
 
 import argparse
 import json
+import operator
 from collections.abc import Iterator
 from functools import reduce
 from pathlib import Path
@@ -75,12 +76,9 @@ def lines_of_tables(run: Path, tables: list[str], setting: str | None) -> Iterat
 def number(path: Path, keys: str) -> float | None:
     """A score of a scores.json, at keys such as "fixed, mean_iou". Raises InputError if it is not there."""
     try:
-        found = reduce(lambda part, key: part[key], keys.split(", "), read_json(path))
+        return reduce(operator.getitem, keys.split(", "), read_json(path))
     except (KeyError, TypeError):
-        found = ""
-    if not isinstance(found, (int, float, type(None))):
-        raise InputError(f"{path}: expected scores, {keys} among them")
-    return found
+        raise InputError(f"{path}: expected scores, {keys} among them") from None
 
 
 def lines_of_study(run: Path, study: Study) -> Iterator[dict]:

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from report.studies.study import LABELS, Column, Study, Table, named
+from report.run.reading import read_curves
+from report.studies.study import LABELS, Study, Table, named
 from stages.files import read_json
 
 ROWS = """ce null similarity_segmentation published shared_cam shared_refined shared_saliency shared_truth none_cam
@@ -25,7 +26,12 @@ MAPS = {  # heading: score
     "AUC": "auc",
 }
 WHOLE = {"initial label": "label_initial", "pseudo label": "label_pseudo", "val": "pred2_val"}
-IN_MAPS = {"raw": "cam", "refined": "cam_refined"}
+SCORED = (  # of maps: score, beginning of the folder that scores.json is in, keys there
+    ("best", "", "mean_iou"),
+    ("fixed", "", "fixed, mean_iou"),
+    ("context_at_60", "context_", "context_at_60"),
+    ("auc", "context_", "auc"),
+)
 
 
 def prepare(lines: list[dict]) -> list[dict]:
@@ -39,35 +45,28 @@ def more(row: Path) -> dict:
     """The arguments of a row's training and, if it logged them, means of INSIDE over its second half."""
     told = read_json(row / "cls/stage.json")["arguments"]
     line = {f"arguments, {key}": told[key] for key in ARGUMENTS if key in told}
-    if (row / "cls/tensorboard").is_dir():
-        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # slow to import
-
-        log = EventAccumulator(str(row / "cls/tensorboard")).Reload()
-        for name in set(INSIDE) & set(log.Tags()["scalars"]):
-            values = [each.value for each in log.Scalars(name)]
-            half = values[len(values) // 2 :]
+    for name, points in read_curves(row / "cls").items():
+        if name in INSIDE:
+            half = [value for _, value in points[len(points) // 2 :]]
             line[f"inside, {name}"] = round(sum(half) / len(half) * (100 if name.startswith("share/") else 1), 4)
     return line
 
 
-def against(other: str, scores: dict[str, str]) -> list[Column]:
+def against(other: str, scores: dict[str, str]) -> list[tuple[str, str]]:
     """Columns of scores {heading: score}, each beside its difference to another row."""
-    pairs = [
-        (Column(heading, f"{{row}}; {score}"), Column(f"to `{other}`", f"{{row}} | {other}; {score}"))
-        for heading, score in scores.items()
-    ]
-    return [column for pair in pairs for column in pair]
+    cells = {"{row}": "", f"{{row}} | {other}": f"to `{other}`"}
+    return [(title or heading, f"{row}; {score}") for heading, score in scores.items() for row, title in cells.items()]
 
 
 def of(part: str, scores: dict[str, str]) -> dict[str, str]:
     return {heading: f"{part}, {score}" for heading, score in scores.items()}
 
 
-SETTINGS = [Column(name, f"{{row}}; arguments, {name}", "g") for name in ARGUMENTS]
-LOGGED = [Column(name.removeprefix("share/"), f"{{row}}; inside, {name}") for name in INSIDE]
+SETTINGS = [(name, f"{{row}}; arguments, {name}") for name in ARGUMENTS]
+LOGGED = [(name.removeprefix("share/"), f"{{row}}; inside, {name}") for name in INSIDE]
 SWEPT = {"mIoU, raw": "cam, best", "mIoU, refined": "cam_refined, best", "context, raw": "cam, context_at_60"}
 BOTH = SWEPT | {"context, refined": "cam_refined, context_at_60"}
-PAIRED = [Column(heading, f"{{row}}; {score}") for heading, score in BOTH.items()]
+PAIRED = [(heading, f"{{row}}; {score}") for heading, score in BOTH.items()]
 STUDY = Study(
     "FBR on the toy data: tables",
     "scripts/study/fbr.sh",
@@ -87,13 +86,7 @@ STUDY = Study(
         Table("What changes in single images", picture="maps.png"),
     ],
     dict.fromkeys([*ROWS, *(f"sweep_{name}" for name in SWEEPS)], "cls"),
-    {f"{maps}, best": (maps, "mean_iou") for maps in IN_MAPS.values()}
-    | {f"{maps}, fixed": (maps, "fixed, mean_iou") for maps in IN_MAPS.values()}
-    | {
-        f"{maps}, {score}": (f"context_{maps}", score)
-        for maps in IN_MAPS.values()
-        for score in ("context_at_60", "auc")
-    }
+    {f"{maps}, {name}": (f"{folder}{maps}", keys) for maps in ("cam", "cam_refined") for name, folder, keys in SCORED}
     | {f"{name}, {score}": (name, score) for name in ("label_cam", *WHOLE.values()) for score in LABELS.values()},
     more,
     prepare,

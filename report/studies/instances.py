@@ -6,8 +6,6 @@ A dash stands where nothing was run. There is a column for each IoU of the masks
 import argparse
 from pathlib import Path
 
-import pandas as pd
-
 from report.tables.table import markdown_table, scores_path
 from stages.arguments import file_name
 from stages.command import HelpFormatter, command_name, exit_on_input_error
@@ -34,21 +32,21 @@ def parser() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> None:
     """Write and print the table. Raises InputError if no row has scores, or a file holds no AP."""
     check_output(args.run / f"{args.name}.md")
-    paths = {name: scores_path(args.run, folder) for name, folder in args.row}
-    found = {}
-    for name, path in paths.items():
+    rows = {}
+    for name, folder in args.row:
+        path = scores_path(args.run, folder)
         try:
             aps = read_json(path)["mean_ap"] if path.exists() else {}
-            found[name] = pd.Series({float(threshold): float(ap) for threshold, ap in aps.items()}, dtype=float)
+            rows[name] = {float(threshold): f"{ap:.1f}" for threshold, ap in aps.items()}
         except (AttributeError, KeyError, TypeError, ValueError):
             raise InputError(f"{path}: expected the scores of evaluate.instances, mean_ap among them") from None
-    table = pd.DataFrame(found).sort_index().T
-    if table.empty:
+    thresholds = sorted({threshold for row in rows.values() for threshold in row})
+    if not thresholds:
         raise InputError(f"{args.run}: expected scores of evaluate.instances of one of the rows, found none")
-    body = [[name, *("–" if pd.isna(ap) else f"{ap:.1f}" for ap in row)] for name, row in table.iterrows()]
-    text = f"**{args.title}** (AP, %)\n\n{markdown_table(['', *(f'IoU {each:g}' for each in table)], body)}"
-    if args.note:
-        text += f"\n{args.note}\n"
+    head = ["", *(f"IoU {threshold:g}" for threshold in thresholds)]
+    body = [[name, *(row.get(threshold, "–") for threshold in thresholds)] for name, row in rows.items()]
+    note = f"\n{args.note}\n" if args.note else ""
+    text = f"**{args.title}** (AP, %)\n\n{markdown_table(head, body)}{note}"
     with atomic(args.run / f"{args.name}.md") as partial:
         partial.write_text(text)
     print(text)

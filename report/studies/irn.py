@@ -1,6 +1,6 @@
 """The value of saliency with and without FBR: labels of BE, POM and NSRM against IRN's, and AP of instances."""
 
-from report.studies.study import LABELS, Column, Study, Table, named
+from report.studies.study import LABELS, Study, Table, named
 
 FOLDERS = {"saliency": "", "image_level": "image_level/"}  # part of a line: where it lies below a row
 SETS = {  # heading: labels
@@ -22,24 +22,24 @@ THRESHOLDS = ("0.25", "0.5", "0.7", "0.75")  # of the IoU of masks, for AP
 BOTH = ["ce", "fbr", "fbr | ce"]
 
 
-def worth(row: str, saliency: str, image_level: str) -> list[Column]:
+def worth(row: str, saliency: str, image_level: str) -> list[tuple[str, str]]:
     """The mIoU of labels or predictions with saliency and without it, and the difference."""
     parts = f"saliency, {saliency}, mean_iou", f"image_level, {image_level}, mean_iou"
     headings = {"with saliency": parts[0], "without": parts[1], "with - without": " | ".join(parts)}
-    return [Column(heading, f"{row}; {scores}") for heading, scores in headings.items()]
+    return [(heading, f"{row}; {scores}") for heading, scores in headings.items()]
 
 
 CHANGED = [
-    Column(f"{heading}, {label}", f"{row}; {{row}}, {score}")
+    (f"{heading}, {label}", f"{row}; {{row}}, {score}")
     for heading, score in LABELS.items()
     for label, row in named(*BOTH).items()
 ]
 WITHOUT = [
-    Column(f"{heading}, `{row}`", f"{row}; image_level, {{row[0]}}, {score} | saliency, {{row[1]}}, {score}")
+    (f"{heading}, `{row}`", f"{row}; image_level, {{row[0]}}, {score} | saliency, {{row[1]}}, {score}")
     for heading, score in LABELS.items()
     for row in ("ce", "fbr")
 ]
-AP = [Column(f"AP at {each}", f"{{row}}; ap, {each}") for each in THRESHOLDS]
+AP = [(f"AP at {each}", f"{{row}}; ap, {each}") for each in THRESHOLDS]
 SCORED = {*SETS.values(), *(f"{part}, {name}" for part in FOLDERS for name in ("pred1_val", "pred2_val"))}
 STUDY = Study(
     "Labels without saliency and instances: tables",

@@ -7,6 +7,7 @@ differences of two rows, "row; score | other" of two scores, and with two of bot
 import json
 import operator
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import reduce
 from pathlib import Path
 from typing import NamedTuple
@@ -21,23 +22,16 @@ ORIGIN = {"row": str, "seed": int, **dict.fromkeys(("commit", "torch", "machine"
 LABELS = {"mIoU": "mean_iou", "ignored": "ignored", "missed": "false_negative"}  # heading: score of labels
 
 
-class Column(NamedTuple):
-    """A column of a table: `scores` names those of a cell, with {row} for its row; form: the format of a constant."""
-
-    heading: str
-    scores: str
-    form: str = ""
-
-
 class Table(NamedTuple):
     """A table: its rows are {label: what {row} stands for}, or a function from the frame of `by_seed` to them.
 
-    picture: stands below the table if it is there; plotted: the places of the columns that are drawn in it.
+    columns: (heading, the scores of a cell with {row} for its row); picture: stands below the table if it is there;
+    plotted: the places of the columns that are drawn in it.
     """
 
     heading: str
     rows: dict | Callable[[pd.DataFrame], dict] = {}
-    columns: list[Column] = []
+    columns: list[tuple[str, str]] = []
     picture: str = ""
     plotted: tuple[int, ...] = ()
 
@@ -66,13 +60,6 @@ def flat(found: dict) -> dict:
     return {f"{key}, {name}" if name else key: value for key, part in parts.items() for name, value in part.items()}
 
 
-def are_numbers(line: dict) -> bool:
-    """True if all scores of a flat line are numbers or None: all but its texts and the arguments of a training."""
-    texts = {*ORIGIN, "setting", "table"}
-    scores = [value for key, value in line.items() if key not in texts and not key.startswith("arguments, ")]
-    return all(isinstance(score, (int, float, type(None))) for score in scores)
-
-
 def read_lines(paths: Iterable[Path]) -> list[dict]:
     """The lines of all files, flat. Raises InputError if a file is missing, or a line is none of a study."""
     lines = []
@@ -82,15 +69,12 @@ def read_lines(paths: Iterable[Path]) -> list[dict]:
         except OSError as error:
             raise InputError(f"{path}: cannot be read ({error.strerror})") from None
         for number, text in enumerate(texts, 1):
-            try:
+            line = {}
+            with suppress(ValueError, RecursionError, AttributeError):
                 line = flat(json.loads(text))
-                fits = all(isinstance(line[key], kind) for key, kind in ORIGIN.items()) and are_numbers(line)
-            except (ValueError, RecursionError, AttributeError, KeyError):
-                fits = False
-            if not fits:
-                raise InputError(
-                    f"{path} line {number}: expected a line of report.studies.collect, {', '.join(ORIGIN)}"
-                )
+            if not all(isinstance(line.get(key, ...), kind) for key, kind in ORIGIN.items()):
+                keys = ", ".join(ORIGIN)
+                raise InputError(f"{path} line {number}: expected a line of report.studies.collect, {keys}")
             lines.append(line)
     return lines
 
@@ -112,20 +96,18 @@ def scores(frame: pd.DataFrame, text: str) -> pd.Series:
     return reduce(operator.sub, sides).dropna()
 
 
-def interval(values: Iterable[float]) -> tuple[float, float]:
-    """Mean of values and half of its 95 % interval (Student's t), NaN for one value."""
-    values = np.asarray(values, float)
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """Mean of float values (N,) and half of its 95 % interval (Student's t), NaN for one value."""
     half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values) if len(values) > 1 else np.nan
     return values.mean(), half
 
 
-def spread(values: Iterable[float]) -> str:
+def spread(values: np.ndarray) -> str:
     """ "61.2 ± 1.3": mean and standard deviation."""
-    values = np.asarray(values, float)
     return f"{values.mean():.1f}" + (f" ± {values.std(ddof=1):.1f}" if len(values) > 1 else "")
 
 
-def signed(values: Iterable[float]) -> str:
+def signed(values: np.ndarray) -> str:
     """ "+1.24 ± 0.35 (5/5)": mean of paired differences, half of its interval, and how many are above 0."""
     mean, half = interval(values)
     return f"{mean:+.2f}" + ("" if np.isnan(half) else f" ± {half:.2f}") + f" ({sum(values > 0)}/{len(values)})"

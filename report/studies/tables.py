@@ -39,21 +39,23 @@ def parser() -> argparse.ArgumentParser:
 def cells(frame: pd.DataFrame, table: Table) -> dict[str, list[tuple[str, pd.Series]]]:
     """{label of a row: [(what names the scores of a cell, the scores), …]}, of the rows that have any."""
     rows = table.rows(frame) if callable(table.rows) else table.rows
-    texts = {label: [column.scores.format(row=row) for column in table.columns] for label, row in rows.items()}
+    texts = {label: [cell.format(row=row) for _, cell in table.columns] for label, row in rows.items()}
     found = {label: [(text, scores(frame, text)) for text in row] for label, row in texts.items()}
     return {label: row for label, row in found.items() if any(len(values) for _, values in row)}
 
 
-def shown(text: str, values: pd.Series, form: str) -> str:
-    """A cell in Markdown. A row has no difference to itself."""
-    row, *other = text.split("; ")[0].split(" | ")
+def shown(text: str, values: pd.Series) -> str:
+    """A cell in Markdown. A row has no difference to itself; the paper's numbers and arguments know no seeds."""
+    rows, key = text.split("; ", 1)
+    row, *other = rows.split(" | ")
     if [row] == other:
         return ""
     if not len(values):
         return "–"
-    if form:
-        constant = values.iloc[0]
-        return constant if isinstance(constant, str) else format(constant, form)
+    if key == "paper":
+        return format(values.iloc[0], "+.1f" if other else ".1f")
+    if key.startswith("arguments, "):
+        return values.iloc[0] if isinstance(values.iloc[0], str) else format(values.iloc[0], "g")
     return signed(values) if " | " in text else spread(values)
 
 
@@ -61,11 +63,10 @@ def section(frame: pd.DataFrame, table: Table, folder: Path) -> str:
     """Heading, rows and picture of a table in Markdown, with its seeds if others have more; "" without rows."""
     found = cells(frame, table)
     seeds = {seed for row in found.values() for _, values in row for seed in values.index}
-    columns = table.columns
-    body = [[label, *(shown(*cell, column.form) for cell, column in zip(row, columns))] for label, row in found.items()]
+    body = [[label, *(shown(*cell) for cell in row)] for label, row in found.items()]
     parts = [f"Seeds {' '.join(map(str, sorted(seeds)))} only.\n"] if found and seeds < {*frame.index} else []
-    parts += [markdown_table(["", *(column.heading for column in columns)], body)] if found else []
-    if table.picture and (folder / table.picture).is_file() and (found or not columns):
+    parts += [markdown_table(["", *(heading for heading, _ in table.columns)], body)] if found else []
+    if table.picture and (folder / table.picture).is_file() and (found or not table.columns):
         parts.append(f"![{table.heading}]({table.picture})\n")
     return "\n".join([f"\n## {table.heading}\n", *parts]) if parts else ""
 
@@ -100,7 +101,7 @@ def plot(path: Path, frame: pd.DataFrame, table: Table) -> None:
                 half = interval(values)[1] if " | " in text else values.std()
                 axis.plot(values, np.full(len(values), y), "o", color="tab:grey", markersize=3, alpha=0.7)
                 axis.errorbar(values.mean(), y, xerr=np.nan_to_num(half), fmt="D", color="tab:blue", capsize=3)
-        axis.set(title=table.columns[place].heading, yticks=range(len(rows)), yticklabels=rows)
+        axis.set(title=table.columns[place][0], yticks=range(len(rows)), yticklabels=rows)
         axis.grid(alpha=0.3)
     axes[0][0].invert_yaxis()  # the first row on top
     with atomic(path) as partial:

@@ -64,15 +64,6 @@ def score(dataset: DataSet, items: list[Item], before: Path, after: Path) -> lis
     return scored
 
 
-def score_complex(dataset: DataSet, split: str, before: Path, after: Path) -> list[Scored]:
-    """As `score`, the complex images of a split in the list's order. Raises InputError if none has a score."""
-    scored = score(dataset, [item for item in dataset.split(split) if len(item.classes) > 1], before, after)
-    if not scored:
-        path = dataset.root / "lists" / f"{split}.txt"
-        raise InputError(f"{path}: expected at least one complex image (two or more classes), found none")
-    return scored
-
-
 def gain(row: Scored) -> float:
     """By how much an (id, before, after) gains; rounded, so that equal gains tie whatever their last bits."""
     return round(row[2] - row[1], 6)
@@ -181,7 +172,11 @@ def main(args: argparse.Namespace) -> None:
     check_figure(args.out, args.data, before, after)
     dataset = DataSet(args.data)
     pictures = columns(dataset, args.run, args.before, args.after)
-    chosen = choose(score_complex(dataset, args.split, before, after), args.count)
+    items = [item for item in dataset.split(args.split) if len(item.classes) > 1]
+    chosen = choose(score(dataset, items, before, after), args.count)
+    if not chosen:
+        path = dataset.root / "lists" / f"{args.split}.txt"
+        raise InputError(f"{path}: expected at least one complex image (two or more classes), found none")
     values = {id: f"{before:.1f} → {after:.1f}" for id, before, after in chosen}
     rows = [(f"{id}\n{text}", id) for id, text in values.items()]
     write_figure(args.out, draw(rows, pictures, classes=dataset.classes))

@@ -264,7 +264,6 @@ FAULTS = {  # command: [(more arguments, damages to make first, message)]
             [("replace", "finished/scores/pred1/scores.json", "50.0", "[]")],
             "expected the scores of evaluate.labels",
         ),
-        ("", [("write", "finished/a\nb.md", "")], "a\\nb.md': expected names without line breaks"),
     ],
     "report.studies.instances": [
         ("--row 'a row'", [], "argument --row: expected 2 arguments"),

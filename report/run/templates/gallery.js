@@ -50,10 +50,11 @@ function thumbnail(split, over, { item, score, gain }) {
   const folder = `files/pictures/${split.name}`;
   const stack = element("span", "stack", picture(`${folder}/thumbnail/${item.id}.jpg`, ""));
   stack.style.aspectRatio = `${item.size[0]} / ${item.size[1]}`;
-  if (item.missing.includes(over)) stack.append(element("span", "gone", "no picture"));
-  else if (over >= 0) {
+  if (over >= 0) {
     const layer = split.layers[over];
-    stack.append(picture(`${folder}/${layer.folder}/${item.id}.png`, `layer ${layer.kind}`));
+    const overlay = picture(`${folder}/${layer.folder}/${item.id}.png`, `layer ${layer.kind}`);
+    overlay.onerror = () => overlay.replaceWith(element("span", "gone", "no picture"));
+    stack.append(overlay);
   }
   const link = element("a", "", stack, element("span", "id", item.id));
   link.href = `images/${split.name}/${item.id}.html${hashOf(state)}`;

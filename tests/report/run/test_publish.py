@@ -13,7 +13,7 @@ from cls.model import build as build_classifier
 from common.files.images import write_indexed
 from common.training import checkpoint
 from report.run import publish
-from report.run.shareable import shareable
+from report.run.publish import shareable
 from seg import predict
 from seg.deeplab import MultiScale
 from seg.deeplab import build as build_deeplab
@@ -126,7 +126,7 @@ def test_the_card_is_made_of_the_records(published):
     assert rows(text, "CAM, threshold 0.5 (best here)") == [["train", "4", "61.25", "71.00", "–", "7.50"]]
     assert rows(text, "CAM, threshold 0.3 (fixed)") == [["train", "4", "41.50", "–", "–", "0.00"]]
     assert rows(text, "masked label (NSRM)") == [["train", "4", "61.25", "71.00", "–", "7.50"]]
-    assert rows(text, "lr") == [["0.5", "0.5"]]
+    assert rows(text, "lr") == [["0.5"], ["0.5"]]
     assert f"- commit: {COMMIT}, {COMMIT}-dirty\n" in text and "disc, square, bar\n" in text
     for name in ("cls", "seg2"):
         sum = hashlib.sha256((out / f"weights/{name}.safetensors").read_bytes()).hexdigest()
@@ -178,7 +178,10 @@ def test_no_place_and_no_name_of_a_machine_gets_out(published, tmp_path):
     ("/home/alice/runs/mine/seg1/weights.pth", "mine/seg1/weights.pth"),
     ("/home/alice/runs/mine, 4 images: mIoU 5 %", "mine, 4 images: mIoU 5 %"),
     ("see https://example.org/a/b, 3/4 and 1 / 2", "see https://example.org/a/b, 3/4 and 1 / 2"),
-    ("/", "/"), ("'unbalanced (/home/alice/x)", "'unbalanced (x)"),
+    ("file:///home/alice/x", "file:x"), ("/home/alice/it's secret/x: 4 of data/toy", "x: 4 of data/toy"),
+    ("--data ../al ice/x --maps data/cam", "--data x --maps data/cam"), ("/", "/"), ("/mnt/Doe, J - work/x", "x"),
+    ("/home/alice/cam, 3/4 images", "cam, 3/4 images"), ("/a/x: Doe /b/y", "x: Doe y"),
+    ("'unbalanced (/home/alice/x)", "'unbalanced (x)"),
 ])  # fmt: skip
 def test_paths_are_cut_to_what_a_reader_needs(text, expected):
     assert shareable({"a": [text, 5]}, Path("/home/alice/runs/mine")) == {"a": [expected, 5]}
