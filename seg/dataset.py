@@ -46,12 +46,11 @@ def load_whole(
     device: torch.device,
     smallest: int,
     done: Sequence[bool] | None = None,
-    fork: bool = True,
 ) -> DataLoader:
-    """Load images in batches of one size; `done`: see batches_of_one_size; `fork`: see make_loader.
+    """Load images in batches of one size; `done`: see batches_of_one_size.
 
     Raises InputError when it reaches an image with a side of less than `smallest` pixels.
     """
     sizes = (images.checked_size(index, smallest) for index in range(len(images)))
     batches = batches_of_one_size(sizes, batch_size, done)
-    return make_loader(images, batches, workers, device, images.collate, fork)
+    return make_loader(images, batches, workers, device, images.collate)

@@ -39,7 +39,7 @@ def evaluate(
     torch.backends.cudnn.benchmark = False  # which tries all algorithms for each new size
     network.eval()
     try:
-        loader = load_whole(images, batch_size, workers, device, network.smallest_side(), fork=False)
+        loader = load_whole(images, batch_size, workers, device, network.smallest_side())
         for output in outputs_of(network, loader, device, amp):
             matrix += confusion_matrix(dataset.ground_truth(output.key.id), output.label(None), len(dataset.classes))
     finally:

@@ -17,15 +17,16 @@ def make_loader(
     workers: int,
     device: torch.device,
     collate: Callable[[list], Any] = default_collate,
-    fork: bool = True,
 ) -> DataLoader:
     """Make a DataLoader over given `batches` of the data set's indices; an empty batch gives None.
 
-    Its worker processes are forks of this one unless `fork` is False: once OpenCV has used its threads here, a fork may
-    wait for them for ever.
-
     It has a generator of its own, so that its start does not change the random state that a checkpoint has restored.
+    OpenCV's threads end in this process: a forked worker would wait for them for ever.
     """
+    if workers:
+        import cv2
+
+        cv2.setNumThreads(1)
     return DataLoader(
         dataset,
         batch_sampler=batches,
@@ -34,7 +35,7 @@ def make_loader(
         pin_memory=device.type == "cuda",
         generator=torch.Generator(),
         worker_init_fn=_start_worker,
-        multiprocessing_context=_context(fork) if workers else None,
+        multiprocessing_context=_context() if workers else None,
     )
 
 
@@ -64,9 +65,9 @@ def batches_of_one_size(
     yield from filter(is_needed, buckets.values())
 
 
-def _context(fork):
+def _context():
     """Start method of worker processes: no fork of one of several processes, in which NCCL and gloo may hang."""
-    if fork and distributed.WORLD_SIZE == 1:
+    if distributed.WORLD_SIZE == 1:
         return None
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["common.training.loading"])  # PyTorch is imported once for all workers
