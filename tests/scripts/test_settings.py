@@ -208,11 +208,6 @@ def test_environment_goes_on_without_pydensecrf2(clone):
     assert asked(clone, fails="nothing")[0] == ["requirements.txt"]
 
 
-def test_environment_needs_the_requirements(clone):
-    for _ in range(2):
-        assert asked(clone, fails="requirements.txt", expected=1)[0] == ["requirements.txt"]
-
-
 def test_without_an_environment(clone):
     """VENV= makes and installs nothing; `python` is PYTHON, where only python3 exists too."""
     assert asked(clone, fails="", VENV="") == ([], "")
