@@ -199,11 +199,3 @@ def test_ground_truth_of_other_classes_is_a_remark(report, tiny_data):
     status, text = report()
     assert status == 0
     assert "shows other classes than the lists: 1" in text and "a_simple.png: shows square, listed disc" in text
-
-
-@pytest.mark.parametrize("lacking", ["classes.txt", "lists", ""])
-def test_unusable_folder(report, tiny_data, lacking):
-    path = tiny_data / lacking
-    shutil.rmtree(path) if path.is_dir() else path.unlink()
-    status, text = report()
-    assert status == 2 and text.startswith("data.check: error: ") and len(text.splitlines()) == 1

@@ -140,17 +140,6 @@ def test_classes_are_cocos_in_the_order_of_ids(root):
     assert (len(names), names[0], names[11], names[79]) == (80, "person", "stop sign", "toothbrush")
 
 
-def test_a_few_pixels(root):
-    data = DataSet(prepare(root))
-    truth, numbers = data.ground_truth(FIRST), data.instances(FIRST)
-    assert truth[6, 6] == 1 and truth[0, 0] == 0
-    assert truth[11, 11] == 17 and truth[14, 14] == 1  # the dog on the person, the other person on the dog
-    assert truth[24, 40] == 27 and truth[47, 10] == 1
-    assert truth[33, 10] == 1 and numbers[33, 10] == 255  # crowds on top
-    assert [numbers[6, 6], numbers[11, 11], numbers[14, 14], numbers[24, 40], numbers[0, 0]] == [1, 2, 3, 255, 0]
-    assert data.ground_truth(SECOND)[47, 63] == 80
-
-
 def many(count, seed, id=100):
     """Overlapping objects, some outside, crowds, equal areas."""
     rng = np.random.default_rng(seed)

@@ -207,13 +207,3 @@ def test_masks_of_context_are_written_and_made_again(small, tmp_path):
     data.context_path("train_0003").unlink()
     assert prepare(out, *options).returncode == 0
     assert contents(out) == before
-
-
-@pytest.mark.parametrize("option, value", [
-    ("--context", ["1.5"]), ("--width", ["8"]), ("--max-classes", ["7"]), ("--salient-radius", ["9", "5"]),
-])  # fmt: skip
-def test_bad_arguments_are_named_and_leave_nothing(tmp_path, option, value):
-    result = prepare(tmp_path / "set", option, *value)
-    assert result.returncode == 2
-    assert f"{option}: expected" in result.stderr.splitlines()[-1] and "Traceback" not in result.stderr
-    assert not (tmp_path / "set").exists()

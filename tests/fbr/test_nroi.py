@@ -76,15 +76,6 @@ def test_few_background_pixels_are_their_own_nrois(extract, count):
     assert torch.equal(in_order(nrois[valid]), in_order(features.flatten(2)[0].T[background[0]]))
 
 
-def test_more_centres_than_pixels_and_no_image():
-    features = torch.rand(1, 3, 1, 2, generator=seeded(), requires_grad=True)
-    nrois, valid = extract_nrois(features, everywhere(features), 8, [0])
-    assert torch.equal(in_order(nrois[0]), in_order(features[0, :, 0].T)) and valid.all() and not nrois.requires_grad
-    for extract in (extract_nrois, random_pixels):
-        nrois, valid = extract(features[:0], everywhere(features[:0]), 2, [])
-        assert nrois.shape == (0, 2, 3) and valid.shape == (0, 2)
-
-
 @pytest.mark.parametrize("clusters, reference", [(0, min), (12, lambda starts: sum(starts) / len(starts))])
 def test_squared_distances_are_not_worse_than_scipys(clusters, reference):
     """Even noise: than the best of four starts; more clusters than centres, where starts matter: than their average."""

@@ -79,15 +79,6 @@ def test_without_a_part_it_is_cls_train(train, name):
 # What the parts do
 
 
-def test_parts_count_from_their_epoch_on(train):
-    """Their losses are 0 before its first iteration; the bank, empty until then, is filled before it is used."""
-    for epoch in (0, 1, 2):
-        numbers = logged(train(f"from{epoch}", "--contrast-from", epoch, "--save-every", 1))
-        for name in WEIGHTS:
-            assert min(step for step, loss in numbers[f"loss/{name}"].items() if loss) == 2 * epoch, name
-        assert numbers["loss/nroi"][2 * epoch] > 0.02
-
-
 # Stopped and started again
 
 
@@ -136,29 +127,6 @@ def dies_in_step(number):
 
 
 # What cannot be trained, and what there may be little of
-
-
-@pytest.mark.parametrize("value", [255, 1, 0], ids=["all ignored", "no background", "no object"])
-def test_images_without_background_or_objects(train, tiny_data, value):
-    """Nothing to contrast: the losses are 0, and all stays finite."""
-    dataset = DataSet(tiny_data)
-    for item in dataset.split("train"):
-        write_indexed(dataset.ground_truth_path(item.id), np.full(dataset.image_size(item.id), value, np.uint8))
-    folder = train("fbr", "--labels", "truth", "--contrast-from", 0, "--save-every", 1)
-    assert all(tensor.isfinite().all() for tensor in weights(folder).values())
-    numbers = logged(folder)
-    assert set(numbers["loss/nroi"].values()) == set(numbers["loss/intra"].values()) == {0.0}
-
-
-@pytest.mark.parametrize("batch_size", [1, 4])
-def test_one_class(train, tiny_data, batch_size):
-    """There is no other class to contrast with."""
-    (tiny_data / "classes.txt").write_text("disc\n")
-    (tiny_data / "lists/train.txt").write_text("a_simple 0\nc_complex 0\nd_complex 0\n")
-    folder = train("fbr", "--batch-size", batch_size, "--contrast-from", 0, "--save-every", 1)
-    assert all(tensor.isfinite().all() for tensor in weights(folder).values())
-    numbers = logged(folder)
-    assert set(numbers["loss/intra"].values()) == {0.0} and min(numbers["loss/nroi"].values()) > 0
 
 
 # What it logs

@@ -23,7 +23,6 @@ from irn.grouping import centroids, detections, groups
 from irn.model import build
 from irn.network import find
 from irn.random_walk import walk
-from stages.files import InputError
 
 ARCH = {"network": "irn", "backbone": "vgg16", "channels": [4, 4, 8, 8, 8], "depths": [1, 1, 1, 1, 1]}
 ARCH |= {"batch_norm": True, "output_stride": 4, "branch_width": 4}
@@ -272,21 +271,3 @@ def test_goes_on_where_it_stopped(network, command, tmp_path, name):
         path.write_bytes(path.read_bytes()[:40]) if place else path.unlink()  # or the machine stopped
     assert files(command(name, "out", "--batch-size", 2)) == whole
     assert [(tmp_path / "out" / f"{id}.png").stat().st_mtime_ns for id in kept] == times
-
-
-@pytest.mark.parametrize("name", ["irn.walk", "irn.instances"])
-def test_what_cannot_be_used_is_refused(data, maps, network, command, tmp_path, name):
-    def refused(message):
-        with pytest.raises(InputError, match=message) as error:
-            command(name, "out")
-        assert "\n" not in str(error.value) and list((tmp_path / "out").iterdir()) == []
-
-    model = network(80)
-    maps.rename(tmp_path / "away")
-    refused("maps: expected maps named <id>_<class>.png, found none for this split")
-    (tmp_path / "away").rename(maps)
-    arch = model.arch.to_file() | {"network": "classifier"}
-    checkpoint.save(tmp_path / "weights.pth", arch=arch, state_dict=model.state_dict())
-    refused("weights.pth: expected weights of irn.train")
-    (data.root / "lists/train.txt").write_text("a_simple\n")
-    refused("line 1: expected at least one class of a_simple")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from common.crf.dense import DEFAULTS, choose_backend, memory_of
+from common.crf.dense import DEFAULTS, memory_of
 from common.files.dataset import DataSet
 from common.files.images import VOC_PALETTE, read_indexed
 from common.files.photographs import Photograph, PhotographFolder
@@ -18,7 +18,7 @@ from seg.dataset import WholeImages, load_whole
 from seg.deeplab import MultiScale, build
 from seg.inference import labels_on_device, load_deeplab, logits_of, logits_on_cpu, outputs_of
 from seg.overlay import overlay
-from seg.predict import parser, reads_of, resolve_arguments, run
+from seg.predict import parser, reads_of, run
 from stages.files import InputError
 
 ARCH = {"backbone": "vgg16", "classes": 3, "channels": [4] * 5, "depths": [1] * 5, "fc_channels": 4, "rates": [1]}
@@ -89,12 +89,6 @@ def test_labels_made_on_the_device_are_those_made_by_processes(tiny_data, device
         label = labels.pop(output.key.id)
         assert label.dtype == np.uint8 and (label == output.label(crf)).mean() > 0.999
     assert not labels
-
-
-def test_a_backend_is_chosen_where_there_is_a_crf():
-    assert resolve_arguments(Namespace(crf=False, crf_backend="auto"), None) == {}
-    args = Namespace(crf=True, crf_backend="auto", device="cpu")
-    assert resolve_arguments(args, None) == {"crf_backend": choose_backend("auto")}
 
 
 @pytest.mark.parametrize("more", [[], ["--crf"], ["--crf", "--crf-min-probability", 0.05]])
@@ -241,31 +235,6 @@ def test_the_record_of_photographs(run_command, photos, tmp_path, weights):
         (photos / "new.txt").touch()  # no photograph: no change
     arguments = json.loads((tmp_path / "pred/stage.json").read_text())["arguments"]
     assert arguments["images"] == str(photos) and arguments["data"] is arguments["split"] is None
-
-
-@pytest.mark.parametrize("more, message", [
-    (["--data", "d"], "--data and --split: expected both, or --images in their place"),
-    (["--images", "i", "--split", "val"], "--images: expected neither"),
-    (["--images", "none"], "none: cannot be read"),
-    (["--data", "d", "--split", "val", "--longest", "9"], "--longest: expected --images, not --data"),
-])  # fmt: skip
-def test_either_a_data_set_or_photographs(more, message):
-    with pytest.raises(InputError, match=message):
-        reads_of(parser().parse_args(["--weights", "w", "--out", "o", *more]))
-
-
-@pytest.mark.parametrize("kind, message", [
-    ("small", "b.png: expected at least 16 pixels a side, found 20x15"),
-    ("damaged", "b.png: expected a complete image, PNG, JPEG or WebP"),
-])  # fmt: skip
-def test_photographs_that_cannot_be_used_are_named(photos, tmp_path, weights, no_processes, kind, message):
-    if kind == "small":
-        Image.new("RGB", (20, 15)).save(photos / "b.png")
-    else:
-        (photos / "b.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    with pytest.raises(InputError, match=message):
-        predict(["--images", photos], weights, tmp_path / "pred")
-    assert not list((tmp_path / "pred").iterdir())
 
 
 # Weights and pictures

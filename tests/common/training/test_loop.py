@@ -92,18 +92,6 @@ def test_what_is_watched_is_logged_beside_the_losses_and_counts_nothing(tmp_path
     train(tmp_path / "b", Numbers(1.0), watched=endless)
 
 
-def test_an_empty_share_is_a_batch_of_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr("common.training.loop.distributed.shard", lambda batch: batch if batch[0][0] else [])
-    sizes = []
-
-    def losses(iteration, output):
-        sizes.append(len(output))
-        return {"first": output[:, 0]}
-
-    assert train(tmp_path, Numbers(5.0, 0.25), losses).weight.item() == 1 - 0.25
-    assert sizes == [0, 1]
-
-
 def test_a_loss_that_is_not_finite_stops_and_names_itself_and_its_own_images(tmp_path):
     with pytest.raises(InputError, match=r"the first loss is nan at iteration 1 \(first loss nan\), images image1:"):
         train(tmp_path, Numbers(1.0, math.nan, 1.0, 1.0))
