@@ -102,12 +102,6 @@ def test_a_step_that_waits_for_the_gpu_is_found(drawn, monkeypatch):
 
 
 @needs_gpu
-def test_a_gpu_by_any_of_its_names():
-    for name in ("auto", "cuda", "cuda:0"):
-        assert devices.select_device(name) == torch.device("cuda:0")
-
-
-@needs_gpu
 def test_copies_from_a_gpu_do_not_wait():
     ones = torch.ones(5, device="cuda")
     torch.cuda.set_sync_debug_mode("error")
@@ -117,15 +111,6 @@ def test_copies_from_a_gpu_do_not_wait():
         torch.cuda.set_sync_debug_mode("default")
     assert [(number, copy.tolist()) for number, copy in found] == [(number, [number] * 5) for number in range(3)]
     assert all(copy.is_pinned() for _, copy in found)
-
-
-def test_devices_that_are_not_there_are_refused():
-    from stages.files import InputError
-
-    assert devices.select_device("cpu") == torch.device("cpu")
-    for name in ("cuda:99", "abacus"):
-        with pytest.raises(InputError, match=name):
-            devices.select_device(name)
 
 
 def fbr_numbers(device):

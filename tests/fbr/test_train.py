@@ -76,9 +76,6 @@ def test_without_a_part_it_is_cls_train(train, name):
     assert results(train("fbr", *NOTHING[name])) == plain and len(plain) == 8
 
 
-# What the parts do
-
-
 # Stopped and started again
 
 
@@ -124,9 +121,6 @@ def dies_in_step(number):
         return original(*args)
 
     return report
-
-
-# What cannot be trained, and what there may be little of
 
 
 # What it logs

@@ -1,4 +1,4 @@
-"""irn.train as a command: what it learns, what it keeps, where a stopped run goes on, and what it refuses."""
+"""irn.train as a command: what it learns, and where a stopped run goes on."""
 
 import importlib
 
@@ -118,7 +118,7 @@ def test_stopped_before_the_mean_displacement_it_ends_the_same(train, monkeypatc
     assert (train("parts") / "weights.pth").read_bytes() == (whole / "weights.pth").read_bytes()
 
 
-# What there may be little of, and what is refused
+# What its options change
 
 
 OPTIONS = ["--lr 0.01", "--weight-decay 0.01", "--momentum 0.5", "--crop-size 64", "--scales 1 2", "--radius 3"]

@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -11,7 +10,6 @@ from common.files.dataset import DataSet
 from seg import train
 from seg.inference import load_deeplab
 from seg.validation import evaluate
-from stages import distributed
 from stages.files import InputError
 
 SIZE = ["--backbone", "vgg16", "--channels", 4, 4, 4, 4, 4, "--depths", 1, 1, 1, 1, 1, "--batch-norm", "--rates", 1]
@@ -53,19 +51,6 @@ def test_the_training_is_the_same(trained):
     with_scores, without = trained("a", "--val-every", 1), trained("b")
     first, second = (torch.load(out / "weights.pth")["state_dict"] for out in (with_scores, without))
     assert all(torch.equal(first[name], second[name]) for name in second)
-
-
-def test_counts_of_all_processes_are_added_up(trained, tiny_data, monkeypatch):
-    network = load_deeplab(trained("seg") / "weights.pth")[0]
-    whole = evaluate(network, DataSet(tiny_data), "train", torch.device("cpu"))
-    counts, gathered = [], []
-    for rank in range(2):
-        monkeypatch.setattr(distributed, "shard", lambda items, rank=rank: items[rank::2])
-        monkeypatch.setattr(distributed, "gather", lambda matrix: counts.append(matrix) or counts)
-        gathered.append(evaluate(network, DataSet(tiny_data), "train", torch.device("cpu")))
-    assert gathered[1] == whole != gathered[0]
-    assert np.add(*counts).sum() == sum((DataSet(tiny_data).ground_truth(id) < 255).sum() for id in
-                                        ("a_simple", "b_simple", "c_complex", "d_complex"))  # fmt: skip
 
 
 def test_a_missing_mask_is_named_before_the_training(trained, tiny_data, tmp_path):
