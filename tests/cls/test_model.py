@@ -1,4 +1,4 @@
-"""The classifier and the integral attention model: shapes, names, initialisation, parameter groups."""
+"""The classifier and the integral attention model: names, initialisation, parameter groups."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""FBR as one module on any network: its heads, what has a gradient, its state; its background target as published."""
+"""FBR as one module on any network: its heads, what has a gradient; its background target as published."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""fbr.refine as a command: the maps of a folder by the images' colours, and where an interrupted run goes on."""
+"""fbr.refine as a command: the maps of a folder by the images' colours."""
 
 import cv2
 import numpy as np

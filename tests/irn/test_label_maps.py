@@ -1,4 +1,4 @@
-"""irn.label_maps: labels as class maps, and where an interrupted run goes on."""
+"""irn.label_maps: labels as class maps."""
 
 import numpy as np
 import pytest

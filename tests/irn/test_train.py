@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from common.files.dataset import DataSet
 from common.files.preprocess import normalise
 from irn.dataset import SeedCrops
 from irn.model import build
+from tests.scalars import scalars
 
 VGG = ("--backbone", "vgg16", "--channels", 4, 4, 8, 8, 8, "--depths", 1, 1, 1, 1, 1, "--batch-norm")
 # four images in batches of three, so the second batch of an epoch is one image
@@ -20,34 +20,14 @@ HERE = ("--device", "cpu", "--workers", 0, "--no-amp")
 
 
 @pytest.fixture
-def train(tiny_data, tmp_path):
-    """`train(folder, *more)` runs irn.train on the tiny data's ground truth in this process and returns <folder>."""
-
-    def run(folder, *more):
-        module = importlib.import_module("irn.train")
-        words = ("--data", tiny_data, "--split", "train", "--seeds", tiny_data / "SegmentationClass")
-        words = (*words, *VGG, *SMALL, *HERE, *more, "--out", tmp_path / folder)
-        args = module.parser().parse_args([str(word) for word in words])
-        args.out.mkdir(exist_ok=True)
-        torch.manual_seed(len(folder))  # nothing may depend on what came before
-        module.run(args)
-        return args.out
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # the network is too small to share
-    yield run
-    torch.set_num_threads(threads)
+def train(here, tiny_data):
+    """`train(folder, *more)` runs irn.train on the tiny data's ground truth and returns <tmp_path>/<folder>."""
+    own = ("--data", tiny_data, "--split", "train", "--seeds", tiny_data / "SegmentationClass", *VGG, *SMALL, *HERE)
+    return lambda folder, *more: here("irn.train", folder, *own, *more)
 
 
 def weights(folder):
     return torch.load(folder / "weights.pth", weights_only=True)["state_dict"]
-
-
-def logged(folder, name):
-    """The numbers of one of TensorBoard's scalars."""
-    log = EventAccumulator(str(folder / "tensorboard"))
-    log.Reload()
-    return [each.value for each in log.Scalars(name)]
 
 
 # What it writes
@@ -73,8 +53,8 @@ def test_the_mean_displacement_is_that_of_the_padded_images(train, tiny_data):
 
 
 def test_the_learning_rate_falls_to_0(train):
-    rates = logged(train("irn", "--lr", 0.2, "--save-every", 1), "lr")
-    assert rates == pytest.approx([0.2 * (1 - step / 6) ** 0.9 for step in range(6)])
+    rates = scalars(train("irn", "--lr", 0.2, "--save-every", 1))["lr"]
+    assert rates == pytest.approx({step: 0.2 * (1 - step / 6) ** 0.9 for step in range(6)})
 
 
 @pytest.mark.parametrize("scale, size", [(0.64, (26, 36)), (2, (80, 112))])  # of 40 x 56, rounded, not down
@@ -114,7 +94,6 @@ def test_stopped_before_the_mean_displacement_it_ends_the_same(train, monkeypatc
     with pytest.raises(Killed):
         train("parts")
     monkeypatch.undo()
-    torch.set_num_threads(1)
     assert (train("parts") / "weights.pth").read_bytes() == (whole / "weights.pth").read_bytes()
 
 

@@ -12,29 +12,9 @@ from pseudo.pom import (
     mine_potential_objects,
     mine_potential_objects_plain,
 )
+from tests.wiring import plain_labels as plain
 
 SIZES = [(30, 40), (17, 5), (1, 9), (1, 1)]
-
-
-def plain_normalise(map_):
-    low, high = int(map_.min()), int(map_.max())
-    return (map_ - low) / (high - low + 1e-8)
-
-
-def plain_one_percent(label):
-    return np.full_like(label, 255) if ((label > 0) & (label < 255)).sum() / label.size < 0.01 else label
-
-
-def plain_masking(prediction, label, saliency, size, above):
-    """Pixel (y, x) is kept if the mask has a pixel in the square of `size` that begins size // 2 before it."""
-    expanded = np.where((prediction == 0) & (label != 255), label, prediction)
-    mask = (expanded != 0) | (saliency > above)
-    padded = np.pad(mask, size)
-    kept = np.zeros_like(mask)
-    for y, x in np.ndindex(size, size):
-        top, left = size + y - size // 2, size + x - size // 2
-        kept |= padded[top : top + mask.shape[0], left : left + mask.shape[1]]
-    return plain_one_percent(np.where(kept, expanded, 255).astype(np.uint8))
 
 
 def random_map(rng, size):
@@ -87,7 +67,7 @@ def test_same_labels(seed):
             size, sparse = rng.integers(1, 5), np.where(rng.random(label.shape) < 0.9, 0, saliency)
             for above in (0, int(rng.integers(1, 255))):
                 masked = mask_non_salient(prediction, initial, sparse, size, salient_above=above)
-                assert_same(masked, plain_masking(prediction, initial, sparse, size, above))
+                assert_same(masked, plain.masking(prediction, initial, sparse, size, above=above))
 
 
 def test_look_up_and_normalise():
@@ -98,4 +78,4 @@ def test_look_up_and_normalise():
             found = look_up(values, map_)
             assert found.dtype == values.dtype
             np.testing.assert_array_equal(found, values[map_])
-        np.testing.assert_array_equal(normalise(map_), plain_normalise(map_))
+        np.testing.assert_array_equal(normalise(map_), plain.spread(map_))

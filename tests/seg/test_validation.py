@@ -4,37 +4,27 @@ import json
 
 import pytest
 import torch
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from common.files.dataset import DataSet
-from seg import train
 from seg.inference import load_deeplab
 from seg.validation import evaluate
 from stages.files import InputError
+from tests.scalars import scalars
 
 SIZE = ["--backbone", "vgg16", "--channels", 4, 4, 4, 4, 4, "--depths", 1, 1, 1, 1, 1, "--batch-norm", "--rates", 1]
 SIZE += ["--no-freeze-bn", "--fc-channels", 4, "--crop-size", 33, "--batch-size", 2, "--iterations", 5, "--lr", 0.01]
 
 
 @pytest.fixture
-def trained(tiny_data, tmp_path):
-    """`trained(name, *options)` trains in <tmp_path>/<name>, with batch norm and dropout, and returns that folder."""
-
-    def run(name, *options):
-        (tmp_path / name).mkdir()
-        words = ["--data", tiny_data, "--split", "train", "--labels", tiny_data / "SegmentationClass", *SIZE, *options]
-        words += ["--device", "cpu", "--workers", 0, "--out", tmp_path / name]
-        train.run(train.parser().parse_args([str(word) for word in words]))
-        return tmp_path / name
-
-    return run
+def trained(here, tiny_data):
+    """`trained(folder, *options)` trains with batch norm and dropout, and returns <tmp_path>/<folder>."""
+    own = ("--data", tiny_data, "--split", "train", "--labels", tiny_data / "SegmentationClass", *SIZE)
+    return lambda folder, *options: here("seg.train", folder, *own, *options, "--device", "cpu", "--workers", 0)
 
 
 def test_the_score_is_that_of_the_commands(trained, run_command, tiny_data, tmp_path):
     out = trained("seg", "--val-every", 2, "--val-split", "train")
-    log = EventAccumulator(str(out / "tensorboard"))
-    log.Reload()
-    assert [event.step for event in log.Scalars("val mIoU")] == [2, 4]
+    assert [*scalars(out)["val mIoU"]] == [2, 4]
 
     data = ("--data", tiny_data, "--split", "train")
     weights = ("--weights", out / "weights.pth", "--device", "cpu", "--workers", 0)

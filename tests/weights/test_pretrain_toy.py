@@ -1,4 +1,4 @@
-"""weights.pretrain_toy: a folder whose backbone fits, independent factors, and a stage that behaves like one."""
+"""weights.pretrain_toy: a folder whose backbone fits, and a stage that behaves like one."""
 
 import subprocess
 import sys

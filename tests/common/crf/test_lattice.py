@@ -1,4 +1,4 @@
-"""The lattice against what defines it: simplices around points, and a filter that is linear, symmetric and Gaussian."""
+"""What the lattice does with long rows, large tables and far colours; test_dense.py compares it with pydensecrf."""
 
 import pytest
 import torch
