@@ -95,3 +95,19 @@ def test_other_networks(in_process, start, tiny_data, tmp_path, name):
     predict = ("--data", tiny_data, "--split", "val", *HERE[:5], "--weights", tmp_path / "seg/weights.pth")
     in_process("seg.predict", *predict, "--out", tmp_path / "pred")
     assert len(list((tmp_path / "pred").glob("*.png"))) == 2
+
+
+REFUSED = {  # of what only networks of timm, or their stages, ask for
+    "Caffe's input": ("seg.train", ["--convention", "caffe"], "expected as its arch.convention torchvision, found"),
+    "sizes": ("fbr.train", ["--input-size", 72], "--input-size: expected a multiple of --output-stride, 16, found 72"),
+    "small crops": ("seg.train", ["--crop-size", 21], "--crop-size: expected at least 22, found 21"),
+    "four stages": ("irn.train", ["--backbone", "timm:test_convnext"], "expected five feature maps for IRN, found 4"),
+}
+
+
+@pytest.mark.parametrize("command, more, message", REFUSED.values(), ids=REFUSED)
+def test_what_does_not_fit_is_refused(in_process, start, tiny_data, tmp_path, capsys, command, more, message):
+    sizes = {"fbr": CLS, "seg": (*SEG, "--labels", tiny_data), "irn": (*IRN, "--seeds", tiny_data)}[command[:3]]
+    own = ("--backbone", "timm:test_efficientnet", "--init", start("test_efficientnet"), *sizes, *more)
+    in_process(command, "--data", tiny_data, "--split", "train", *own, "--out", tmp_path / "out", status=2)
+    assert message in capsys.readouterr().err and not (tmp_path / "out").exists()

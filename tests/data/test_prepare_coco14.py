@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from common.files.dataset import DataSet
@@ -221,18 +220,6 @@ def test_empty_images_are_kept_when_asked(root, capsys):
     assert not data.ground_truth("COCO_train2014_000000000011").any()
     with pytest.raises(InputError, match="line 2: expected at least one class of COCO_train2014_000000000011"):
         data.split("train", labelled=True)
-
-
-def test_run_lengths_as_a_string(root):
-    masks = list(np.random.default_rng(0).random((4, *SHAPE)) < 0.3)
-    entries = []
-    for id, mask in enumerate([disc(24, 30, 20), np.zeros(SHAPE, bool), *masks], start=1):
-        runs = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
-        runs = {"size": list(SHAPE), "counts": runs["counts"].decode()}
-        entries.append(crowd(id, 9, id, mask) | {"segmentation": runs, "iscrowd": id % 2})
-    change(root, partial(replace_annotations, entries))
-    data = DataSet(prepare(root))
-    assert np.array_equal(data.ground_truth(FIRST), expected_masks(official(root), 9)[0])
 
 
 def test_what_is_there_is_not_painted_again(root):

@@ -45,13 +45,6 @@ def test_background_alone_counts():
         torch.testing.assert_close(in_order(nrois[0]), in_order(means), atol=1e-4, rtol=0)
 
 
-def test_same_seed_same_bytes_and_another_seed_another_start():
-    features = torch.rand(2, 6, 8, 10, generator=seeded())
-    nrois = [extract_nrois(features, everywhere(features), 4, seeds, 3)[0] for seeds in ([5, 5], [5, 6])]
-    assert torch.equal(nrois[0], extract_nrois(features, everywhere(features), 4, [5, 5], 3)[0])
-    assert torch.equal(nrois[0][0], nrois[1][0]) and not torch.equal(nrois[0][1], nrois[1][1])
-
-
 @pytest.mark.parametrize("extract", [extract_nrois, random_pixels])
 def test_an_image_depends_on_no_other_of_the_batch(extract):
     features = torch.rand(4, 6, 8, 10, generator=seeded())
@@ -130,12 +123,6 @@ def test_bank_is_first_in_first_out(masked):
         bank.push(nrois, valid)
         expected.extend((nrois[valid] if masked else nrois)[:, 0].tolist())
         assert contents(bank)[:, 0].tolist() == list(expected)
-
-
-def test_pushing_keeps_no_gradient():
-    bank = NROIBank(2, 3)
-    bank.push(torch.rand(2, 2, requires_grad=True))
-    assert not bank.draw((4,)).requires_grad
 
 
 @pytest.mark.parametrize("pushed", [1, 6, 10, 13])

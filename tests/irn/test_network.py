@@ -3,7 +3,6 @@
 The reference sees one image at a time; the walk and the grouping have tests of their own.
 """
 
-import importlib
 import os
 
 import cv2
@@ -19,6 +18,7 @@ from common.files.instances import read_instances
 from common.files.maps import map_path
 from common.files.preprocess import normalise
 from common.training import checkpoint
+from irn import walk as irn_walk
 from irn.grouping import centroids, detections, groups
 from irn.model import build
 from irn.network import find
@@ -72,25 +72,14 @@ def network(data, tmp_path):
 
 
 @pytest.fixture
-def command(data, maps, tmp_path, monkeypatch):
-    """`command("irn.walk", folder, *more)` runs it in this process on one core and returns <folder>."""
+def command(here, data, maps, tmp_path, monkeypatch):
+    """`command("irn.walk", folder, *more)` runs it on one core and returns <tmp_path>/<folder>."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)  # nothing in other processes
-
-    def run(name, folder, *more):
-        args = arguments(name, data, maps, tmp_path / "weights.pth", tmp_path / folder, *more)
-        args.out.mkdir(exist_ok=True)
-        importlib.import_module(name).run(args)
-        return args.out
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield run
-    torch.set_num_threads(threads)
+    return lambda name, folder, *more: here(name, folder, *words(data, maps, tmp_path), *more)
 
 
-def arguments(name, data, maps, weights, out, *more):
-    words = ("--data", data.root, "--split", "train", "--maps", maps, "--weights", weights, *HERE, *more, "--out", out)
-    return importlib.import_module(name).parser().parse_args([str(word) for word in words])
+def words(data, maps, folder):
+    return "--data", data.root, "--split", "train", "--maps", maps, "--weights", folder / "weights.pth", *HERE
 
 
 def files(folder):
@@ -163,8 +152,8 @@ def instances_alone(model, data, maps, item, centre=2.5, background=0.25):
 @pytest.mark.parametrize("batch_size", [1, 3])
 def test_boundary_and_displacement_are_those_of_an_image_alone(data, maps, network, tmp_path, crop_size, batch_size):
     model = network(crop_size)
-    more = ("--batch-size", batch_size)
-    args = arguments("irn.walk", data, maps, tmp_path / "weights.pth", tmp_path / "out", *more)
+    given = (*words(data, maps, tmp_path), "--batch-size", batch_size, "--out", tmp_path / "out")
+    args = irn_walk.parser().parse_args([str(word) for word in given])
     items = data.split("train")
     batches, seen = list(find(args, data, items, [False] * 4, torch.device("cpu"))), []
     assert {len(batch.items) for batch in batches} == (
