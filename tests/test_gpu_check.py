@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import gpu_check  # noqa: E402
 import page  # noqa: E402
-from gpu_checks import MAIN, SECOND, Check, prepare, whole_run  # noqa: E402
+from gpu_checks import MAIN, SECOND, prepare, whole_run  # noqa: E402
 from measurement import measured  # noqa: E402
 
 SCRIPT = ("scripts/gpu_check.sh",)
@@ -80,21 +79,6 @@ def test_what_has_been_found_survives_an_end(tmp_path):
     shown = [line.decode().rstrip("\n") for line in seen]
     assert list(dict.fromkeys(kept)) == shown and len(shown) < 1 + 4 + 8 + 1
     assert not files_of(tmp_path / "t")
-
-
-class Told(list):
-    """Collects lines, as gpu_check.check does."""
-
-    def __call__(self, line, show=True):
-        self.append(line)
-
-
-def run(*checks, seconds=1000, extrapolate=lambda lines: None):
-    """The lines of checks (function, seconds that it needs)."""
-    told = Told()
-    checks = [Check("check", function, (), needs) for function, needs in checks]
-    gpu_check.run_checks(checks, "place", time.monotonic() + seconds, told, extrapolate)
-    return told
 
 
 def test_the_whole_run_is_the_sum_of_its_stages():

@@ -107,7 +107,8 @@ REFUSED = {  # of what only networks of timm, or their stages, ask for
 
 @pytest.mark.parametrize("command, more, message", REFUSED.values(), ids=REFUSED)
 def test_what_does_not_fit_is_refused(in_process, start, tiny_data, tmp_path, capsys, command, more, message):
-    sizes = {"fbr": CLS, "seg": (*SEG, "--labels", tiny_data), "irn": (*IRN, "--seeds", tiny_data)}[command[:3]]
+    truth = tiny_data / "SegmentationClass"
+    sizes = {"fbr": CLS, "seg": (*SEG, "--labels", truth), "irn": (*IRN, "--seeds", truth)}[command[:3]]
     own = ("--backbone", "timm:test_efficientnet", "--init", start("test_efficientnet"), *sizes, *more)
     in_process(command, "--data", tiny_data, "--split", "train", *own, "--out", tmp_path / "out", status=2)
     assert message in capsys.readouterr().err and not (tmp_path / "out").exists()

@@ -211,17 +211,6 @@ def test_tables_that_cannot_be_used(place, text, message):
     assert len(str(error.value).splitlines()) == 1 and not list((place / "out").iterdir())
 
 
-def test_goes_on_where_it_stopped(place):
-    data = prepare(place, "--saliency", "maps")
-    before = {path: path.read_bytes() for path in data.root.rglob("*") if path.is_file()}
-    for name in ("JPEGImages/b.jpg", "saliency/c.png", "lists/train.txt"):
-        (data.root / name).unlink()
-    kept = data.image_path("d").stat().st_mtime_ns
-    prepare(place, "--saliency", "maps")
-    assert {path: path.read_bytes() for path in data.root.rglob("*") if path.is_file()} == before
-    assert data.image_path("d").stat().st_mtime_ns == kept
-
-
 def test_the_command_and_what_it_reads(place, run_command):
     options = ["--images", place / "photos", "--tags", place / "tags.csv", "--saliency", place / "maps", "--workers", 2]
     for words in (" in lists/train.txt", "nothing to do"):

@@ -8,14 +8,10 @@ from common.crf.dense import dense_crf, memory_of
 from common.files.dataset import DataSet
 from common.files.images import read_indexed, write_grey
 from common.files.maps import read_maps
-from irn.seed import CRF, agreement, parser, refine_seed, run
+from irn.seed import CRF, parser, refine_seed, run
 
 NO_CRF = {"iterations": 0}  # the labels as they are
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-
-
-def constant(value, size=(12, 16)):
-    return np.full(size, value, np.uint8)
 
 
 @pytest.fixture
@@ -26,30 +22,6 @@ def scene():
     rows, columns = np.mgrid[:24, :32]
     bumps = {cls: np.exp(-((rows - 12) ** 2 + (columns - centre) ** 2) / 60) for cls, centre in ((4, 12), (1, 27))}
     return image, {cls: (scale * bumps[cls]).astype(np.uint8) for cls, scale in ((4, 255), (1, 90))}
-
-
-def test_without_crf_the_two_thresholds_decide():
-    row = np.array([[0, 4, 5, 29, 30, 31, 100]], np.uint8)  # percent of the maximum
-    seed = refine_seed(np.zeros((1, 7, 3), np.uint8), {2: row}, **NO_CRF)
-    assert seed.dtype == np.uint8 and seed.tolist() == [[0, 0, 0, 255, 255, 3, 3]]  # 1e-5 takes 5 and 30 below
-    seed = refine_seed(np.zeros((1, 7, 3), np.uint8), {2: row}, strict=0.5, loose=0.04, **NO_CRF)
-    assert seed.tolist() == [[0, 0, 255, 255, 255, 255, 3]]
-
-
-def test_where_the_two_thresholds_disagree_only_an_object_of_the_loose_one_is_ignored():
-    both = np.array([[[0, 0, 1, 2, 1]], [[0, 1, 1, 1, 0]]])  # strict, loose, after the CRF
-    assert agreement(both, [5, 3]).tolist() == [[0, 255, 4, 6, 4]]
-
-
-def test_each_map_counts_by_its_own_maximum():
-    maps = {7: np.array([[10, 4, 10, 0]], np.uint8), 3: np.array([[190, 200, 20, 20]], np.uint8)}
-    assert refine_seed(np.zeros((1, 4, 3), np.uint8), maps, **NO_CRF).tolist() == [[8, 4, 8, 255]]
-
-
-def test_the_background_wins_ties_then_the_lowest_class():
-    image = np.zeros((12, 16, 3), np.uint8)
-    assert (refine_seed(image, {2: constant(0)}, strict=0, loose=0, **NO_CRF) == 0).all()
-    assert (refine_seed(image, {7: constant(9), 3: constant(9)}, **NO_CRF) == 4).all()
 
 
 def slow_seed(image, maps, strict, loose, confidence, crf):

@@ -20,19 +20,10 @@ from seg.inference import labels_on_device, load_deeplab, logits_of, logits_on_c
 from seg.overlay import overlay
 from seg.predict import parser, reads_of, run
 from stages.files import InputError
+from tests.seg.conftest import ARCH
 
-ARCH = {"backbone": "vgg16", "classes": 3, "channels": [4] * 5, "depths": [1] * 5, "fc_channels": 4, "rates": [1]}
 IDS = ["a_simple", "c_complex", "d_complex", "b_simple"]  # in batches of one size
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA"))]
-
-
-@pytest.fixture
-def weights(tmp_path):
-    torch.manual_seed(0)
-    model = MultiScale(build(**ARCH))
-    model.base.aspp.c0.fc8.weight.data *= 100  # so that not every pixel is the same class
-    checkpoint.save(tmp_path / "weights.pth", arch=ARCH, pyramid=[0.5, 0.75], state_dict=model.state_dict())
-    return tmp_path / "weights.pth"
 
 
 # Between the ends
@@ -110,23 +101,6 @@ def test_the_crf_keeps_to_its_memory(tiny_data, tmp_path, weights, monkeypatch, 
 # Both ends
 
 
-@pytest.fixture
-def photos(tmp_path):
-    """A folder of three photographs, one of them on its side, and of what is none."""
-    (tmp_path / "photos").mkdir()
-    exif, rng = Image.Exif(), np.random.default_rng(0)
-    exif[0x0112] = 6
-    for name, size, options in (
-        ("Été (1).JPG", (48, 64), {"exif": exif, "quality": 95}),
-        ("b.png", (40, 56), {}),
-        ("c.webp", (48, 64), {"lossless": True}),
-    ):
-        image = Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)).resize(size[::-1])
-        image.save(tmp_path / "photos" / name, **options)
-    (tmp_path / "photos/notes.txt").touch()
-    return tmp_path / "photos"
-
-
 SIZES = {"ete_1": (64, 48), "b": (40, 56), "c": (48, 64)}  # (H, W) of the upright photographs
 
 
@@ -136,11 +110,6 @@ def predict(source, weights, out, *more):
     words = [*source, "--weights", weights, "--out", out, "--device", "cpu", "--workers", 0, *more]
     args = parser().parse_args([str(word) for word in words])
     return args, run(args)
-
-
-@pytest.fixture
-def no_processes(monkeypatch):
-    monkeypatch.setattr("seg.predict.cores", lambda: 1)
 
 
 def contents(folder):
