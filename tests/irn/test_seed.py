@@ -8,7 +8,7 @@ from common.crf.dense import dense_crf, memory_of
 from common.files.dataset import DataSet
 from common.files.images import read_indexed, write_grey
 from common.files.maps import read_maps
-from irn.seed import CRF, parser, refine_seed, run
+from irn.seed import CRF, agreement, parser, refine_seed, run
 
 NO_CRF = {"iterations": 0}  # the labels as they are
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -22,6 +22,11 @@ def scene():
     rows, columns = np.mgrid[:24, :32]
     bumps = {cls: np.exp(-((rows - 12) ** 2 + (columns - centre) ** 2) / 60) for cls, centre in ((4, 12), (1, 27))}
     return image, {cls: (scale * bumps[cls]).astype(np.uint8) for cls, scale in ((4, 255), (1, 90))}
+
+
+def test_where_the_two_thresholds_disagree_only_an_object_of_the_loose_one_is_ignored():
+    both = np.array([[[0, 0, 1, 2, 1]], [[0, 1, 1, 1, 0]]])  # strict, loose, after the CRF
+    assert agreement(both, [5, 3]).tolist() == [[0, 255, 4, 6, 4]]
 
 
 def slow_seed(image, maps, strict, loose, confidence, crf):

@@ -17,7 +17,6 @@ from common.training import checkpoint
 from seg.dataset import WholeImages, load_whole
 from seg.deeplab import MultiScale, build
 from seg.inference import labels_on_device, load_deeplab, logits_of, logits_on_cpu, outputs_of
-from seg.overlay import overlay
 from seg.predict import parser, reads_of, run
 from stages.files import InputError
 from tests.seg.conftest import ARCH
@@ -220,13 +219,3 @@ def test_class_names(tmp_path):
     assert names[0] == "aeroplane" and names[-1] == "tvmonitor" and len(names) == 20
     with pytest.raises(InputError, match="20.pth: expected the data set's 3 classes, found 20"):
         load_deeplab(tmp_path / "20.pth", classes=3)
-
-
-def test_overlays_of_many_classes_and_of_none():
-    label = np.arange(254, dtype=np.uint8).reshape(2, 127)
-    many = overlay(np.zeros((2, 127, 3), np.uint8), label, [f"name of class {number}" * 9 for number in range(253)])
-    assert many.width < 800 and many.height > 253 * 10
-    none = overlay(np.full((30, 200, 3), 77, np.uint8), np.zeros((30, 200), np.uint8), ["a"])
-    assert (np.asarray(none)[:30] == 77).all() and none.width == 200 and none.height > 30
-    wide = overlay(np.zeros((20, 5000, 3), np.uint8), np.zeros((20, 5000), np.uint8), ["a"])
-    assert wide.width == 2048 and wide.height < 90
