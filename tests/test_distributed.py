@@ -13,7 +13,7 @@ import torch
 from common.files.dataset import DataSet
 from common.files.images import write_grey
 from tests import in_a_row
-from tests.scalars import scalars
+from tests.outputs import scalars
 
 ROOT = Path(__file__).resolve().parents[1]
 TRUNK = ("--channels", 4, 4, 8, 8, 8, "--depths", 1, 1, 1, 1, 1)

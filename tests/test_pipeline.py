@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from common.files.images import read_grey, read_indexed
+from tests.outputs import weights
 
 TRUNK = ("--channels", 4, 4, 8, 8, 8, "--depths", 1, 1, 1, 1, 1)
 HERE = ("--workers", 0, "--device", "cpu")
@@ -79,10 +80,6 @@ def test_all_stages_on_a_devkit(stage, tiny_devkit, tmp_path, backbone, conventi
     assert "nothing to do" in again
 
 
-def weights_of(path):
-    return torch.load(path / "weights.pth", weights_only=True)["state_dict"]
-
-
 def equal(first, second):
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
@@ -129,7 +126,7 @@ def test_interrupted_training_ends_the_same(name, tiny_data, tmp_path, monkeypat
     assert (tmp_path / "parts" / "training.pth").exists() and not (tmp_path / "parts" / "weights.pth").exists()
     monkeypatch.setattr(training, "Report", original)
     run("parts", workers=1)
-    assert equal(weights_of(tmp_path / "whole"), weights_of(tmp_path / "parts"))
+    assert equal(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
     if name == "cls.train":
         whole, parts = (
             {p.name: p.read_bytes() for p in (tmp_path / f / "attention").iterdir()} for f in ("whole", "parts")

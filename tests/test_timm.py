@@ -7,6 +7,7 @@ import torch
 from common.files.dataset import DataSet
 from common.files.images import read_grey, read_indexed
 from stages.files import InputError
+from tests.outputs import weights
 
 timm = pytest.importorskip("timm")
 
@@ -31,10 +32,6 @@ def start(tmp_path):
         return tmp_path / f"{name}.pth"
 
     return write
-
-
-def weights(folder):
-    return torch.load(folder / "weights.pth", weights_only=True)["state_dict"]
 
 
 def test_the_whole_method(in_process, start, tiny_data, tmp_path, capsys):

@@ -7,7 +7,7 @@ import torch
 from common.files.dataset import DataSet
 from common.files.images import write_indexed
 from common.training import loop as training
-from tests.scalars import scalars
+from tests.outputs import scalars
 
 SIZES = ("--channels", 4, 4, 8, 8, 8, "--depths", 1, 1, 1, 1, 1, "--output-stride", 4, "--input-size", 32, "--nodes", 2)
 HERE = ("--device", "cpu", "--workers", 0, "--no-amp")
@@ -33,10 +33,6 @@ def train(here, tiny_data):
 def results(folder):
     """{name: bytes} of weights and attention maps."""
     return {path.name: path.read_bytes() for path in (folder / "weights.pth", *folder.glob("attention/*.png"))}
-
-
-def weights(folder):
-    return torch.load(folder / "weights.pth", weights_only=True)["state_dict"]
 
 
 # What it has in common with cls.train

@@ -23,6 +23,7 @@ from irn.grouping import centroids, detections, groups
 from irn.model import build
 from irn.network import find
 from irn.random_walk import walk
+from tests.outputs import contents
 
 ARCH = {"network": "irn", "backbone": "vgg16", "channels": [4, 4, 8, 8, 8], "depths": [1, 1, 1, 1, 1]}
 ARCH |= {"batch_norm": True, "output_stride": 4, "branch_width": 4}
@@ -80,10 +81,6 @@ def command(here, data, maps, tmp_path, monkeypatch):
 
 def words(data, maps, folder):
     return "--data", data.root, "--split", "train", "--maps", maps, "--weights", folder / "weights.pth", *HERE
-
-
-def files(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 # The reference
@@ -180,7 +177,7 @@ def test_labels(data, maps, network, command, crop_size, batch_size):
     """Indexed PNGs of the image's size with its own classes and 0; they don't depend on the batch."""
     model = network(crop_size)
     out = command("irn.walk", "label", "--batch-size", batch_size)
-    assert len(files(out)) == 4
+    assert len(contents(out)) == 4
     for item in data.split("train"):
         label = read_indexed(out / f"{item.id}.png")
         expected = label_alone(model, data, maps, item)
@@ -198,7 +195,7 @@ OPTIONS = {"background": 0.6, "radius": 3, "beta": 2, "exponent": 4}
 def test_each_option_is_heard(network, command, name, more):
     network(80)
     options = {"batch-size": 8} | OPTIONS | more  # the first is the default
-    found = [files(command(name, option, f"--{option}", value)) for option, value in options.items()]
+    found = [contents(command(name, option, f"--{option}", value)) for option, value in options.items()]
     assert len({tuple(sorted(each.items())) for each in found}) == len(options)
 
 
@@ -211,7 +208,7 @@ def test_maps_of_another_size_are_resized_and_one_without_a_file_is_0(data, maps
     out = command("irn.walk", "label")
     assert set(np.unique(read_indexed(out / "c_complex.png"))) == {0, 1}
     write_grey(path, np.full((12, 16), 200, np.uint8))
-    assert files(command("irn.walk", "again")) == files(out)
+    assert contents(command("irn.walk", "again")) == contents(out)
     entries = read_instances(data, command("irn.instances", "instances"), "c_complex")[1]
     assert {entry["class"] for entry in entries} == {0}
 
@@ -222,7 +219,7 @@ def test_maps_of_another_size_are_resized_and_one_without_a_file_is_0(data, maps
 def test_instances(data, maps, network, command):
     model = network(80)
     out = command("irn.instances", "instances", "--batch-size", 4)
-    assert len(files(out)) == 8
+    assert len(contents(out)) == 8
     counts = []
     for item in data.split("train"):
         numbers, entries = read_instances(data, out, item.id)
@@ -244,7 +241,7 @@ def test_float32_unless_told(network, command, name, monkeypatch):
     """On hardware that is fast at bfloat16, too."""
     monkeypatch.setattr("common.training.device.has_fast_bfloat16", lambda device: True)
     network(48)
-    default, exact, mixed = (files(command(name, *each)) for each in (("a",), ("b", "--no-amp"), ("c", "--amp")))
+    default, exact, mixed = (contents(command(name, *each)) for each in (("a",), ("b", "--no-amp"), ("c", "--amp")))
     assert default == exact != mixed
 
 
@@ -253,10 +250,10 @@ def test_goes_on_where_it_stopped(network, command, tmp_path, name):
     """A batch that lacks none is left out, the others are as they were."""
     lost, kept = ["d_complex", "b_simple"], ["a_simple", "c_complex"]
     network(48)
-    whole = files(command(name, "out", "--batch-size", 2))
+    whole = contents(command(name, "out", "--batch-size", 2))
     times = [(tmp_path / "out" / f"{id}.png").stat().st_mtime_ns for id in kept]
     for place, id in enumerate(lost):
         path = tmp_path / "out" / f"{id}.png"
         path.write_bytes(path.read_bytes()[:40]) if place else path.unlink()  # or the machine stopped
-    assert files(command(name, "out", "--batch-size", 2)) == whole
+    assert contents(command(name, "out", "--batch-size", 2)) == whole
     assert [(tmp_path / "out" / f"{id}.png").stat().st_mtime_ns for id in kept] == times

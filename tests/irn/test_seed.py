@@ -9,6 +9,7 @@ from common.files.dataset import DataSet
 from common.files.images import read_indexed, write_grey
 from common.files.maps import read_maps
 from irn.seed import CRF, agreement, parser, refine_seed, run
+from tests.outputs import contents
 
 NO_CRF = {"iterations": 0}  # the labels as they are
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -84,10 +85,6 @@ def options(tiny_data, maps, out, *more):
 LATTICE = ("--crf-backend", "lattice")
 
 
-def files(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
 def test_command_writes_the_seeds_that_its_options_ask_for(tiny_data, maps, tmp_path):
     more = ("--strict", 0.4, "--loose", 0.1, "--confidence", 0.8, "--crf-bilateral-srgb", 9, "--workers", 2, *LATTICE)
     (tmp_path / "out").mkdir()
@@ -109,12 +106,12 @@ def test_goes_on_where_it_stopped(tiny_data, maps, tmp_path, request, fixture):
     )
     args.out.mkdir()
     assert run(args) == "4 labels"
-    before = files(args.out)
+    before = contents(args.out)
     lost, kept = args.out / "c_complex.png", args.out / "a_simple.png"
     lost.write_bytes(lost.read_bytes()[:40])  # the machine stopped
     time = kept.stat().st_mtime_ns
     run(args)
-    assert files(args.out) == before and kept.stat().st_mtime_ns == time
+    assert contents(args.out) == before and kept.stat().st_mtime_ns == time
 
 
 @pytest.fixture
@@ -136,7 +133,7 @@ def test_seeds_made_on_the_device_are_those_made_by_processes(tiny_data, maps, t
     request.getfixturevalue("on_device")
     args = parser().parse_args(options(tiny_data, maps, folders[1], *more, "--workers", workers, "--device", device))
     assert run(args) == "4 labels"
-    expected, found = (files(folder) for folder in folders)
+    expected, found = (contents(folder) for folder in folders)
     assert device == "cuda" or found == expected
     labels = [[read_indexed(folder / name) for folder in folders] for name in expected]
     assert all((one == other).mean() > 0.999 for one, other in labels) and len(labels) == 4

@@ -11,7 +11,7 @@ from common.files.dataset import DataSet
 from common.files.preprocess import normalise
 from irn.dataset import SeedCrops
 from irn.model import build
-from tests.scalars import scalars
+from tests.outputs import scalars, weights
 
 VGG = ("--backbone", "vgg16", "--channels", 4, 4, 8, 8, 8, "--depths", 1, 1, 1, 1, 1, "--batch-norm")
 # four images in batches of three, so the second batch of an epoch is one image
@@ -24,10 +24,6 @@ def train(here, tiny_data):
     """`train(folder, *more)` runs irn.train on the tiny data's ground truth and returns <tmp_path>/<folder>."""
     own = ("--data", tiny_data, "--split", "train", "--seeds", tiny_data / "SegmentationClass", *VGG, *SMALL, *HERE)
     return lambda folder, *more: here("irn.train", folder, *own, *more)
-
-
-def weights(folder):
-    return torch.load(folder / "weights.pth", weights_only=True)["state_dict"]
 
 
 # What it writes

@@ -19,6 +19,7 @@ from seg.deeplab import MultiScale, build
 from seg.inference import labels_on_device, load_deeplab, logits_of, logits_on_cpu, outputs_of
 from seg.predict import parser, reads_of, run
 from stages.files import InputError
+from tests.outputs import contents
 from tests.seg.conftest import ARCH
 
 IDS = ["a_simple", "c_complex", "d_complex", "b_simple"]  # in batches of one size
@@ -109,10 +110,6 @@ def predict(source, weights, out, *more):
     words = [*source, "--weights", weights, "--out", out, "--device", "cpu", "--workers", 0, *more]
     args = parser().parse_args([str(word) for word in words])
     return args, run(args)
-
-
-def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_every_image_once_in_its_own_size_whatever_the_processes(tiny_data, tmp_path, weights, monkeypatch):

@@ -9,7 +9,7 @@ from common.files.dataset import DataSet
 from seg.inference import load_deeplab
 from seg.validation import evaluate
 from stages.files import InputError
-from tests.scalars import scalars
+from tests.outputs import scalars
 
 SIZE = ["--backbone", "vgg16", "--channels", 4, 4, 4, 4, 4, "--depths", 1, 1, 1, 1, 1, "--batch-norm", "--rates", 1]
 SIZE += ["--no-freeze-bn", "--fc-channels", 4, "--crop-size", 33, "--batch-size", 2, "--iterations", 5, "--lr", 0.01]

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.scalars import scalars
+from tests.outputs import scalars
 from tests.wiring import plain, plain_fbr
 from tests.wiring.conftest import assert_trained_alike, snapshot, weights
 from tests.wiring.test_cls import BACKBONE, backbone_weights, is_same, read_maps

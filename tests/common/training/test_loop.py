@@ -12,7 +12,7 @@ import torch
 from common.training.loop import ShuffledBatches, Training
 from stages import interruption
 from stages.files import InputError
-from tests.scalars import scalars
+from tests.outputs import scalars
 
 
 class Numbers:
