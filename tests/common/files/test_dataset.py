@@ -1,4 +1,4 @@
-"""common.files.dataset: what a data set folder may hold, and how each fault in it is named."""
+"""common.files.dataset: what a data set folder may hold and what a stage reads of it; its faults: test_bad_files.py."""
 
 import shutil
 from argparse import Namespace

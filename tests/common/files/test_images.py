@@ -1,4 +1,4 @@
-"""Images and files: what is written can be read, damaged files are named, nothing is left half-written."""
+"""Images and files: what is written can be read, and nothing is left half-written."""
 
 import numpy as np
 import pytest
