@@ -96,7 +96,7 @@ FAULTS = {  # what is done to the data: kind of the fault, and what must be said
     "image cut off": (on("truncate", IMAGE), "image unreadable: 1", "a_simple.jpg"),
     "map removed": (on("remove", MAP), "saliency missing: 1", "a_simple.png"),
     "map of 16 bits": (on("image", MAP, "I;16"), "saliency of another format: 1", "mode I;16"),
-    "map of another size": (on("image", MAP, "L", (48, 64)), "saliency of another size: 1", "size 64x48, found 48x64"),
+    "map of another size": (saliency(np.ones((64, 48), np.uint8)), "saliency of another size: 1", "found 48x64"),
     "map all zero": (on("image", MAP, "L"), "saliency all zero: 1", "a_simple.png"),
     "mask not indexed": (on("image", TRUTH, "L"), "ground truth of another format: 1", "mode L"),
     "mask of another size": (on("label", TRUTH, 1, (64, 48)), "ground truth of another size: 1", "found 48x64"),
