@@ -3,6 +3,7 @@
 Every test gets its own copy below `tmp_path`, so it may damage what it likes.
 """
 
+import importlib
 import os
 import runpy
 import signal
@@ -78,6 +79,29 @@ def in_process(monkeypatch):
     yield run
     for number, handler in handlers.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture
+def here(tmp_path):
+    """`here("cls.train", folder, *arguments)` runs a command's function in this process; returns <tmp_path>/<folder>.
+
+    Without a record, on one thread, as the networks are too small to share. The random state is another in each folder,
+    as nothing may depend on what came before.
+    """
+    import torch
+
+    def run(module, folder, *arguments):
+        module = importlib.import_module(module)
+        args = module.parser().parse_args([str(each) for each in (*arguments, "--out", tmp_path / folder)])
+        args.out.mkdir(exist_ok=True)
+        torch.set_num_threads(1)
+        torch.manual_seed(len(folder))
+        module.run(args)
+        return args.out
+
+    threads = torch.get_num_threads()
+    yield run
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

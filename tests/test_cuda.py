@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import warnings
 from functools import partial
 from pathlib import Path
 
@@ -102,47 +101,6 @@ def test_a_step_that_waits_for_the_gpu_is_found(drawn, monkeypatch):
     assert len(run_training(drawn, "cls.train", "cuda", trainings.waiting, warm=1, steps=3)) == 3
 
 
-def test_calls_that_wait_are_counted_after_the_warm_up(drawn, monkeypatch):
-    """With PyTorch's debug mode mocked, as this is for machines without a GPU, too."""
-    modes, step = ["default"], training.Training.step
-    monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", modes.append)
-
-    def waiting_step(run, losses):
-        if modes[-1] == "warn":
-            warnings.warn(f"{trainings.SYNCHRONISING} (somewhere)", stacklevel=1)
-        step(run, losses)
-
-    monkeypatch.setattr(training.Training, "step", waiting_step)
-    found = run_training(drawn, "cls.train", "cpu", trainings.waiting, warm=2, steps=3)
-    assert len(found) == 3 and found[0].startswith("test_cuda.py:")
-    assert modes[-1] == "default"
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_trainings_are_measured_through_their_own_loop(name, drawn):
-    """Three steps, of which two are measured, and three to be profiled: all steps of the method; nothing is saved."""
-    seen = []
-
-    def measure(run, loader):
-        trained = [parameter for parameter in run.bare_model.parameters() if parameter.requires_grad][-2:]
-        before = [parameter.detach().clone() for parameter in trained]
-        found = yield from trainings.timed(run, loader, warm=1, steps=2, profile=True)
-        seen.extend([run, not any(map(torch.equal, before, trained)), sorted(run.args.out.iterdir())])
-        return found
-
-    milliseconds, _, kernels = run_training(drawn, name, "cpu", measure, "--lr", 1e-5)
-    run, learned, files = seen
-    assert milliseconds > 0 and learned and [path.name for path in files] == ["tensorboard"]
-    assert run.done == run.epoch_length + 6  # from the second epoch on
-    assert kernels["aten::convolution_backward"] > 0 and not run.args.out.exists()
-
-
-@needs_gpu
-def test_a_gpu_by_any_of_its_names():
-    for name in ("auto", "cuda", "cuda:0"):
-        assert devices.select_device(name) == torch.device("cuda:0")
-
-
 @needs_gpu
 def test_copies_from_a_gpu_do_not_wait():
     ones = torch.ones(5, device="cuda")
@@ -153,15 +111,6 @@ def test_copies_from_a_gpu_do_not_wait():
         torch.cuda.set_sync_debug_mode("default")
     assert [(number, copy.tolist()) for number, copy in found] == [(number, [number] * 5) for number in range(3)]
     assert all(copy.is_pinned() for _, copy in found)
-
-
-def test_devices_that_are_not_there_are_refused():
-    from stages.files import InputError
-
-    assert devices.select_device("cpu") == torch.device("cpu")
-    for name in ("cuda:99", "abacus"):
-        with pytest.raises(InputError, match=name):
-            devices.select_device(name)
 
 
 def fbr_numbers(device):

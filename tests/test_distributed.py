@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from common.files.dataset import DataSet
 from common.files.images import write_grey
 from tests import in_a_row
+from tests.outputs import scalars
 
 ROOT = Path(__file__).resolve().parents[1]
 TRUNK = ("--channels", 4, 4, 8, 8, 8, "--depths", 1, 1, 1, 1, 1)
@@ -172,9 +172,7 @@ def assert_same_training(one, other):
 
 def logged(folder):
     """{name: [number, ...]} of TensorBoard's scalars."""
-    log = EventAccumulator(str(folder / "tensorboard"))
-    log.Reload()
-    return {name: [each.value for each in log.Scalars(name)] for name in log.Tags()["scalars"]}
+    return {name: [*numbers.values()] for name, numbers in scalars(folder).items()}
 
 
 def test_irn(tiny_data, tmp_path):
@@ -273,11 +271,7 @@ def test_segmentation(tiny_data, tmp_path):
         weights = ("--weights", tmp_path / "seg1" / "weights.pth")
         its_calls.append(("seg.predict", *train, *weights, *crf, "--out", tmp_path / f"pred{number}"))
     in_a_row_of(calls)
-    scores = []
-    for number in calls:
-        log = EventAccumulator(str(tmp_path / f"seg{number}" / "tensorboard"))
-        log.Reload()
-        scores.append(log.Scalars("val mIoU")[0].value)
+    scores = [logged(tmp_path / f"seg{number}")["val mIoU"][0] for number in calls]
     assert_same_weights(tmp_path / "seg1" / "weights.pth", tmp_path / "seg2" / "weights.pth")
     assert len(files(tmp_path / "pred1")) == 4 and files(tmp_path / "pred1") == files(tmp_path / "pred2")
     assert scores[0] == pytest.approx(scores[1], abs=0.1)

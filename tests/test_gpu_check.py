@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import gpu_check  # noqa: E402
 import page  # noqa: E402
-from gpu_checks import MAIN, SECOND, Check, prepare, whole_run  # noqa: E402
+from gpu_checks import MAIN, SECOND, prepare, whole_run  # noqa: E402
 from measurement import measured  # noqa: E402
 
 SCRIPT = ("scripts/gpu_check.sh",)
@@ -82,58 +81,6 @@ def test_what_has_been_found_survives_an_end(tmp_path):
     assert not files_of(tmp_path / "t")
 
 
-class Told(list):
-    """Collects lines, as gpu_check.check does."""
-
-    def __call__(self, line, show=True):
-        self.append(line)
-
-
-def run(*checks, seconds=1000, extrapolate=lambda lines: None):
-    """The lines of checks (function, seconds that it needs)."""
-    told = Told()
-    checks = [Check("check", function, (), needs) for function, needs in checks]
-    gpu_check.run_checks(checks, "place", time.monotonic() + seconds, told, extrapolate)
-    return told
-
-
-def one_line(place):
-    yield measured("A", "it", "ms", {"one": 2.0})
-
-
-def raising(place):
-    yield from one_line(place)
-    raise ValueError("a reason")
-
-
-def test_after_a_check_that_raises_the_others_run(capsys):
-    first, failed, other = run((raising, 0), (one_line, 0))
-    assert first == other and failed["met"] is False
-    assert gpu_check.text(failed) == "FAILED  Not done: raising: ValueError: a reason"
-    assert "a reason" in capsys.readouterr().err  # the traceback
-
-
-def test_what_no_longer_fits_is_left_out_and_said_to_be():
-    line, left_out = run((raising, 2000), (one_line, 500), (one_line, 3000))
-    assert line["section"] == "A" and left_out["section"] == "Left out" and "met" not in left_out
-    assert left_out["note"] == "raising, one_line"
-
-
-def test_the_alarm_ends_a_check_and_what_comes_after():
-    def slow(place):
-        yield from one_line(place)
-        signal.setitimer(signal.ITIMER_REAL, 0.01, 30)
-        time.sleep(60)
-
-    before = signal.signal(signal.SIGALRM, gpu_check.end)
-    try:
-        line, left_out = run((slow, 0))
-    finally:
-        signal.signal(signal.SIGALRM, before)
-    assert line["section"] == "A" and left_out["note"] == "slow (not finished)"
-    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
-
-
 def test_the_whole_run_is_the_sum_of_its_stages():
     lines = [measured("Step times", f"{name}, bfloat16", "ms/step", {"cuda": ms}) for name, ms in
              (("cls.train", 20), ("cls.train_iam", 10), ("seg.train ResNet-101", 60))]  # fmt: skip
@@ -153,11 +100,3 @@ def test_the_whole_run_is_the_sum_of_its_stages():
     whole = whole_run(lines)
     assert whole["sides"] == pytest.approx(expected, rel=1e-3)
     assert whole["note"] == "without starting, the label stages, evaluation"
-
-
-def test_the_whole_run_names_what_has_not_been_measured():
-    assert whole_run([]) is None
-    whole = whole_run([measured("Step times", "seg.train ResNet-101, bfloat16", "ms/step", {"cuda": 60})])
-    assert whole["sides"] == {"seg.train ResNet-101": 20, "together": 20}
-    lacking = ("cls.train", "cls.train_iam", "seg.train ResNet-101's reading of images", "cls.infer", "with CRF")
-    assert all(name in whole["note"] for name in lacking)

@@ -1,13 +1,13 @@
 """Every stage, one after the other, on images in the real format: a PASCAL VOC devkit with a handful of photographs."""
 
 import json
-import re
 
 import numpy as np
 import pytest
 import torch
 
 from common.files.images import read_grey, read_indexed
+from tests.outputs import weights
 
 TRUNK = ("--channels", 4, 4, 8, 8, 8, "--depths", 1, 1, 1, 1, 1)
 HERE = ("--workers", 0, "--device", "cpu")
@@ -80,10 +80,6 @@ def test_all_stages_on_a_devkit(stage, tiny_devkit, tmp_path, backbone, conventi
     assert "nothing to do" in again
 
 
-def weights_of(path):
-    return torch.load(path / "weights.pth", weights_only=True)["state_dict"]
-
-
 def equal(first, second):
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
@@ -130,7 +126,7 @@ def test_interrupted_training_ends_the_same(name, tiny_data, tmp_path, monkeypat
     assert (tmp_path / "parts" / "training.pth").exists() and not (tmp_path / "parts" / "weights.pth").exists()
     monkeypatch.setattr(training, "Report", original)
     run("parts", workers=1)
-    assert equal(weights_of(tmp_path / "whole"), weights_of(tmp_path / "parts"))
+    assert equal(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
     if name == "cls.train":
         whole, parts = (
             {p.name: p.read_bytes() for p in (tmp_path / f / "attention").iterdir()} for f in ("whole", "parts")
@@ -157,22 +153,3 @@ def test_the_number_of_processes_changes_no_byte(in_process, run_command, tiny_d
         paths = [path for kind in ("*.png", "*.pth") for path in run.rglob(kind)]
         outputs.append({str(path.relative_to(run)): path.read_bytes() for path in paths})
     assert len(outputs[0]) == 2 + 7 + 7 + 4 and outputs[0] == outputs[1]
-
-
-@pytest.mark.parametrize("name", ["cls.train", "seg.train"])
-def test_a_loss_that_is_not_finite_names_the_images(run_command, tiny_data, tmp_path, name):
-    result = run_command(name, *train_command(name, tiny_data), "--lr", 1e30, "--workers", 0, "--out", tmp_path / "out")
-    assert result.returncode == 2 and len(result.stderr.strip().splitlines()) == 1, result.stderr
-    found = re.search(r"is (nan|inf) at iteration \d+ \(\w+ loss .*\), images (\w+) (\w+):", result.stderr)
-    assert found and {found[2], found[3]} <= {"a_simple", "b_simple", "c_complex", "d_complex"}
-    assert not (tmp_path / "out" / "weights.pth").exists()
-
-
-def test_a_truncated_image_stops_the_training_with_its_name(run_command, tiny_data, tmp_path):
-    path = tiny_data / "JPEGImages" / "c_complex.jpg"
-    path.write_bytes(path.read_bytes()[:400])
-    train = train_command("cls.train", tiny_data)
-    result = run_command("cls.train", *train, "--workers", 2, "--out", tmp_path / "out")
-    assert result.returncode == 2 and "c_complex.jpg: expected a complete image" in result.stderr
-    assert len(result.stderr.strip().splitlines()) == 1, result.stderr
-    assert not (tmp_path / "out").exists()

@@ -2,8 +2,8 @@
 
 Tested elsewhere: https alone, certificates, links, devices and paths in archives, and checksums
 (tests/data/test_download.py, tests/weights/test_fetch.py), document types of annotations
-(tests/data/test_prepare_voc12.py), unusable ids of lists (tests/common/files/test_dataset.py), and what readers and
-commands say to such input (tests/test_bad_files.py, tests/test_bad_input.py).
+(tests/data/test_prepare_voc12.py), and what readers and commands
+say to such input (tests/test_bad_files.py, tests/test_bad_input.py).
 """
 
 from pathlib import Path

@@ -8,6 +8,9 @@ from PIL import Image
 
 from common.files.images import read_grey, read_indexed, write_grey, write_indexed
 from data import check
+from tests import damage
+
+IMAGE, MAP, TRUTH = "JPEGImages/a_simple.jpg", "saliency/a_simple.png", "SegmentationClass/a_simple.png"
 
 
 @pytest.fixture
@@ -43,15 +46,13 @@ def test_sound_data_in_processes_and_nothing_is_written(report, tiny_data):
     assert row(text, "disc") == ["-", "3", "1"] and row(text, "bar") == ["-", "2", "2"]
 
 
-def saliency(values, mode=None):
-    def damage(root):
-        Image.fromarray(values, mode).save(root / "saliency/a_simple.png")
-
-    return damage
+def on(action, path, *more):
+    """A damage of tests/damage.py to a file of the data set."""
+    return lambda root: getattr(damage, action)(root / path, *more)
 
 
-def truth(value, size=(48, 64)):
-    return lambda root: write_indexed(root / "SegmentationClass/a_simple.png", np.full(size, value, np.uint8))
+def saliency(values):
+    return lambda root: Image.fromarray(values).save(root / MAP)
 
 
 def context(write, value=1, size=(48, 64)):
@@ -86,30 +87,20 @@ def instances_of_two_classes(root):
     write_indexed(root / "SegmentationClass/a_simple.png", mask)
 
 
-def truncate(name):
-    def damage(root):
-        content = (root / name).read_bytes()
-        (root / name).write_bytes(content[: len(content) // 2])
-
-    return damage
-
-
 def train(*lines):
     return lambda root: (root / "lists/train.txt").write_text("".join(line + "\n" for line in lines))
 
 
 FAULTS = {  # what is done to the data: kind of the fault, and what must be said of it
-    "image removed": (lambda root: (root / "JPEGImages/a_simple.jpg").unlink(), "image missing: 1", "a_simple.jpg"),
-    "image cut off": (truncate("JPEGImages/a_simple.jpg"), "image unreadable: 1", "a_simple.jpg"),
-    "map removed": (lambda root: (root / "saliency/a_simple.png").unlink(), "saliency missing: 1", "a_simple.png"),
-    "map of 16 bits": (saliency(np.full((48, 64), 999, np.uint16)), "saliency of another format: 1", "mode I;16"),
-    "map of another size": (saliency(np.ones((64, 48), np.uint8)), "saliency of another size: 1",
-                            "size 64x48, found 48x64"),
-    "map all zero": (saliency(np.zeros((48, 64), np.uint8)), "saliency all zero: 1", "a_simple.png"),
-    "mask not indexed": (lambda root: write_grey(root / "SegmentationClass/a_simple.png", np.ones((48, 64), np.uint8)),
-                         "ground truth of another format: 1", "mode L"),
-    "mask of another size": (truth(1, (64, 48)), "ground truth of another size: 1", "found 48x64"),
-    "mask out of range": (truth(4), "ground truth values out of range: 1", "0 to 3 and 255, found 4"),
+    "image removed": (on("remove", IMAGE), "image missing: 1", "a_simple.jpg"),
+    "image cut off": (on("truncate", IMAGE), "image unreadable: 1", "a_simple.jpg"),
+    "map removed": (on("remove", MAP), "saliency missing: 1", "a_simple.png"),
+    "map of 16 bits": (on("image", MAP, "I;16"), "saliency of another format: 1", "mode I;16"),
+    "map of another size": (saliency(np.ones((64, 48), np.uint8)), "saliency of another size: 1", "found 48x64"),
+    "map all zero": (on("image", MAP, "L"), "saliency all zero: 1", "a_simple.png"),
+    "mask not indexed": (on("image", TRUTH, "L"), "ground truth of another format: 1", "mode L"),
+    "mask of another size": (on("label", TRUTH, 1, (64, 48)), "ground truth of another size: 1", "found 48x64"),
+    "mask out of range": (on("label", TRUTH, 4), "ground truth values out of range: 1", "0 to 3 and 255, found 4"),
     "context not indexed": (context(write_grey), "context of another format: 1", "mode L"),
     "context ignored": (context(write_indexed, 255), "context values out of range: 1", "0 to 3, found 255"),
     "instances of another size": (instances(1, size=(64, 48)), "instances of another size: 1", "found 48x64"),
@@ -160,7 +151,7 @@ def test_without_need_of_saliency_nothing_of_it_is_read(report, tiny_data):
         assert "saliency" not in text.replace(str(tiny_data), "")
         shutil.rmtree(tiny_data / "saliency", ignore_errors=True)
     assert "saliency missing: 4" in report()[1]
-    truncate("SegmentationClass/a_simple.png")(tiny_data)
+    on("truncate", TRUTH)(tiny_data)
     status, text = report("--no-saliency")
     assert status == 1 and "ground truth unreadable: 1" in text
 
@@ -195,15 +186,7 @@ def test_saliency_and_ground_truth_are_not_needed_beyond_training(report, tiny_d
 
 
 def test_ground_truth_of_other_classes_is_a_remark(report, tiny_data):
-    truth(2)(tiny_data)
+    on("label", TRUTH, 2)(tiny_data)
     status, text = report()
     assert status == 0
     assert "shows other classes than the lists: 1" in text and "a_simple.png: shows square, listed disc" in text
-
-
-@pytest.mark.parametrize("lacking", ["classes.txt", "lists", ""])
-def test_unusable_folder(report, tiny_data, lacking):
-    path = tiny_data / lacking
-    shutil.rmtree(path) if path.is_dir() else path.unlink()
-    status, text = report()
-    assert status == 2 and text.startswith("data.check: error: ") and len(text.splitlines()) == 1

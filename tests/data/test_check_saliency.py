@@ -28,14 +28,6 @@ def level(value, share):
     return found
 
 
-def test_shares_above_the_thresholds():
-    maps = [level(32, 0.25), level(31, 0.5), level(200, 0.05)]
-    first, second = summary([measure(each) for each in maps]).splitlines()[1:]
-    assert first.startswith("saliency: 5% of the pixels of the median map reach 32 of 255 (pseudo.background); ")
-    assert first.endswith("; no pixel in 1 of 3 maps, nearly all in 0")
-    assert second.startswith("saliency: 25% of the pixels of the median map reach 1 of 255 (pseudo.nsrm); no pixel")
-
-
 @pytest.mark.parametrize("value, share, said", [
     (32, 0.94, []),
     (31, 0.96, ["reach 32 of 255 nowhere", "reach 1 of 255 nearly everywhere"]),

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from data import download, prepare_voc12
-from data.download import ARCHIVES, Archive, extract, fetch, fetch_file
+from data.download import ARCHIVES, extract, fetch_file
 from stages.files import InputError
 
 CONTENT = bytes(range(256)) * 40
@@ -223,24 +223,6 @@ def test_extract_notices_a_damaged_archive(tmp_path, damage):
     with pytest.raises(InputError, match="a.tar.gz: cannot be extracted.*delete it"):
         extract(path, tmp_path / "out")
     assert [file.name for file in tmp_path.iterdir()] == ["a.tar.gz"]
-
-
-def test_fetch_uses_what_is_there(server, tmp_path):
-    archive = Archive(server.url("a.tar"), None, "a")
-    server.files["a.tar"] = tar(tmp_path / "served", {"x": b"1"}).read_bytes()
-    sha256 = hashlib.sha256(server.files["a.tar"]).hexdigest()
-    downloads = tmp_path / "downloads"
-    for pinned in (None, sha256):
-        assert (fetch(archive, downloads, pinned) / "x").read_bytes() == b"1"
-    with pytest.raises(InputError, match="expected content of SHA-256 f+, found " + sha256):
-        fetch(archive, downloads, "f" * 64)
-    (downloads / "a" / "x").unlink()
-    (downloads / "a").rmdir()
-    with pytest.raises(InputError, match="a.tar: expected the hash"):
-        fetch(archive._replace(hash="md5:" + "0" * 32), downloads)
-    assert not (downloads / "a").exists()
-    fetch(archive, downloads)  # from the archive
-    assert len(server.requests) == 1
 
 
 @pytest.fixture

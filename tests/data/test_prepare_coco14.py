@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from common.files.dataset import DataSet
@@ -140,17 +139,6 @@ def test_classes_are_cocos_in_the_order_of_ids(root):
     assert (len(names), names[0], names[11], names[79]) == (80, "person", "stop sign", "toothbrush")
 
 
-def test_a_few_pixels(root):
-    data = DataSet(prepare(root))
-    truth, numbers = data.ground_truth(FIRST), data.instances(FIRST)
-    assert truth[6, 6] == 1 and truth[0, 0] == 0
-    assert truth[11, 11] == 17 and truth[14, 14] == 1  # the dog on the person, the other person on the dog
-    assert truth[24, 40] == 27 and truth[47, 10] == 1
-    assert truth[33, 10] == 1 and numbers[33, 10] == 255  # crowds on top
-    assert [numbers[6, 6], numbers[11, 11], numbers[14, 14], numbers[24, 40], numbers[0, 0]] == [1, 2, 3, 255, 0]
-    assert data.ground_truth(SECOND)[47, 63] == 80
-
-
 def many(count, seed, id=100):
     """Overlapping objects, some outside, crowds, equal areas."""
     rng = np.random.default_rng(seed)
@@ -232,18 +220,6 @@ def test_empty_images_are_kept_when_asked(root, capsys):
     assert not data.ground_truth("COCO_train2014_000000000011").any()
     with pytest.raises(InputError, match="line 2: expected at least one class of COCO_train2014_000000000011"):
         data.split("train", labelled=True)
-
-
-def test_run_lengths_as_a_string(root):
-    masks = list(np.random.default_rng(0).random((4, *SHAPE)) < 0.3)
-    entries = []
-    for id, mask in enumerate([disc(24, 30, 20), np.zeros(SHAPE, bool), *masks], start=1):
-        runs = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
-        runs = {"size": list(SHAPE), "counts": runs["counts"].decode()}
-        entries.append(crowd(id, 9, id, mask) | {"segmentation": runs, "iscrowd": id % 2})
-    change(root, partial(replace_annotations, entries))
-    data = DataSet(prepare(root))
-    assert np.array_equal(data.ground_truth(FIRST), expected_masks(official(root), 9)[0])
 
 
 def test_what_is_there_is_not_painted_again(root):

@@ -211,48 +211,6 @@ def test_tables_that_cannot_be_used(place, text, message):
     assert len(str(error.value).splitlines()) == 1 and not list((place / "out").iterdir())
 
 
-def colourful(place):
-    Image.fromarray(pixels(3)).save(place / "maps/b.png")
-
-
-def without_maps(place):
-    for path in (place / "maps").iterdir():
-        path.unlink()
-
-
-FILES = [
-    (colourful, (), "b.png: expected a grey map, found colours"),
-    (without_maps, (), "maps: expected <id>.png of at least one image of the table, found none"),
-    (lambda place: (place / "maps/b.png").unlink(), ("--val", "0"), "missing are b.png"),
-    (
-        lambda place: Image.new("P", (29, 20)).save(place / "truth/b.png"),
-        TRUTH,
-        "expected the image's size 30x20, found 29x20",
-    ),
-    (lambda place: None, TRUTH[:2], "--ground-truth: expected --classes beside it"),
-    (lambda place: (place / "classes.txt").write_text("dog\ndog\n"), TRUTH[2:], "expected every class name once"),
-]
-
-
-@pytest.mark.parametrize("damage, more, message", FILES)
-def test_files_that_cannot_be_used(place, damage, more, message):
-    damage(place)
-    with pytest.raises(InputError, match=message) as error:
-        prepare(place, "--saliency", "maps", *more)
-    assert len(str(error.value).splitlines()) == 1 and not list((place / "out").iterdir())
-
-
-def test_goes_on_where_it_stopped(place):
-    data = prepare(place, "--saliency", "maps")
-    before = {path: path.read_bytes() for path in data.root.rglob("*") if path.is_file()}
-    for name in ("JPEGImages/b.jpg", "saliency/c.png", "lists/train.txt"):
-        (data.root / name).unlink()
-    kept = data.image_path("d").stat().st_mtime_ns
-    prepare(place, "--saliency", "maps")
-    assert {path: path.read_bytes() for path in data.root.rglob("*") if path.is_file()} == before
-    assert data.image_path("d").stat().st_mtime_ns == kept
-
-
 def test_the_command_and_what_it_reads(place, run_command):
     options = ["--images", place / "photos", "--tags", place / "tags.csv", "--saliency", place / "maps", "--workers", 2]
     for words in (" in lists/train.txt", "nothing to do"):

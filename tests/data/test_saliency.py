@@ -9,8 +9,7 @@ import pytest
 from PIL import Image
 
 from common.files.dataset import DataSet
-from common.files.images import read_grey, write_grey
-from stages import interruption
+from common.files.images import write_grey
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -86,23 +85,6 @@ def test_damaged_images_are_named_and_the_others_done(data, make):
     assert sorted(path.stem for path in (data.root / "saliency").iterdir()) == ["b_simple", "c_complex", "d_complex"]
     data.image_path("a_simple").write_bytes(whole)
     assert "1 maps -> " in make().out
-
-
-def test_an_interrupted_command_resumes(data, make, monkeypatch):
-    check, calls = interruption.check, []
-
-    def stop_after_two():
-        calls.append(len(calls))
-        if len(calls) == 2:
-            raise interruption.Interrupted(15)
-        check()
-
-    data.saliency_path("c_complex").write_bytes(b"\x89PNG half")
-    with monkeypatch.context() as patch:
-        patch.setattr(interruption, "check", stop_after_two)
-        assert "interrupted" in make(status=143).err
-    assert "2 maps -> " in make().out
-    assert all(read_grey(data.saliency_path(item.id)).size for item in data.split("train"))
 
 
 def test_a_link_is_refused(data, make, tmp_path):

@@ -11,7 +11,6 @@ from common.files.dataset import SAFE_ID, DataSet
 from common.files.images import read_grey, read_indexed, read_rgb
 from common.files.voc import CLASSES
 from data import prepare_voc12, subset
-from stages.files import InputError
 
 LISTS = {
     "classes": "dog\nperson\ntvmonitor\n",
@@ -106,21 +105,6 @@ def test_a_whole_devkit_and_a_part_give_the_same(prepare, tiny_devkit, tmp_path)
         (shutil.rmtree if (part / path).is_dir() else os.unlink)(part / path)
     whole = prepare("--longest", 16)
     assert files(whole.root) == files(prepare("--longest", 16, out="of_part", devkit=part).root)
-
-
-@pytest.mark.parametrize(
-    "missing, message",
-    [
-        ("JPEGImages/2008_000004.jpg", "1 of 4 images .*2008_000004.jpg: no such file"),
-        ("SegmentationClass/2007_000003.png", "1 of 3 ground truth .*2007_000003.png: no such file"),
-        ("../../saliency_aug/2008_000004.png", "1 of 3 saliency maps .*2008_000004.png: no such file"),
-    ],
-)
-def test_what_is_missing_is_named_and_nothing_is_written(prepare, tiny_devkit, tmp_path, missing, message):
-    (tiny_devkit / missing).unlink()
-    with pytest.raises(InputError, match=message):
-        prepare("--longest", 16)
-    assert not list((tmp_path / "out").iterdir())
 
 
 def test_the_lists_of_animals():

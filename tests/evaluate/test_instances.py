@@ -12,9 +12,8 @@ from common.files.dataset import DataSet
 from common.files.images import read_indexed, write_indexed
 from common.files.instances import write_instances
 from evaluate import instances as module
-from evaluate.instances import class_ap, collect, match
+from evaluate.instances import class_ap, collect
 from stages import distributed
-from stages.files import InputError
 
 SIZE = 40, 60
 THRESHOLDS = [0.25, 0.5, 0.7, 0.75]
@@ -216,14 +215,6 @@ def test_a_detection_whose_best_object_is_taken_is_wrong_but_for_coco(root):
     assert coco_ap([(objects, detections)], 0, [0.25]) == [pytest.approx(1)]
 
 
-def test_match():
-    assert match(np.zeros((0, 3)), [0.5]).shape == (0, 1) and not match(np.zeros((2, 0)), [0.5]).any()
-    iou = np.array([[0.3, 0.2], [0.9, 0.0], [0.8, 0.0], [0.5, 0.6], [0.0, 0.0]])
-    # the first detection takes its object at 0.25 only; the fourth goes to the second object
-    assert match(iou, [0.25, 0.5, 0.75, 0.9]).T.astype(int).tolist() == [
-        [1, 0, 0, 1, 0], [0, 1, 0, 1, 0], [0, 1, 0, 0, 0], [0, 1, 0, 0, 0]]  # fmt: skip
-
-
 def test_void_pixels_count_neither_for_nor_against_unless_they_are_background(root):
     numbers = span(0, 10).astype(np.uint8)
     detections = [(0, 0.5, span(0, 20)), (0, 0.9, span(20, 25)), (1, 0.9, span(30, 35))]
@@ -257,16 +248,3 @@ def test_any_number_of_processes_finds_the_same(root, monkeypatch, processes):
     found = collect(args, dataset, items)
     assert all(np.array_equal(one, other) for one, other in zip(expected, found, strict=True))
     assert len(set(expected.scores)) < len(expected.scores)  # or else the order would be no question
-
-
-def test_contradictions_of_the_ground_truth_are_named(root):
-    put(root, [([(0, None, span(0, 10))], [])])
-    write_indexed(root / "InstanceMasks/i0.png", 3 * span(5, 12).astype(np.uint8))
-    with pytest.raises(InputError, match="InstanceMasks/i0.png: expected one class .* below number 3, found 0 1"):
-        score(root)
-    write_indexed(root / "InstanceMasks/i0.png", 3 * span(12, 15).astype(np.uint8))
-    with pytest.raises(InputError, match="expected one class .* below number 3, found 0"):
-        score(root)
-    write_indexed(root / "InstanceMasks/i0.png", 255 * span(0, 10).astype(np.uint8))
-    with pytest.raises(InputError, match="InstanceMasks: expected ground truth with at least one object"):
-        score(root)

@@ -7,32 +7,18 @@ import numpy as np
 import pytest
 
 from common.files.images import read_indexed, write_grey, write_indexed
-from evaluate.labels import label_from_maps, parser, run
+from evaluate.labels import label_from_maps
 from evaluate.scores import image_miou
 from stages.files import InputError
 
 
 @pytest.fixture
-def evaluate(tiny_data, tmp_path):
-    """`evaluate(pred, name, *more)` scores the folder in this process; returns <tmp_path>/<name>/scores.json."""
+def evaluate(here, tiny_data):
+    """`evaluate(pred, name, *more)` scores the folder; returns <tmp_path>/<name>/scores.json."""
 
     def score(pred, name, *more):
-        (tmp_path / name).mkdir(exist_ok=True)
-        words = [
-            "--data",
-            tiny_data,
-            "--split",
-            "train",
-            "--pred",
-            pred,
-            "--out",
-            tmp_path / name,
-            "--workers",
-            1,
-            *more,
-        ]
-        run(parser().parse_args([str(word) for word in words]))
-        return json.loads((tmp_path / name / "scores.json").read_text())
+        words = ("--data", tiny_data, "--split", "train", "--pred", pred, "--workers", 1, *more)
+        return json.loads((here("evaluate.labels", name, *words) / "scores.json").read_text())
 
     return score
 

@@ -88,13 +88,6 @@ def test_a_palette_of_the_used_colours_alone_will_do(data, tmp_path):
     assert (tmp_path / "results.tgz").stat().st_size > 0
 
 
-def test_missing_predictions_are_counted_and_named(data, tmp_path):
-    for id in IDS[:2]:
-        (data / "pred" / f"{id}.png").unlink()
-    with pytest.raises(InputError, match="expected 3 predictions, 2 are missing: 2008_000002.png, 2008_000006.png$"):
-        export(data, tmp_path / "results.tgz")
-
-
 def test_an_archive_that_is_there_is_kept_unless_forced(data, tmp_path):
     out = tmp_path / "results.tgz"
     out.write_text("mine")

@@ -57,15 +57,6 @@ def test_contrast_has_gradient_into_the_queries_alone():
     assert (queries.grad.abs().amax(1) > 1e-3).all() and positives.grad is None and negatives.grad is None
 
 
-def test_contrast_of_zero_vectors_is_finite():
-    """As of cosine 0."""
-    queries, positives, negatives = torch.zeros(2, 3, requires_grad=True), torch.zeros(2, 3), torch.zeros(2, 4, 3)
-    loss = contrast(queries, positives, negatives, 0.5)
-    loss.sum().backward()
-    torch.testing.assert_close(loss, torch.full((2,), math.log(5)))
-    assert (queries.grad == 0).all()
-
-
 def test_sampling_probabilities_equal_the_published_ones(golden_file):
     """The published order of the other classes starts after the query's own, and goes around."""
     golden = golden_file("fbr")
@@ -149,37 +140,6 @@ def losses(features, active, pseudo, hard, bank=None, limit=100):
     }
     found = {name: mean_of(Loss(each, queries.used)) for name, each in found.items()}
     return {name: (loss, torch.autograd.grad(loss, features)[0]) for name, loss in found.items()}
-
-
-def test_pixel_to_nroi_is_the_mean_over_queries_and_then_over_classes():
-    """Of a bank with one row; class 1 has queries, too, class 2 none, class 3 is absent; class 0 has more than 1."""
-    features, active, pseudo, hard = batch([0, 0, 0, 0, 1, 1, 2, BACKGROUND, IGNORED])
-    hard[0, 0, [3, 6]] = False
-    nroi, bank = torch.rand(1, 6, generator=seeded(5)), NROIBank(6, 4)
-    bank.push(nroi)
-    prototypes, _ = class_prototypes(features, active, pseudo, 4)
-    loss, gradient = losses(features, active, pseudo, hard, bank)["nroi"]
-
-    def mean(cls, pixels):
-        pixels = features.detach()[0, :, 0].T[pixels]
-        positive = [cosine(pixel, prototypes[cls]) / 0.5 for pixel in pixels]
-        negative = [cosine(pixel, nroi[0]) / 0.5 for pixel in pixels]
-        return np.mean([math.log(1 + 5 * math.exp(n - p)) for p, n in zip(positive, negative)])
-
-    assert loss.item() == pytest.approx((mean(0, [0, 1, 2]) + mean(1, [4, 5])) / 3, rel=1e-5)
-    assert torch.equal(gradient.abs().amax(1)[0, 0] > 0, hard[0, 0])
-
-
-@pytest.mark.parametrize("cls, other", [(0, 2), (2, 0), (1, 3), (3, 1)])
-def test_intra_foreground_of_two_classes_has_the_other_ones_pixels_as_negatives(cls, other):
-    """Equal pixels in each class; neither classes that the batch lacks, nor background and ignored pixels."""
-    features, active, pseudo, hard = batch([cls] * 4 + [other] * 3 + [BACKGROUND, BACKGROUND, IGNORED])
-    points = torch.rand(3, 6, generator=seeded(6))
-    with torch.no_grad():
-        features[:] = points[[0] * 4 + [1] * 3 + [2] * 3].T.view(features.shape)
-    loss, _ = losses(features, active, pseudo, hard)["intra"]
-    expected = math.log(1 + 5 * math.exp((cosine(points[0], points[1]) - 1) / 0.5))
-    assert loss.item() == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize(

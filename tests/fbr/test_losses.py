@@ -1,16 +1,13 @@
-"""FBR as one module on any network: its heads, what has a gradient, its state; its background target as published."""
+"""FBR as one module on any network: its heads, what has a gradient; its background target as published."""
 
 import pytest
 import torch
 from torch import nn
 
-from cls.model import Classifier, ClassifierArch
 from fbr.losses import FBR, background_target
-from fbr.model import FBRClassifier
 from fbr.settings import Settings
 from tests.mean_loss import mean_of
 
-ARCH = ClassifierArch(classes=5, channels=[4, 4, 8, 8, 8], depths=[1, 1, 1, 1, 2], nodes=3)
 SIZES = {"embedding": 6, "centres": 2, "bank_size": 9, "negatives": 5, "queries": 30, "prototype_pixels": 4}
 PARTS = {
     "nroi": {"foreground"},
@@ -77,35 +74,6 @@ def test_a_loss_reaches_its_heads_and_the_backbone(part, heads):
     if network.fbr.heads:
         warm_up.backward()
         assert all((parameter.grad == 0).all() for parameter in network.fbr.parameters())
-
-
-def test_a_restored_module_goes_on_as_the_one_that_was_saved(tmp_path):
-    """Its bank and its draws."""
-    one, other = Network(settings("nroi", "intra")), Network(settings("nroi", "intra"))
-    for seed in range(3):
-        one.losses(seed)
-    torch.save(one.state_dict(), tmp_path / "network.pth")
-    other.load_state_dict(torch.load(tmp_path / "network.pth", weights_only=True))
-    found, expected = other.losses(7), one.losses(7)
-    assert all(torch.equal(found[name].values, expected[name].values) for name in ("nroi", "intra"))
-    assert not torch.equal(one.losses(7)["nroi"].values, expected["nroi"].values)  # other draws
-
-
-@pytest.mark.parametrize("heads", ["two", "shared", "none"])
-def test_fbr_changes_neither_the_classifiers_maps_nor_the_random_state(heads):
-    torch.manual_seed(3)
-    plain, state = Classifier(ARCH), torch.get_rng_state()
-    torch.manual_seed(3)
-    ours = FBRClassifier(ARCH, settings("nroi", "segmentation", heads=heads), 0)
-    assert torch.equal(torch.get_rng_state(), state)
-    image = torch.randn(2, 3, 64, 96)
-    for mode in (False, True):
-        features, maps = ours.train(mode)(image)
-        assert torch.equal(plain.train(mode)(image), maps) and features.min() == 0
-    scales = {id(parameter): group["scale"] for group in ours.parameter_groups(1) for parameter in group["params"]}
-    assert {scales[id(head.weight)] for head in ours.fbr.heads.values()} == {10}
-    del ours.fbr
-    assert ours.state_dict().keys() == plain.state_dict().keys()
 
 
 def test_background_target_equals_the_published_one(golden_file):

@@ -45,13 +45,6 @@ def test_background_alone_counts():
         torch.testing.assert_close(in_order(nrois[0]), in_order(means), atol=1e-4, rtol=0)
 
 
-def test_same_seed_same_bytes_and_another_seed_another_start():
-    features = torch.rand(2, 6, 8, 10, generator=seeded())
-    nrois = [extract_nrois(features, everywhere(features), 4, seeds, 3)[0] for seeds in ([5, 5], [5, 6])]
-    assert torch.equal(nrois[0], extract_nrois(features, everywhere(features), 4, [5, 5], 3)[0])
-    assert torch.equal(nrois[0][0], nrois[1][0]) and not torch.equal(nrois[0][1], nrois[1][1])
-
-
 @pytest.mark.parametrize("extract", [extract_nrois, random_pixels])
 def test_an_image_depends_on_no_other_of_the_batch(extract):
     features = torch.rand(4, 6, 8, 10, generator=seeded())
@@ -74,15 +67,6 @@ def test_few_background_pixels_are_their_own_nrois(extract, count):
     nrois, valid = extract(features, background.view(1, 4, 5), 8, [0])
     assert nrois.shape == (1, 8, 3) and valid.sum() == count
     assert torch.equal(in_order(nrois[valid]), in_order(features.flatten(2)[0].T[background[0]]))
-
-
-def test_more_centres_than_pixels_and_no_image():
-    features = torch.rand(1, 3, 1, 2, generator=seeded(), requires_grad=True)
-    nrois, valid = extract_nrois(features, everywhere(features), 8, [0])
-    assert torch.equal(in_order(nrois[0]), in_order(features[0, :, 0].T)) and valid.all() and not nrois.requires_grad
-    for extract in (extract_nrois, random_pixels):
-        nrois, valid = extract(features[:0], everywhere(features[:0]), 2, [])
-        assert nrois.shape == (0, 2, 3) and valid.shape == (0, 2)
 
 
 @pytest.mark.parametrize("clusters, reference", [(0, min), (12, lambda starts: sum(starts) / len(starts))])
@@ -139,12 +123,6 @@ def test_bank_is_first_in_first_out(masked):
         bank.push(nrois, valid)
         expected.extend((nrois[valid] if masked else nrois)[:, 0].tolist())
         assert contents(bank)[:, 0].tolist() == list(expected)
-
-
-def test_pushing_keeps_no_gradient():
-    bank = NROIBank(2, 3)
-    bank.push(torch.rand(2, 2, requires_grad=True))
-    assert not bank.draw((4,)).requires_grad
 
 
 @pytest.mark.parametrize("pushed", [1, 6, 10, 13])

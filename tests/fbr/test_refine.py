@@ -1,4 +1,4 @@
-"""fbr.refine as a command: the maps of a folder by the images' colours, and where an interrupted run goes on."""
+"""fbr.refine as a command: the maps of a folder by the images' colours."""
 
 import cv2
 import numpy as np
@@ -7,7 +7,6 @@ import torch
 
 from common.files.dataset import DataSet
 from common.files.images import read_grey, write_grey
-from fbr.refine import parser, run
 from fbr.refinement import refine
 
 
@@ -50,17 +49,3 @@ def test_maps_are_those_of_the_function(command, tiny_data, maps, tmp_path):
             assert after.shape == before.shape and after.max() == (255 if before.any() else 0)
             np.testing.assert_allclose(after, expected * 255, atol=1.01)
             assert not before.any() or not np.array_equal(after, before)
-
-
-def test_goes_on_where_it_stopped(tiny_data, maps, tmp_path):
-    out = tmp_path / "refined"
-    out.mkdir()
-    options = ["--data", tiny_data, "--split", "train", "--maps", maps, "--out", out, "--workers", 1]
-    args = parser().parse_args([str(option) for option in options])
-    run(args)
-    before = contents(out)
-    lost, kept = out / "d_complex_2.png", out / "a_simple_0.png"
-    lost.write_bytes(lost.read_bytes()[:40])  # the machine stopped
-    time = kept.stat().st_mtime_ns
-    assert run(args) == "4 images, 7 maps"
-    assert contents(out) == before and kept.stat().st_mtime_ns == time

@@ -1,15 +1,13 @@
 """fbr.train as a command: what it shares with cls.train, what each part does, and where a stopped run goes on."""
 
-import importlib
-
 import numpy as np
 import pytest
 import torch
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from common.files.dataset import DataSet
 from common.files.images import write_indexed
 from common.training import loop as training
+from tests.outputs import scalars
 
 SIZES = ("--channels", 4, 4, 8, 8, 8, "--depths", 1, 1, 1, 1, 1, "--output-stride", 4, "--input-size", 32, "--nodes", 2)
 HERE = ("--device", "cpu", "--workers", 0, "--no-amp")
@@ -26,38 +24,15 @@ def only(*names, weight=0.5):
 
 
 @pytest.fixture
-def train(tiny_data, tmp_path):
-    """`train(folder, *more)` runs fbr.train in this process and returns <folder>; `name`: another training."""
-
-    def run(folder, *more, name="fbr.train"):
-        module, parts = importlib.import_module(name), PARTS if name == "fbr.train" else ()
-        words = ("--data", tiny_data, "--split", "train", *CLS, *parts, *more, "--out", tmp_path / folder)
-        args = module.parser().parse_args([str(word) for word in words])
-        args.out.mkdir(exist_ok=True)
-        torch.manual_seed(len(folder))  # nothing may depend on what came before
-        module.run(args)
-        return args.out
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # the network is too small to share
-    yield run
-    torch.set_num_threads(threads)
+def train(here, tiny_data):
+    """`train(folder, *more)` runs fbr.train and returns <tmp_path>/<folder>; `name`: another training."""
+    own = ("--data", tiny_data, "--split", "train", *CLS)
+    return lambda folder, *more, name="fbr.train": here(name, folder, *own, *(PARTS if "fbr" in name else ()), *more)
 
 
 def results(folder):
     """{name: bytes} of weights and attention maps."""
     return {path.name: path.read_bytes() for path in (folder / "weights.pth", *folder.glob("attention/*.png"))}
-
-
-def logged(folder):
-    """{name: {iteration: number}} of TensorBoard's scalars."""
-    log = EventAccumulator(str(folder / "tensorboard"))
-    log.Reload()
-    return {name: {each.step: each.value for each in log.Scalars(name)} for name in log.Tags()["scalars"]}
-
-
-def weights(folder):
-    return torch.load(folder / "weights.pth", weights_only=True)["state_dict"]
 
 
 # What it has in common with cls.train
@@ -76,18 +51,6 @@ def test_without_a_part_it_is_cls_train(train, name):
     assert results(train("fbr", *NOTHING[name])) == plain and len(plain) == 8
 
 
-# What the parts do
-
-
-def test_parts_count_from_their_epoch_on(train):
-    """Their losses are 0 before its first iteration; the bank, empty until then, is filled before it is used."""
-    for epoch in (0, 1, 2):
-        numbers = logged(train(f"from{epoch}", "--contrast-from", epoch, "--save-every", 1))
-        for name in WEIGHTS:
-            assert min(step for step, loss in numbers[f"loss/{name}"].items() if loss) == 2 * epoch, name
-        assert numbers["loss/nroi"][2 * epoch] > 0.02
-
-
 # Stopped and started again
 
 
@@ -104,7 +67,6 @@ def test_stopped_anywhere_it_ends_the_same(train, step, monkeypatch):
         train("parts", "--save-every", 1)
     assert torch.load(whole.parent / "parts/training.pth", weights_only=False)["iteration"] == step
     monkeypatch.undo()
-    torch.set_num_threads(1)
     parts = train("parts")
     assert results(parts) == results(whole)
     ends = [list(leaves(torch.load(folder / "training.pth", weights_only=False))) for folder in (parts, whole)]
@@ -135,32 +97,6 @@ def dies_in_step(number):
     return report
 
 
-# What cannot be trained, and what there may be little of
-
-
-@pytest.mark.parametrize("value", [255, 1, 0], ids=["all ignored", "no background", "no object"])
-def test_images_without_background_or_objects(train, tiny_data, value):
-    """Nothing to contrast: the losses are 0, and all stays finite."""
-    dataset = DataSet(tiny_data)
-    for item in dataset.split("train"):
-        write_indexed(dataset.ground_truth_path(item.id), np.full(dataset.image_size(item.id), value, np.uint8))
-    folder = train("fbr", "--labels", "truth", "--contrast-from", 0, "--save-every", 1)
-    assert all(tensor.isfinite().all() for tensor in weights(folder).values())
-    numbers = logged(folder)
-    assert set(numbers["loss/nroi"].values()) == set(numbers["loss/intra"].values()) == {0.0}
-
-
-@pytest.mark.parametrize("batch_size", [1, 4])
-def test_one_class(train, tiny_data, batch_size):
-    """There is no other class to contrast with."""
-    (tiny_data / "classes.txt").write_text("disc\n")
-    (tiny_data / "lists/train.txt").write_text("a_simple 0\nc_complex 0\nd_complex 0\n")
-    folder = train("fbr", "--batch-size", batch_size, "--contrast-from", 0, "--save-every", 1)
-    assert all(tensor.isfinite().all() for tensor in weights(folder).values())
-    numbers = logged(folder)
-    assert set(numbers["loss/intra"].values()) == {0.0} and min(numbers["loss/nroi"].values()) > 0
-
-
 # What it logs
 
 SHARES = ["hard pixels on objects", "hard pixels on context", "prototypes on objects", "prototypes on context"]
@@ -177,14 +113,14 @@ def with_context(tiny_data):
 
 
 def shares(folder):
-    numbers = logged(folder)
+    numbers = scalars(folder)
     assert "gradient ratio" in numbers and numbers["gradient ratio"][0] > 0
     return [numbers[f"share/{name}"][0] for name in SHARES]
 
 
 def test_diagnosis_is_logged_and_changes_nothing(train, with_context):
     quiet, told = train("quiet"), train("told", "--diagnose")
-    assert results(told) == results(quiet) and not any("share" in name for name in logged(quiet))
+    assert results(told) == results(quiet) and not any("share" in name for name in scalars(quiet))
     found = shares(train("from_start", "--diagnose", "--contrast-from", 0))
     hard_object, hard_context, object, context, background = found
     assert all(0 < share < 1 for share in found)
@@ -198,8 +134,8 @@ def test_diagnosis_of_the_truth(train, with_context):
 
 def test_the_gradient_ratio_is_that_of_the_weights(train):
     options = ("--contrast-from", 0, "--epochs", 1)
-    one, ten = (logged(train(f"w{w}", *only("nroi", weight=w), *options))["gradient ratio"][0] for w in (0.1, 1))
+    one, ten = (scalars(train(f"w{w}", *only("nroi", weight=w), *options))["gradient ratio"][0] for w in (0.1, 1))
     assert ten == pytest.approx(10 * one, rel=1e-4)
-    cut = logged(train("cut", *only("nroi"), *options, "--cut-gradient"))["gradient ratio"][0]
+    cut = scalars(train("cut", *only("nroi"), *options, "--cut-gradient"))["gradient ratio"][0]
     assert cut == 0
-    assert "gradient ratio" not in logged(train("without", *only("similarity"), *options))
+    assert "gradient ratio" not in scalars(train("without", *only("similarity"), *options))

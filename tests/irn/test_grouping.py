@@ -74,25 +74,6 @@ def test_the_length_of_a_displacement_counts_and_the_threshold_is_not_below_itse
     np.testing.assert_array_equal(groups(ends, displacement)[:, 0], [[1, 0, 1, 1], [0, 1, 0, 0]])
 
 
-def test_detections_are_components_in_the_order_of_their_first_pixels():
-    mask = np.array(
-        [
-            [0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
-            [0, 0, 0, 1, 0, 0, 0, 0, 0, 1],
-            [1, 0, 0, 1, 0, 1, 0, 0, 0, 1],
-            [1, 1, 1, 1, 0, 0, 1, 0, 0, 1],
-        ],
-        bool,
-    )
-    activity = np.zeros((2, 4, 10), np.float32)
-    activity[1] = np.arange(40).reshape(4, 10) / 40
-    masks, classes, scores = detections(np.stack([~mask & False, mask]), activity, np.array([7, 2]), least=0.05)
-    first = [tuple(np.argwhere(found)[0]) for found in masks]
-    assert first == [(0, 9), (1, 3), (2, 5), (3, 6)] and masks.sum() == mask.sum()
-    assert classes.tolist() == [2] * 4
-    np.testing.assert_allclose(scores, [39 / 40, 33 / 40, 0, 0])  # the last two have one pixel of 40
-
-
 def test_a_component_of_just_the_least_size_keeps_its_score():
     masks = np.zeros((1, 10, 20), bool)
     masks[0, 4, 3:5] = True

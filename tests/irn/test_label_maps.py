@@ -1,4 +1,4 @@
-"""irn.label_maps: labels as class maps, and where an interrupted run goes on."""
+"""irn.label_maps: labels as class maps."""
 
 import numpy as np
 import pytest
@@ -33,13 +33,3 @@ def test_each_class_of_the_list_has_its_pixels(args, tiny_data):
             expected = 255 * (label == cls + 1).astype(np.uint8)
             np.testing.assert_array_equal(read_grey(args.out / f"{item.id}_{cls}.png"), expected)
             assert expected.any() or (item.id, cls) == ("a_simple", 1)
-
-
-def test_goes_on_where_it_stopped(args):
-    run(args)
-    before = contents(args.out)
-    lost, kept = args.out / "d_complex_2.png", args.out / "a_simple_0.png"
-    lost.write_bytes(lost.read_bytes()[:40])  # the machine stopped
-    time = kept.stat().st_mtime_ns
-    assert run(args) == "4 images, 7 maps"
-    assert contents(args.out) == before and kept.stat().st_mtime_ns == time

@@ -3,7 +3,6 @@
 The reference sees one image at a time; the walk and the grouping have tests of their own.
 """
 
-import importlib
 import os
 
 import cv2
@@ -19,11 +18,12 @@ from common.files.instances import read_instances
 from common.files.maps import map_path
 from common.files.preprocess import normalise
 from common.training import checkpoint
+from irn import walk as irn_walk
 from irn.grouping import centroids, detections, groups
 from irn.model import build
 from irn.network import find
 from irn.random_walk import walk
-from stages.files import InputError
+from tests.outputs import contents
 
 ARCH = {"network": "irn", "backbone": "vgg16", "channels": [4, 4, 8, 8, 8], "depths": [1, 1, 1, 1, 1]}
 ARCH |= {"batch_norm": True, "output_stride": 4, "branch_width": 4}
@@ -73,29 +73,14 @@ def network(data, tmp_path):
 
 
 @pytest.fixture
-def command(data, maps, tmp_path, monkeypatch):
-    """`command("irn.walk", folder, *more)` runs it in this process on one core and returns <folder>."""
+def command(here, data, maps, tmp_path, monkeypatch):
+    """`command("irn.walk", folder, *more)` runs it on one core and returns <tmp_path>/<folder>."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)  # nothing in other processes
-
-    def run(name, folder, *more):
-        args = arguments(name, data, maps, tmp_path / "weights.pth", tmp_path / folder, *more)
-        args.out.mkdir(exist_ok=True)
-        importlib.import_module(name).run(args)
-        return args.out
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield run
-    torch.set_num_threads(threads)
+    return lambda name, folder, *more: here(name, folder, *words(data, maps, tmp_path), *more)
 
 
-def arguments(name, data, maps, weights, out, *more):
-    words = ("--data", data.root, "--split", "train", "--maps", maps, "--weights", weights, *HERE, *more, "--out", out)
-    return importlib.import_module(name).parser().parse_args([str(word) for word in words])
-
-
-def files(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+def words(data, maps, folder):
+    return "--data", data.root, "--split", "train", "--maps", maps, "--weights", folder / "weights.pth", *HERE
 
 
 # The reference
@@ -164,8 +149,8 @@ def instances_alone(model, data, maps, item, centre=2.5, background=0.25):
 @pytest.mark.parametrize("batch_size", [1, 3])
 def test_boundary_and_displacement_are_those_of_an_image_alone(data, maps, network, tmp_path, crop_size, batch_size):
     model = network(crop_size)
-    more = ("--batch-size", batch_size)
-    args = arguments("irn.walk", data, maps, tmp_path / "weights.pth", tmp_path / "out", *more)
+    given = (*words(data, maps, tmp_path), "--batch-size", batch_size, "--out", tmp_path / "out")
+    args = irn_walk.parser().parse_args([str(word) for word in given])
     items = data.split("train")
     batches, seen = list(find(args, data, items, [False] * 4, torch.device("cpu"))), []
     assert {len(batch.items) for batch in batches} == (
@@ -192,7 +177,7 @@ def test_labels(data, maps, network, command, crop_size, batch_size):
     """Indexed PNGs of the image's size with its own classes and 0; they don't depend on the batch."""
     model = network(crop_size)
     out = command("irn.walk", "label", "--batch-size", batch_size)
-    assert len(files(out)) == 4
+    assert len(contents(out)) == 4
     for item in data.split("train"):
         label = read_indexed(out / f"{item.id}.png")
         expected = label_alone(model, data, maps, item)
@@ -210,7 +195,7 @@ OPTIONS = {"background": 0.6, "radius": 3, "beta": 2, "exponent": 4}
 def test_each_option_is_heard(network, command, name, more):
     network(80)
     options = {"batch-size": 8} | OPTIONS | more  # the first is the default
-    found = [files(command(name, option, f"--{option}", value)) for option, value in options.items()]
+    found = [contents(command(name, option, f"--{option}", value)) for option, value in options.items()]
     assert len({tuple(sorted(each.items())) for each in found}) == len(options)
 
 
@@ -223,7 +208,7 @@ def test_maps_of_another_size_are_resized_and_one_without_a_file_is_0(data, maps
     out = command("irn.walk", "label")
     assert set(np.unique(read_indexed(out / "c_complex.png"))) == {0, 1}
     write_grey(path, np.full((12, 16), 200, np.uint8))
-    assert files(command("irn.walk", "again")) == files(out)
+    assert contents(command("irn.walk", "again")) == contents(out)
     entries = read_instances(data, command("irn.instances", "instances"), "c_complex")[1]
     assert {entry["class"] for entry in entries} == {0}
 
@@ -234,7 +219,7 @@ def test_maps_of_another_size_are_resized_and_one_without_a_file_is_0(data, maps
 def test_instances(data, maps, network, command):
     model = network(80)
     out = command("irn.instances", "instances", "--batch-size", 4)
-    assert len(files(out)) == 8
+    assert len(contents(out)) == 8
     counts = []
     for item in data.split("train"):
         numbers, entries = read_instances(data, out, item.id)
@@ -256,7 +241,7 @@ def test_float32_unless_told(network, command, name, monkeypatch):
     """On hardware that is fast at bfloat16, too."""
     monkeypatch.setattr("common.training.device.has_fast_bfloat16", lambda device: True)
     network(48)
-    default, exact, mixed = (files(command(name, *each)) for each in (("a",), ("b", "--no-amp"), ("c", "--amp")))
+    default, exact, mixed = (contents(command(name, *each)) for each in (("a",), ("b", "--no-amp"), ("c", "--amp")))
     assert default == exact != mixed
 
 
@@ -265,28 +250,10 @@ def test_goes_on_where_it_stopped(network, command, tmp_path, name):
     """A batch that lacks none is left out, the others are as they were."""
     lost, kept = ["d_complex", "b_simple"], ["a_simple", "c_complex"]
     network(48)
-    whole = files(command(name, "out", "--batch-size", 2))
+    whole = contents(command(name, "out", "--batch-size", 2))
     times = [(tmp_path / "out" / f"{id}.png").stat().st_mtime_ns for id in kept]
     for place, id in enumerate(lost):
         path = tmp_path / "out" / f"{id}.png"
         path.write_bytes(path.read_bytes()[:40]) if place else path.unlink()  # or the machine stopped
-    assert files(command(name, "out", "--batch-size", 2)) == whole
+    assert contents(command(name, "out", "--batch-size", 2)) == whole
     assert [(tmp_path / "out" / f"{id}.png").stat().st_mtime_ns for id in kept] == times
-
-
-@pytest.mark.parametrize("name", ["irn.walk", "irn.instances"])
-def test_what_cannot_be_used_is_refused(data, maps, network, command, tmp_path, name):
-    def refused(message):
-        with pytest.raises(InputError, match=message) as error:
-            command(name, "out")
-        assert "\n" not in str(error.value) and list((tmp_path / "out").iterdir()) == []
-
-    model = network(80)
-    maps.rename(tmp_path / "away")
-    refused("maps: expected maps named <id>_<class>.png, found none for this split")
-    (tmp_path / "away").rename(maps)
-    arch = model.arch.to_file() | {"network": "classifier"}
-    checkpoint.save(tmp_path / "weights.pth", arch=arch, state_dict=model.state_dict())
-    refused("weights.pth: expected weights of irn.train")
-    (data.root / "lists/train.txt").write_text("a_simple\n")
-    refused("line 1: expected at least one class of a_simple")

@@ -9,13 +9,10 @@ from common.files.dataset import DataSet
 from common.files.images import read_indexed, write_grey
 from common.files.maps import read_maps
 from irn.seed import CRF, agreement, parser, refine_seed, run
+from tests.outputs import contents
 
 NO_CRF = {"iterations": 0}  # the labels as they are
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-
-
-def constant(value, size=(12, 16)):
-    return np.full(size, value, np.uint8)
 
 
 @pytest.fixture
@@ -28,28 +25,9 @@ def scene():
     return image, {cls: (scale * bumps[cls]).astype(np.uint8) for cls, scale in ((4, 255), (1, 90))}
 
 
-def test_without_crf_the_two_thresholds_decide():
-    row = np.array([[0, 4, 5, 29, 30, 31, 100]], np.uint8)  # percent of the maximum
-    seed = refine_seed(np.zeros((1, 7, 3), np.uint8), {2: row}, **NO_CRF)
-    assert seed.dtype == np.uint8 and seed.tolist() == [[0, 0, 0, 255, 255, 3, 3]]  # 1e-5 takes 5 and 30 below
-    seed = refine_seed(np.zeros((1, 7, 3), np.uint8), {2: row}, strict=0.5, loose=0.04, **NO_CRF)
-    assert seed.tolist() == [[0, 0, 255, 255, 255, 255, 3]]
-
-
 def test_where_the_two_thresholds_disagree_only_an_object_of_the_loose_one_is_ignored():
     both = np.array([[[0, 0, 1, 2, 1]], [[0, 1, 1, 1, 0]]])  # strict, loose, after the CRF
     assert agreement(both, [5, 3]).tolist() == [[0, 255, 4, 6, 4]]
-
-
-def test_each_map_counts_by_its_own_maximum():
-    maps = {7: np.array([[10, 4, 10, 0]], np.uint8), 3: np.array([[190, 200, 20, 20]], np.uint8)}
-    assert refine_seed(np.zeros((1, 4, 3), np.uint8), maps, **NO_CRF).tolist() == [[8, 4, 8, 255]]
-
-
-def test_the_background_wins_ties_then_the_lowest_class():
-    image = np.zeros((12, 16, 3), np.uint8)
-    assert (refine_seed(image, {2: constant(0)}, strict=0, loose=0, **NO_CRF) == 0).all()
-    assert (refine_seed(image, {7: constant(9), 3: constant(9)}, **NO_CRF) == 4).all()
 
 
 def slow_seed(image, maps, strict, loose, confidence, crf):
@@ -107,10 +85,6 @@ def options(tiny_data, maps, out, *more):
 LATTICE = ("--crf-backend", "lattice")
 
 
-def files(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
 def test_command_writes_the_seeds_that_its_options_ask_for(tiny_data, maps, tmp_path):
     more = ("--strict", 0.4, "--loose", 0.1, "--confidence", 0.8, "--crf-bilateral-srgb", 9, "--workers", 2, *LATTICE)
     (tmp_path / "out").mkdir()
@@ -132,12 +106,12 @@ def test_goes_on_where_it_stopped(tiny_data, maps, tmp_path, request, fixture):
     )
     args.out.mkdir()
     assert run(args) == "4 labels"
-    before = files(args.out)
+    before = contents(args.out)
     lost, kept = args.out / "c_complex.png", args.out / "a_simple.png"
     lost.write_bytes(lost.read_bytes()[:40])  # the machine stopped
     time = kept.stat().st_mtime_ns
     run(args)
-    assert files(args.out) == before and kept.stat().st_mtime_ns == time
+    assert contents(args.out) == before and kept.stat().st_mtime_ns == time
 
 
 @pytest.fixture
@@ -159,7 +133,7 @@ def test_seeds_made_on_the_device_are_those_made_by_processes(tiny_data, maps, t
     request.getfixturevalue("on_device")
     args = parser().parse_args(options(tiny_data, maps, folders[1], *more, "--workers", workers, "--device", device))
     assert run(args) == "4 labels"
-    expected, found = (files(folder) for folder in folders)
+    expected, found = (contents(folder) for folder in folders)
     assert device == "cuda" or found == expected
     labels = [[read_indexed(folder / name) for folder in folders] for name in expected]
     assert all((one == other).mean() > 0.999 for one, other in labels) and len(labels) == 4

@@ -1,4 +1,4 @@
-"""irn.train as a command: what it learns, what it keeps, where a stopped run goes on, and what it refuses."""
+"""irn.train as a command: what it learns, and where a stopped run goes on."""
 
 import importlib
 
@@ -6,80 +6,27 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from common.files.dataset import DataSet
-from common.files.images import write_indexed
 from common.files.preprocess import normalise
-from common.training import checkpoint
-from common.training import loop as training
 from irn.dataset import SeedCrops
 from irn.model import build
-from stages.files import InputError
+from tests.outputs import scalars, weights
 
 VGG = ("--backbone", "vgg16", "--channels", 4, 4, 8, 8, 8, "--depths", 1, 1, 1, 1, 1, "--batch-norm")
-RESNET = ("--backbone", "resnet50", "--blocks", 1, 1, 1, 1, "--width", 4)
 # four images in batches of three, so the second batch of an epoch is one image
 SMALL = ("--branch-width", 4, "--crop-size", 48, "--radius", 4, "--epochs", 3, "--batch-size", 3)
 HERE = ("--device", "cpu", "--workers", 0, "--no-amp")
 
 
 @pytest.fixture
-def train(tiny_data, tmp_path):
-    """`train(folder, *more)` runs irn.train on the tiny data's ground truth in this process and returns <folder>."""
-
-    def run(folder, *more):
-        module = importlib.import_module("irn.train")
-        words = ("--data", tiny_data, "--split", "train", "--seeds", tiny_data / "SegmentationClass")
-        words = (*words, *VGG, *SMALL, *HERE, *more, "--out", tmp_path / folder)
-        args = module.parser().parse_args([str(word) for word in words])
-        args.out.mkdir(exist_ok=True)
-        torch.manual_seed(len(folder))  # nothing may depend on what came before
-        module.run(args)
-        return args.out
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # the network is too small to share
-    yield run
-    torch.set_num_threads(threads)
-
-
-def weights(folder):
-    return torch.load(folder / "weights.pth", weights_only=True)["state_dict"]
-
-
-def logged(folder, name):
-    """The numbers of one of TensorBoard's scalars."""
-    log = EventAccumulator(str(folder / "tensorboard"))
-    log.Reload()
-    return [each.value for each in log.Scalars(name)]
-
-
-def write_seeds(tiny_data, label):
-    """Seeds `label(size)` for each image, in the place of the ground truth."""
-    dataset = DataSet(tiny_data)
-    for item in dataset.split("train"):
-        write_indexed(dataset.ground_truth_path(item.id), label(dataset.image_size(item.id)))
+def train(here, tiny_data):
+    """`train(folder, *more)` runs irn.train on the tiny data's ground truth and returns <tmp_path>/<folder>."""
+    own = ("--data", tiny_data, "--split", "train", "--seeds", tiny_data / "SegmentationClass", *VGG, *SMALL, *HERE)
+    return lambda folder, *more: here("irn.train", folder, *own, *more)
 
 
 # What it writes
-
-
-@pytest.mark.parametrize("trunk", [VGG, RESNET])
-def test_the_trunk_stays_and_the_branches_learn(train, trunk, tmp_path):
-    start = build(**torch.load(train("short", *trunk, "--epochs", 1) / "weights.pth", weights_only=True)["arch"])
-    for layer in start.modules():
-        if isinstance(layer, torch.nn.BatchNorm2d):
-            layer.running_mean.uniform_(-0.3, 0.3)
-            layer.running_var.uniform_(0.5, 1.5)
-    checkpoint.save(tmp_path / "init.pth", state_dict=start.state_dict())
-    one, other = (weights(train(name, *trunk, "--init", tmp_path / "init.pth", *more)) for name, more in
-                  (("one", ("--epochs", 1)), ("two", ())))  # fmt: skip
-    for name, tensor in one.items():
-        if name.startswith("features."):
-            assert torch.equal(tensor, start.state_dict()[name]) and torch.equal(other[name], tensor), name
-        else:
-            assert not torch.equal(tensor, other[name]), name
 
 
 def test_the_mean_displacement_is_that_of_the_padded_images(train, tiny_data):
@@ -102,8 +49,8 @@ def test_the_mean_displacement_is_that_of_the_padded_images(train, tiny_data):
 
 
 def test_the_learning_rate_falls_to_0(train):
-    rates = logged(train("irn", "--lr", 0.2, "--save-every", 1), "lr")
-    assert rates == pytest.approx([0.2 * (1 - step / 6) ** 0.9 for step in range(6)])
+    rates = scalars(train("irn", "--lr", 0.2, "--save-every", 1))["lr"]
+    assert rates == pytest.approx({step: 0.2 * (1 - step / 6) ** 0.9 for step in range(6)})
 
 
 @pytest.mark.parametrize("scale, size", [(0.64, (26, 36)), (2, (80, 112))])  # of 40 x 56, rounded, not down
@@ -132,31 +79,6 @@ class Killed(BaseException):
     pass
 
 
-def dies_in_step(number):
-    original, calls = training.Report, []
-
-    def report(*args):
-        calls.append(args)
-        if len(calls) == number + 1:
-            raise Killed
-        return original(*args)
-
-    return report
-
-
-@pytest.mark.parametrize("step", [2, 5])
-def test_stopped_anywhere_it_ends_the_same(train, step, monkeypatch):
-    whole = train("whole")
-    monkeypatch.setattr(training, "Report", dies_in_step(step))
-    with pytest.raises(Killed):
-        train("parts", "--save-every", 1)
-    assert not (whole.parent / "parts/weights.pth").exists()
-    assert torch.load(whole.parent / "parts/training.pth", weights_only=False)["iteration"] == step
-    monkeypatch.undo()
-    torch.set_num_threads(1)
-    assert (train("parts") / "weights.pth").read_bytes() == (whole / "weights.pth").read_bytes()
-
-
 def test_stopped_before_the_mean_displacement_it_ends_the_same(train, monkeypatch):
     """After the last step, when training.pth is complete and weights.pth is not there."""
     whole, module = train("whole"), importlib.import_module("irn.train")
@@ -168,26 +90,10 @@ def test_stopped_before_the_mean_displacement_it_ends_the_same(train, monkeypatc
     with pytest.raises(Killed):
         train("parts")
     monkeypatch.undo()
-    torch.set_num_threads(1)
     assert (train("parts") / "weights.pth").read_bytes() == (whole / "weights.pth").read_bytes()
 
 
-# What there may be little of, and what is refused
-
-
-@pytest.mark.parametrize("values", [[255], [0], [1], [0, 255], [1, 2]], ids=str)
-def test_seeds_without_pairs_of_a_kind(train, tiny_data, values):
-    rng = np.random.default_rng(0)
-    write_seeds(tiny_data, lambda size: rng.choice(np.array(values, np.uint8), size))
-    folder = train("irn", "--epochs", 2, "--save-every", 1)
-    assert all(tensor.isfinite().all() for tensor in weights(folder).values())
-    if values == [255]:
-        assert set(logged(folder, "loss/affinity")) == set(logged(folder, "loss/displacement")) == {0.0}
-
-
-def test_pairs_that_do_not_fit_into_a_crop_are_refused(train):
-    with pytest.raises(InputError, match="--radius: expected less than an eighth of --crop-size, found 6"):
-        train("irn", "--radius", 6)
+# What its options change
 
 
 OPTIONS = ["--lr 0.01", "--weight-decay 0.01", "--momentum 0.5", "--crop-size 64", "--scales 1 2", "--radius 3"]

@@ -5,7 +5,7 @@ import pytest
 
 from pseudo.background import extract_background, extract_background_plain
 from pseudo.nsrm import mask_non_salient
-from pseudo.pom import class_threshold, mine_potential_objects, mine_potential_objects_plain
+from pseudo.pom import mine_potential_objects, mine_potential_objects_plain
 
 
 @pytest.fixture(scope="module")
@@ -42,26 +42,9 @@ def test_labels_equal_the_published_ones(golden, number, extract, mine):
     assert {label.dtype for label in (initial, pseudo, masked)} == {np.dtype(np.uint8)}
 
 
-def grid(rows, dtype=np.uint8):
-    return np.array(rows, dtype)
-
-
 def test_almost_empty_labels_are_ignored():
     saliency, oa_cam = np.zeros((20, 20), np.uint8), np.zeros((20, 20), np.uint8)
     saliency[0, :3] = oa_cam[0, :3] = 255
     assert (extract_background(saliency, {0: oa_cam}) == 255).all()  # 3 of 400 pixels
     saliency[0, :4] = oa_cam[0, :4] = 255
     assert (extract_background(saliency, {0: oa_cam}) == 0).any()  # 4 of 400: exactly 1 %
-
-
-def test_class_threshold():
-    cam = grid([[0, 2, 4, 5, 6, 8, 10]])  # attention 0.0 to 1.0
-    selected = np.array([[False, True, True, True, False, False, False]])
-    assert class_threshold(cam, selected) == pytest.approx(0.4)  # the label's pixels: their median
-    assert class_threshold(cam, selected & (cam != 2)) == pytest.approx(0.45)  # of an even number
-    nothing = np.zeros_like(selected)
-    assert class_threshold(cam, nothing) == pytest.approx(0.9)  # above 0.3: median 0.6, and of 0.8 and 1.0 the median
-    dead = np.array([[True] + [False] * 6])
-    assert class_threshold(cam, dead) == pytest.approx(0.9)  # labelled, but without attention
-    assert class_threshold(grid([[7] * 7]), nothing) == 1.0
-    assert np.isnan(class_threshold(grid([[0, 1, 1, 1]]), np.zeros((1, 4), bool)))

@@ -12,17 +12,9 @@ from pseudo.pom import (
     mine_potential_objects,
     mine_potential_objects_plain,
 )
+from tests.wiring import plain_labels as plain
 
 SIZES = [(30, 40), (17, 5), (1, 9), (1, 1)]
-
-
-def plain_normalise(map_):
-    low, high = int(map_.min()), int(map_.max())
-    return (map_ - low) / (high - low + 1e-8)
-
-
-def plain_one_percent(label):
-    return np.full_like(label, 255) if ((label > 0) & (label < 255)).sum() / label.size < 0.01 else label
 
 
 def plain_masking(prediction, label, saliency, size, above):
@@ -34,7 +26,7 @@ def plain_masking(prediction, label, saliency, size, above):
     for y, x in np.ndindex(size, size):
         top, left = size + y - size // 2, size + x - size // 2
         kept |= padded[top : top + mask.shape[0], left : left + mask.shape[1]]
-    return plain_one_percent(np.where(kept, expanded, 255).astype(np.uint8))
+    return plain.one_percent(np.where(kept, expanded, 255).astype(np.uint8))
 
 
 def random_map(rng, size):
@@ -98,4 +90,4 @@ def test_look_up_and_normalise():
             found = look_up(values, map_)
             assert found.dtype == values.dtype
             np.testing.assert_array_equal(found, values[map_])
-        np.testing.assert_array_equal(normalise(map_), plain_normalise(map_))
+        np.testing.assert_array_equal(normalise(map_), plain.spread(map_))

@@ -15,7 +15,6 @@ import pytest
 
 import pseudo
 from common.files.images import read_grey, read_indexed, write_indexed
-from tests.data.made_coco import write_coco
 from tests.wiring.scripts import ROOT, calls_of
 
 TINY = ROOT / "tests/scripts/tiny.sh"
@@ -134,22 +133,3 @@ def test_from_images_to_final_scores_and_instances(tiny_data, tmp_path, replay, 
     for name, row in (("instances", rows[2]), ("instances_void", rows[5])):
         score = read(run / f"truth/image_level/scores/{name}/scores.json")
         assert score["objects"] == 7 and f"| {score['mean_ap']['0.5']:.1f} |" in row
-
-
-def test_coco14_from_its_own_files_to_final_scores(tmp_path, replay):
-    """Without saliency by IRN, in RUN/image_level; the run's report leads to the one of this folder."""
-    clone, coco = tmp_path / "clone", tmp_path / "coco"
-    shutil.copytree(ROOT / "scripts", clone / "scripts")
-    shutil.copy(ROOT / "run_all.sh", clone)
-    write_coco(coco)
-    words = ["--images", str(coco / "images"), "--annotations", str(coco / "annotations"), "--out", "data/coco14"]
-    replay([("data.prepare_coco14", words)], clone)
-    variables = {"RUN": tmp_path / "run", "SETTINGS": image_level_settings(tmp_path, "coco14"), "root": clone}
-    replay(calls_of(tmp_path, "run_all", "coco14", **variables), clone)
-    run = tmp_path / "run"
-    scores = read(run / "image_level/scores/pred2_val/scores.json")
-    assert scores["images"] == 3 and list(scores["class_iou"])[:2] == ["background", "person"]
-    arguments = read(run / "image_level/pred2_val/stage.json")["arguments"]
-    assert (arguments["data"], arguments["crf_min_probability"]) == ("data/coco14", 0.05)
-    assert "prediction, round 2" in (run / "image_level/report/index.html").read_text()
-    assert "../image_level/report/index.html" in (run / "report/index.html").read_text()

@@ -120,19 +120,6 @@ def test_missing_saliency_is_told_before_anything_runs(prepared):
     assert prepared("--no-saliency", "vgg16") == (["fetch vgg16", "then the hours"], "")
 
 
-@pytest.mark.parametrize("name", ["voc12", "mine"])
-def test_run_all_goes_without_saliency_on_coco_alone(prepared, name):
-    """Without a saliency folder VOC and data of one's own end in the message; COCO goes on to the weights."""
-    shutil.rmtree(prepared.data / "saliency")
-    data = prepared.data.rename(prepared.data.with_name(name))
-    variables = {"DATA": data, "RUN": "r", "PYTHON": prepared.data.parent / "python", "FAILS": 3, "TRAIN": "train"}
-    result = bash("run_all.sh", root=prepared.data.parent, expected=2, **variables)
-    assert result.stdout == "" and f"DATA={data} scripts/paper/fbr_image_level.sh" in result.stderr
-    variables["DATA"] = data.rename(data.with_name("coco14"))
-    result = bash("run_all.sh", root=prepared.data.parent, expected=3, **variables)
-    assert result.stdout == "fetch vgg16 resnet101 resnet50\n"
-
-
 @pytest.mark.parametrize("lost, name", [("folder", "a_simple"), ("image", "c_complex")])
 def test_instances_without_objects_are_refused_at_once(tiny_data, tmp_path, lost, name):
     (tiny_data / "InstanceMasks").mkdir()
@@ -206,11 +193,6 @@ def test_environment_goes_on_without_pydensecrf2(clone):
     assert "much output" in (clone / "own/crf.log").read_text() and not (clone / ".venv").exists()
     os.utime(clone / "own/installed", (0, 0))
     assert asked(clone, fails="nothing")[0] == ["requirements.txt"]
-
-
-def test_environment_needs_the_requirements(clone):
-    for _ in range(2):
-        assert asked(clone, fails="requirements.txt", expected=1)[0] == ["requirements.txt"]
 
 
 def test_without_an_environment(clone):

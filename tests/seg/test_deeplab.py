@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import nn
-from torchvision.models.vgg import cfgs, make_layers
 
 from common.nets.batch_norm import freeze_batch_norm
 from common.training.learning_rate import poly_lr
@@ -46,26 +45,6 @@ def test_aspp_of_resnet_sums_four_dilated_convolutions():
         for i, rate in enumerate((6, 12, 18, 24))
     ]
     torch.testing.assert_close(aspp(features), sum(branches))
-
-
-@pytest.mark.parametrize("fc_channels", [0, 64])
-def test_layers_of_logits_start_small(fc_channels):
-    for classifier in ASPP(64, 21, RATES, fc_channels=fc_channels).classifiers():
-        assert classifier.weight.std().item() == pytest.approx(0.01, rel=0.1)
-        assert not classifier.bias.any()
-
-
-def test_vgg_trunk_is_torchvisions_with_stride_1_and_dilation_at_the_end():
-    network = build(backbone="vgg16", classes=1, rates=[12], fc_channels=8).eval()
-    theirs = make_layers(cfgs["D"])
-    theirs.load_state_dict(network.features.state_dict())  # the same names
-    theirs[23] = theirs[30] = nn.MaxPool2d(3, stride=1, padding=1)
-    for i in (24, 26, 28):
-        theirs[i].dilation = theirs[i].padding = (2, 2)
-    x = images(48, 56)
-    torch.testing.assert_close(network.features(x), theirs(x))
-    names = [name for name in network.state_dict() if not name.startswith("features.")]
-    assert names == [f"aspp.c0.{layer}.{kind}" for layer in ("fc6", "fc7", "fc8") for kind in ("weight", "bias")]
 
 
 # Multi-scale
@@ -107,17 +86,6 @@ def test_labels_are_resized_as_pillow_does(dtype):
     assert mean_of(multi_scale_loss(outputs, label)).item() == 0
 
 
-def test_loss_is_the_sum_of_mean_cross_entropies():
-    outputs = [torch.randn(2, 4, 8, 8), torch.randn(2, 4, 4, 4)]
-    label = torch.randint(0, 4, (2, 8, 8))
-    label[0, :3] = 255
-    expected = F.cross_entropy(outputs[0], label, ignore_index=255)
-    expected = expected + F.cross_entropy(outputs[1], label[:, 1::2, 1::2], ignore_index=255)
-    torch.testing.assert_close(mean_of(multi_scale_loss(outputs, label)), expected)
-    halves = [logits.bfloat16() for logits in outputs]
-    assert mean_of(multi_scale_loss(halves, label)).dtype == torch.float32
-
-
 # What the optimiser needs
 
 
@@ -136,18 +104,6 @@ def test_layers_of_logits_learn_faster(arch, last):
     assert names_of(groups[2], model) == {f"base.aspp.c{i}{last}.bias" for i in range(4)}
     others = {name for name, _ in model.named_parameters()}
     assert names_of(groups[0], model) == others - names_of(groups[1], model) - names_of(groups[2], model)
-
-
-def test_batch_norm_trains_with_the_trunk_unless_it_is_frozen():
-    for arch in (RESNET, {**VGG, "batch_norm": True}):
-        model = build(**arch)
-        everything = sorted(id(parameter) for parameter in model.parameters())
-        trained = model.parameter_groups(lr=0.1, weight_decay=0)
-        assert sorted(id(parameter) for group in trained for parameter in group["params"]) == everything
-        freeze_batch_norm(model)
-        trained = {id(p) for group in model.parameter_groups(lr=0.1, weight_decay=0) for p in group["params"]}
-        norms = [layer for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)]
-        assert norms and set(everything) - trained == {id(p) for layer in norms for p in layer.parameters()}
 
 
 def test_batch_norm_that_the_pretrained_file_lacks_is_not_frozen():

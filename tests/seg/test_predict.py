@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from common.crf.dense import DEFAULTS, choose_backend, memory_of
+from common.crf.dense import DEFAULTS, memory_of
 from common.files.dataset import DataSet
 from common.files.images import VOC_PALETTE, read_indexed
 from common.files.photographs import Photograph, PhotographFolder
@@ -17,22 +17,13 @@ from common.training import checkpoint
 from seg.dataset import WholeImages, load_whole
 from seg.deeplab import MultiScale, build
 from seg.inference import labels_on_device, load_deeplab, logits_of, logits_on_cpu, outputs_of
-from seg.overlay import overlay
-from seg.predict import parser, reads_of, resolve_arguments, run
+from seg.predict import parser, reads_of, run
 from stages.files import InputError
+from tests.outputs import contents
+from tests.seg.conftest import ARCH
 
-ARCH = {"backbone": "vgg16", "classes": 3, "channels": [4] * 5, "depths": [1] * 5, "fc_channels": 4, "rates": [1]}
 IDS = ["a_simple", "c_complex", "d_complex", "b_simple"]  # in batches of one size
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA"))]
-
-
-@pytest.fixture
-def weights(tmp_path):
-    torch.manual_seed(0)
-    model = MultiScale(build(**ARCH))
-    model.base.aspp.c0.fc8.weight.data *= 100  # so that not every pixel is the same class
-    checkpoint.save(tmp_path / "weights.pth", arch=ARCH, pyramid=[0.5, 0.75], state_dict=model.state_dict())
-    return tmp_path / "weights.pth"
 
 
 # Between the ends
@@ -91,14 +82,8 @@ def test_labels_made_on_the_device_are_those_made_by_processes(tiny_data, device
     assert not labels
 
 
-def test_a_backend_is_chosen_where_there_is_a_crf():
-    assert resolve_arguments(Namespace(crf=False, crf_backend="auto"), None) == {}
-    args = Namespace(crf=True, crf_backend="auto", device="cpu")
-    assert resolve_arguments(args, None) == {"crf_backend": choose_backend("auto")}
-
-
-@pytest.mark.parametrize("more", [[], ["--crf"], ["--crf", "--crf-min-probability", 0.05]])
-def test_the_crf_keeps_to_its_memory(tiny_data, tmp_path, weights, monkeypatch, more):
+@pytest.mark.parametrize("more, least", [([], 0), (["--crf"], 0), (["--crf", "--crf-min-probability", 0.05], 0.05)])
+def test_the_crf_keeps_to_its_memory(tiny_data, tmp_path, weights, monkeypatch, more, least):
     needs, dataset = [], DataSet(tiny_data)
 
     def for_each(write, outputs, workers, description, total, memory):
@@ -106,40 +91,14 @@ def test_the_crf_keeps_to_its_memory(tiny_data, tmp_path, weights, monkeypatch, 
         return []
 
     monkeypatch.setattr("seg.predict.for_each", for_each)
-    predict(
-        ["--data", tiny_data, "--split", "val"],
-        weights,
-        tmp_path / "pred",
-        "--crf-memory",
-        3,
-        "--crf-backend",
-        "lattice",
-        *more,
-    )
+    more = (*more, "--crf-memory", 3, "--crf-backend", "lattice")
+    predict(["--data", tiny_data, "--split", "val"], weights, tmp_path / "pred", *more)
     pixels = [np.prod(dataset.image_size(item.id)) for item in dataset.split("val")]
-    least = more[-1] if len(more) > 1 else 0
     expected = [(3 * 2**30, memory_of("lattice", each, 1 + len(dataset.classes), least)) for each in pixels]
-    assert needs == expected if more else needs == [None] * len(pixels)
+    assert needs == expected if "--crf" in more else needs == [None] * len(pixels)
 
 
 # Both ends
-
-
-@pytest.fixture
-def photos(tmp_path):
-    """A folder of three photographs, one of them on its side, and of what is none."""
-    (tmp_path / "photos").mkdir()
-    exif, rng = Image.Exif(), np.random.default_rng(0)
-    exif[0x0112] = 6
-    for name, size, options in (
-        ("Été (1).JPG", (48, 64), {"exif": exif, "quality": 95}),
-        ("b.png", (40, 56), {}),
-        ("c.webp", (48, 64), {"lossless": True}),
-    ):
-        image = Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)).resize(size[::-1])
-        image.save(tmp_path / "photos" / name, **options)
-    (tmp_path / "photos/notes.txt").touch()
-    return tmp_path / "photos"
 
 
 SIZES = {"ete_1": (64, 48), "b": (40, 56), "c": (48, 64)}  # (H, W) of the upright photographs
@@ -151,15 +110,6 @@ def predict(source, weights, out, *more):
     words = [*source, "--weights", weights, "--out", out, "--device", "cpu", "--workers", 0, *more]
     args = parser().parse_args([str(word) for word in words])
     return args, run(args)
-
-
-@pytest.fixture
-def no_processes(monkeypatch):
-    monkeypatch.setattr("seg.predict.cores", lambda: 1)
-
-
-def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_every_image_once_in_its_own_size_whatever_the_processes(tiny_data, tmp_path, weights, monkeypatch):
@@ -243,31 +193,6 @@ def test_the_record_of_photographs(run_command, photos, tmp_path, weights):
     assert arguments["images"] == str(photos) and arguments["data"] is arguments["split"] is None
 
 
-@pytest.mark.parametrize("more, message", [
-    (["--data", "d"], "--data and --split: expected both, or --images in their place"),
-    (["--images", "i", "--split", "val"], "--images: expected neither"),
-    (["--images", "none"], "none: cannot be read"),
-    (["--data", "d", "--split", "val", "--longest", "9"], "--longest: expected --images, not --data"),
-])  # fmt: skip
-def test_either_a_data_set_or_photographs(more, message):
-    with pytest.raises(InputError, match=message):
-        reads_of(parser().parse_args(["--weights", "w", "--out", "o", *more]))
-
-
-@pytest.mark.parametrize("kind, message", [
-    ("small", "b.png: expected at least 16 pixels a side, found 20x15"),
-    ("damaged", "b.png: expected a complete image, PNG, JPEG or WebP"),
-])  # fmt: skip
-def test_photographs_that_cannot_be_used_are_named(photos, tmp_path, weights, no_processes, kind, message):
-    if kind == "small":
-        Image.new("RGB", (20, 15)).save(photos / "b.png")
-    else:
-        (photos / "b.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    with pytest.raises(InputError, match=message):
-        predict(["--images", photos], weights, tmp_path / "pred")
-    assert not list((tmp_path / "pred").iterdir())
-
-
 # Weights and pictures
 
 
@@ -291,13 +216,3 @@ def test_class_names(tmp_path):
     assert names[0] == "aeroplane" and names[-1] == "tvmonitor" and len(names) == 20
     with pytest.raises(InputError, match="20.pth: expected the data set's 3 classes, found 20"):
         load_deeplab(tmp_path / "20.pth", classes=3)
-
-
-def test_overlays_of_many_classes_and_of_none():
-    label = np.arange(254, dtype=np.uint8).reshape(2, 127)
-    many = overlay(np.zeros((2, 127, 3), np.uint8), label, [f"name of class {number}" * 9 for number in range(253)])
-    assert many.width < 800 and many.height > 253 * 10
-    none = overlay(np.full((30, 200, 3), 77, np.uint8), np.zeros((30, 200), np.uint8), ["a"])
-    assert (np.asarray(none)[:30] == 77).all() and none.width == 200 and none.height > 30
-    wide = overlay(np.zeros((20, 5000, 3), np.uint8), np.zeros((20, 5000), np.uint8), ["a"])
-    assert wide.width == 2048 and wide.height < 90

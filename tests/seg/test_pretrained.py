@@ -114,16 +114,6 @@ def test_published_trunk_without_aspp_or_with_fc_or_without_counters(path):
     assert unused_tensors(path, network) == ["fc.weight", "fc.bias"]
 
 
-def test_the_classifiers_of_imagenet_are_named(path):
-    torch.save(torchvision_resnet(), path)
-    assert unused_tensors(path, build(**RESNET)) == ["fc.weight", "fc.bias"]
-    torch.save(torchvision_vgg(), path)
-    network = build(**VGG16)
-    assert unused_tensors(path, network) == ["classifier.6.weight", "classifier.6.bias"]
-    checkpoint.save(path, arch=VGG16, state_dict=network.state_dict())
-    assert unused_tensors(path, network) == []
-
-
 # What a file says about its network
 
 
@@ -134,13 +124,6 @@ def test_published_names_tell_the_network(path, prefix):
     content = {prefix + name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
     assert arch_of(content) == arch
     checkpoint.load_into(build(**arch_of(content)), content, path)
-
-
-def test_what_is_no_deeplab_has_no_arch():
-    trunk = {name: t for name, t in build(**THIN).state_dict().items() if not name.startswith("aspp.")}
-    others = [{"arch": arch, "state_dict": {}} for arch in ({"channels": [4]}, {"backbone": "vgg16", "network": "iam"})]
-    for content in ({}, trunk, torchvision_resnet(), torchvision_vgg(), *others):
-        assert arch_of(content) is None
 
 
 def test_layers_of_another_number_of_classes_are_left_out_whole(path):
@@ -164,33 +147,3 @@ def test_our_own_files_carry_their_convention(path, arch, convention):
     assert load_init(build(**arch), path) == []
     with pytest.raises(InputError, match=f"{path}: expected .* {other} convention, found {convention}"):
         load_init(MultiScale(build(**{**arch, "convention": other})), path)
-
-
-@pytest.mark.parametrize("state, arch", [(torchvision_resnet(), THIN), (torchvision_vgg(), VGG16)])
-def test_torchvision_weights_do_not_enter_a_caffe_network(path, state, arch):
-    torch.save(state, path)
-    assert convention_of(state) == "torchvision"
-    with pytest.raises(InputError, match="expected .* caffe convention, found torchvision"):
-        load_init(build(**arch, convention="caffe"), path)
-
-
-@pytest.mark.parametrize(
-    "state, arch, reason",
-    [
-        (torchvision_resnet((1, 1, 1, 1)), RESNET, r"layer3\.block2\.reduce\.conv\.weight is missing"),
-        (torchvision_resnet((1, 2, 2, 1)), RESNET, r"layer4\.block2\.reduce\.conv\.weight has no place"),
-        (torchvision_resnet(), {**RESNET, "width": 32}, r"should be \(32, 3, 7, 7\), found \(64, 3, 7, 7\)"),
-        (torchvision_resnet(), VGG16, "has no place"),
-        (torchvision_vgg(), {**VGG16, "batch_norm": True}, "another architecture"),
-        ({**torchvision_vgg(), "extra_convs_3.1.weight": torch.zeros(1)}, VGG16, "extra_convs_3.1.weight has no place"),
-        ({"weight": torch.zeros(1)}, THIN, "expected weights of torchvision's ResNet or VGG16"),
-        ({}, VGG16, "expected weights of torchvision's ResNet or VGG16"),
-    ],
-)
-def test_weights_of_another_architecture_are_refused_and_change_nothing(path, state, arch, reason):
-    torch.save(state, path)
-    network = filled(build(**arch))
-    with pytest.raises(InputError, match=reason) as error:
-        load_init(network, path)
-    assert str(error.value).startswith(f"{path}: expected") and "\n" not in str(error.value)
-    assert untouched(network) == [n for n in network.state_dict() if not n.endswith("num_batches_tracked")]

@@ -7,38 +7,27 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from common.files.dataset import DataSet
-from seg import train
 from seg.inference import load_deeplab
 from seg.validation import evaluate
-from stages import distributed
 from stages.files import InputError
+from tests.outputs import scalars
 
 SIZE = ["--backbone", "vgg16", "--channels", 4, 4, 4, 4, 4, "--depths", 1, 1, 1, 1, 1, "--batch-norm", "--rates", 1]
 SIZE += ["--no-freeze-bn", "--fc-channels", 4, "--crop-size", 33, "--batch-size", 2, "--iterations", 5, "--lr", 0.01]
 
 
 @pytest.fixture
-def trained(tiny_data, tmp_path):
-    """`trained(name, *options)` trains in <tmp_path>/<name>, with batch norm and dropout, and returns that folder."""
-
-    def run(name, *options):
-        (tmp_path / name).mkdir()
-        words = ["--data", tiny_data, "--split", "train", "--labels", tiny_data / "SegmentationClass", *SIZE, *options]
-        words += ["--device", "cpu", "--workers", 0, "--out", tmp_path / name]
-        train.run(train.parser().parse_args([str(word) for word in words]))
-        return tmp_path / name
-
-    return run
+def trained(here, tiny_data):
+    """`trained(folder, *options)` trains with batch norm and dropout, and returns <tmp_path>/<folder>."""
+    own = ("--data", tiny_data, "--split", "train", "--labels", tiny_data / "SegmentationClass", *SIZE)
+    return lambda folder, *options: here("seg.train", folder, *own, *options, "--device", "cpu", "--workers", 0)
 
 
 def test_the_score_is_that_of_the_commands(trained, run_command, tiny_data, tmp_path):
     out = trained("seg", "--val-every", 2, "--val-split", "train")
-    log = EventAccumulator(str(out / "tensorboard"))
-    log.Reload()
-    assert [event.step for event in log.Scalars("val mIoU")] == [2, 4]
+    assert [*scalars(out)["val mIoU"]] == [2, 4]
 
     data = ("--data", tiny_data, "--split", "train")
     weights = ("--weights", out / "weights.pth", "--device", "cpu", "--workers", 0)
@@ -72,19 +61,6 @@ def test_the_training_is_the_same(trained):
     with_scores, without = trained("a", "--val-every", 1), trained("b")
     first, second = (torch.load(out / "weights.pth")["state_dict"] for out in (with_scores, without))
     assert all(torch.equal(first[name], second[name]) for name in second)
-
-
-def test_counts_of_all_processes_are_added_up(trained, tiny_data, monkeypatch):
-    network = load_deeplab(trained("seg") / "weights.pth")[0]
-    whole = evaluate(network, DataSet(tiny_data), "train", torch.device("cpu"))
-    counts, gathered = [], []
-    for rank in range(2):
-        monkeypatch.setattr(distributed, "shard", lambda items, rank=rank: items[rank::2])
-        monkeypatch.setattr(distributed, "gather", lambda matrix: counts.append(matrix) or counts)
-        gathered.append(evaluate(network, DataSet(tiny_data), "train", torch.device("cpu")))
-    assert gathered[1] == whole != gathered[0]
-    assert np.add(*counts).sum() == sum((DataSet(tiny_data).ground_truth(id) < 255).sum() for id in
-                                        ("a_simple", "b_simple", "c_complex", "d_complex"))  # fmt: skip
 
 
 def test_a_missing_mask_is_named_before_the_training(trained, tiny_data, tmp_path):

@@ -98,14 +98,6 @@ def test_memory_of_a_read_only_data_set_lies_in_the_runs_folder(read_only, hashe
     assert not (read_only / MEMORY).exists()
 
 
-def test_what_was_read_before_an_error_is_kept(data, hashed):
-    (data / "b.jpg").unlink()
-    (data / "b.jpg").mkdir()
-    with pytest.raises(InputError, match="--data .*cannot be read.*b.jpg"):
-        images(data)
-    assert "a.jpg" in json.loads((data / MEMORY).read_text())
-
-
 @pytest.fixture
 def stage(data, tmp_path, monkeypatch, capsys):
     """`stage(parts)` runs a stage that reads those endings of the data set's files. Returns (status, all it says)."""
@@ -144,9 +136,3 @@ def test_what_a_stage_does_not_read_is_no_change(stage, data):
     assert status == 2 and "--data had another content" in said
     assert stage(".jpg", more=["--force"])[0] == 0
     assert "nothing to do" in stage(".jpg")[1]
-
-
-def test_a_read_only_data_set_is_read_once_for_a_run(stage, read_only, hashed, tmp_path):
-    stage(".jpg", out="run/one")
-    stage(".jpg", out="run/two")
-    assert len(hashed) == 2 and (tmp_path / "run" / MEMORY).exists()

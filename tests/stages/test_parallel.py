@@ -118,14 +118,6 @@ def test_what_is_kept_takes_a_quarter_of_the_memory(tmp_path, monkeypatch, free,
     assert spare_memory() == found
 
 
-@pytest.mark.parametrize("items", [list(range(1000)), range(30), (5, 6), []])
-def test_chunks_of_a_list(items):
-    chunks = list(_chunks(items, workers=2))
-    assert [item for chunk in chunks for item in chunk] == list(items)
-    assert all(1 <= len(chunk) <= 8 for chunk in chunks)
-    assert len(chunks) >= min(len(items), 10)  # enough for all processes
-
-
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_a_loaders_process_lives_as_long_as_its_parent(method):
     import torch  # here, so that the processes of the other tests start without it

@@ -5,7 +5,6 @@ import io
 import sys
 
 import pytest
-import requests
 import torch
 
 from data import download
@@ -22,7 +21,6 @@ def saved(content, legacy=False):
 PUBLISHED = {"base.layer1.conv1.conv.weight": torch.ones(4, 3, 7, 7), "base.aspp.c3.weight": torch.ones(21, 8, 3, 3)}
 CONTENT = saved(PUBLISHED)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
-OTHER = saved({name: 2 * tensor for name, tensor in PUBLISHED.items()})
 URL = "https://example.org/tiny.pth"
 
 
@@ -75,28 +73,6 @@ def test_fetches_once_the_least_certain_first(served, command, tmp_path):
     assert status == 0 and said.count("is there already") == len(served["requests"]) == 2
     names = {f"{name}.pth{ending}" for name in ("tiny", "bare") for ending in ("", ".sha256")}
     assert {path.name for path in (tmp_path / "weights").iterdir()} == names
-
-
-def test_a_failed_download_leaves_nothing_and_names_the_ways_round(served, command, tmp_path):
-    served["body"] = requests.ConnectionError("no network")
-    status, said, error = command("bare")
-    assert status == 2 and error.startswith(f"weights.fetch: error: {URL}/bare: cannot be downloaded (no network)")
-    assert error.endswith("or put a copy at weights/bare.pth, or walk\n") and said.count("trying again") == 9
-    assert not list((tmp_path / "weights").iterdir())
-
-
-def test_another_file_is_refused_and_replaced_only_by_force(served, tmp_path):
-    out = tmp_path / "tiny.pth"
-    out.write_bytes(b"mine")
-    with pytest.raises(InputError, match=f"tiny.pth: expected the hash {SHA256}"):
-        fetch.fetch("tiny", out)
-    served["body"] = b"broken"
-    with pytest.raises(InputError):
-        fetch.fetch("tiny", out, force=True)
-    assert out.read_bytes() == b"mine" and len(served["requests"]) == 1
-    served["body"] = CONTENT
-    fetch.fetch("tiny", out, force=True)
-    assert out.read_bytes() == CONTENT
 
 
 def test_a_pinned_hash_holds_from_the_start(served, command, tmp_path):

@@ -1,10 +1,9 @@
-"""weights.pretrain_toy: a folder whose backbone fits, independent factors, and a stage that behaves like one."""
+"""weights.pretrain_toy: a folder whose backbone fits, and a stage that behaves like one."""
 
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from cls.model import build as build_classifier
@@ -13,7 +12,6 @@ from common.nets.vgg import vgg_features
 from common.training.checkpoint import load, load_backbone
 from seg.deeplab import build as build_deeplab
 from seg.pretrained import load_init
-from weights.pretrain_toy import draw_crops
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = "--channels 4 4 8 8 8 --depths 1 1 1 1 1 --crops 20 --batch-size 8 --workers 1 --device cpu".split()
@@ -53,12 +51,3 @@ def assert_it_starts_both_networks(path, sizes):
     for network in (classifier, deeplab):
         state = network.state_dict()
         assert all(torch.equal(state[name], tensor) for name, tensor in wanted.items())
-
-
-def test_crops_follow_from_the_seed_and_their_factors_are_independent():
-    images, factors = draw_crops(200, 0, 1)
-    again, _ = draw_crops(4, 0, 1)
-    assert images.shape == (200, 64, 64, 3) and images.dtype == np.uint8
-    assert np.array_equal(images[:4], again)
-    assert [len(set(column)) for column in factors.T] == [8, 7, 8]
-    assert np.abs(np.corrcoef(factors.T) - np.eye(3)).max() < 0.25

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from tests.outputs import scalars
 from tests.wiring import plain, plain_fbr
 from tests.wiring.conftest import assert_trained_alike, snapshot, weights
 from tests.wiring.test_cls import BACKBONE, backbone_weights, is_same, read_maps
@@ -55,12 +55,10 @@ def test_every_loss_and_every_weight(stage, data, tmp_path, name):
     loss = plain_fbr.Loss(model, data, 3, 2 * options["contrast_from"], options)
     seen = plain.train_classification(model, data, loss, seed=3, **SCHEDULE)
 
-    log = EventAccumulator(str(out / "tensorboard"))
-    log.Reload()
+    numbers = scalars(out)
     for part in ("classification", *(part for part, weight in parts.items() if weight)):
         expected = {step: told.get(part, 0) for step, told in enumerate(loss.told)}
-        found = {each.step: each.value for each in log.Scalars(f"loss/{part}")}
-        assert found == pytest.approx(expected, rel=1e-5, abs=1e-6) and any(expected.values()), part
+        assert numbers[f"loss/{part}"] == pytest.approx(expected, rel=1e-5, abs=1e-6) and any(expected.values()), part
     ends = {tensor_name: tensor for tensor_name, tensor in model.state_dict().items() if "heads." not in tensor_name}
     assert_trained_alike(weights(out), ends, initial)
     assert is_same(read_maps(out / "attention"), plain.accumulate(seen, 2))

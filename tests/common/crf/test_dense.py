@@ -2,15 +2,12 @@
 
 import subprocess
 import sys
-import warnings
 from argparse import Namespace
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from common.crf.dense import (
     DEFAULTS,
@@ -25,6 +22,7 @@ from common.crf.dense import (
 )
 from common.crf.lattice import LONGEST_ROW
 from stages.files import InputError
+from tests.test_waits import NoWaiting
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
@@ -288,53 +286,11 @@ def test_split_rows_change_nothing(as_on_a_gpu, monkeypatch):
         torch.testing.assert_close(split(values), filter(values), atol=1e-5, rtol=1e-5)
 
 
-class Waits(TorchDispatchMode):
-    """Counts what one waits for on a GPU: numbers that are read, shapes that depend on them, numbers copied to it."""
-
-    def __init__(self):
-        super().__init__()
-        self.found = Counter()
-
-    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
-        name = operation.overloadpacket.__name__
-        indices = args[1] if name in ("index", "index_put", "index_put_") else ()
-        has_mask = any(index is not None and index.dtype == torch.bool for index in indices)
-        if has_mask or name in ("_local_scalar_dense", "nonzero", "lift_fresh", "masked_select"):
-            self.found[name] += 1
-        return operation(*args, **kwargs or {})
-
-
-def test_a_gpu_is_rarely_waited_for(case, as_on_a_gpu):
-    """By what can be seen on a CPU, where `tolist` (of the lattice's sides) cannot."""
+def test_no_iteration_waits_for_a_gpu(case, as_on_a_gpu):
     image, probabilities = (torch.from_numpy(each) for each in case)
-    with Waits() as waits:
-        filters = kernels(image)
-    # of either kernel: the number of vertices, the longest row; a table of factors is copied without waiting
-    assert waits.found == {"nonzero": 2, "_local_scalar_dense": 2, "lift_fresh": 2}
-    with Waits() as waits:
+    filters = kernels(image)
+    with NoWaiting():
         mean_field(filters, probabilities, 10)
-    assert not waits.found
-    with Waits() as waits:
-        dense_crf(image, probabilities, **DEFAULTS, backend="lattice", min_probability=0.2)
-    assert waits.found == {"nonzero": 3, "_local_scalar_dense": 2, "lift_fresh": 2}
-
-
-@needs_gpu
-def test_a_gpu_is_waited_for_six_times_at_most(case):
-    image, probabilities = (torch.from_numpy(each).cuda() for each in case)
-    expected = mean_field(kernels(image), probabilities, 10)
-    mode = torch.cuda.set_sync_debug_mode
-    try:
-        mode("warn")
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            filters = kernels(image)
-        mode("error")
-        found = mean_field(filters, probabilities, 10)
-    finally:
-        mode("default")
-    assert sum("called a synchronizing" in str(each.message) for each in caught) <= 6
-    assert torch.equal(found, expected)
 
 
 def test_pydensecrf_needs_no_torch():

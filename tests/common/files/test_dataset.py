@@ -1,4 +1,4 @@
-"""common.files.dataset: what a data set folder may hold, and how each fault in it is named."""
+"""common.files.dataset: what a data set folder may hold and what a stage reads of it; its faults: test_bad_files.py."""
 
 import shutil
 from argparse import Namespace
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from common.files.dataset import DataSet, reads
-from common.files.images import write_grey, write_indexed
+from common.files.images import write_indexed
 from stages.files import InputError
 from stages.fingerprints import fingerprint
 
@@ -37,58 +37,6 @@ def test_test_split_has_ids_alone(tiny_data):
 def test_classes_are_sorted_and_order_and_spacing_of_the_list_kept(tiny_data):
     write_list(tiny_data, "d_complex  2 0\t2\r\n\na_simple 0\n")
     assert DataSet(tiny_data).split("train") == [("d_complex", (0, 2)), ("a_simple", (0,))]
-
-
-@pytest.mark.parametrize("text, message", [
-    ("a_simple 3\n", "train.txt line 1: expected classes from 0 to 2, found '3'"),
-    ("a_simple 0\n\nb_simple -1\n", "train.txt line 3: expected classes from 0 to 2, found '-1'"),
-    ("a_simple disc\n", "train.txt line 1: expected classes from 0 to 2, found 'disc'"),
-    ("a_simple 0\nb_simple 2\na_simple 0\n", "train.txt line 3: a_simple stands in the list twice"),
-    ("../a_simple 0\n", "train.txt line 1: expected an id.*found '../a_simple'"),
-    ("a\\simple 0\n", "train.txt line 1: expected an id"),
-    ("nobody 0\n", "JPEGImages/nobody.jpg: no such file, but .*train.txt line 1 names it"),
-    ("", "train.txt: expected at least one image, the list is empty"),
-    (" \n\n", "train.txt: expected at least one image, the list is empty"),
-])  # fmt: skip
-def test_unusable_list(tiny_data, text, message):
-    write_list(tiny_data, text)
-    with pytest.raises(InputError, match=message):
-        DataSet(tiny_data).split("train")
-
-
-def test_missing_and_binary_lists(tiny_data):
-    with pytest.raises(InputError, match="lists/none.txt: cannot be read"):
-        DataSet(tiny_data).split("none")
-    (tiny_data / "lists/train.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="train.txt: expected UTF-8"):
-        DataSet(tiny_data).split("train")
-
-
-@pytest.mark.parametrize("text", ["", "disc\ndisc\n", "\n".join(map(str, range(255)))])
-def test_unusable_classes(tiny_data, text):
-    (tiny_data / "classes.txt").write_text(text)
-    with pytest.raises(InputError, match="classes.txt: expected"):
-        DataSet(tiny_data)
-
-
-def test_saliency_of_another_size(tiny_data):
-    write_grey(tiny_data / "saliency/a_simple.png", np.zeros((64, 48), np.uint8))
-    with pytest.raises(InputError, match="saliency/a_simple.png: expected the image's size 64x48, found 48x64"):
-        DataSet(tiny_data).saliency("a_simple")
-
-
-def test_label_values(tiny_data, tmp_path):
-    data, label = DataSet(tiny_data), np.zeros((48, 64), np.uint8)
-    label[0, :2] = 3, 255
-    write_indexed(tmp_path / "label.png", label)
-    assert np.array_equal(data.checked_label(tmp_path / "label.png", "a_simple"), label)
-    label[5, 5] = 4
-    write_indexed(tmp_path / "label.png", label)
-    with pytest.raises(InputError, match="label.png: expected values 0 to 3 and 255, found 4"):
-        data.checked_label(tmp_path / "label.png", "a_simple")
-    write_indexed(tmp_path / "label.png", label[:-1])
-    with pytest.raises(InputError, match="label.png: expected the image's size 64x48, found 64x47"):
-        data.checked_label(tmp_path / "label.png", "a_simple")
 
 
 @pytest.mark.parametrize(("part", "folder"), [("context", "context"), ("instances", "InstanceMasks")])

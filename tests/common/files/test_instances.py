@@ -8,7 +8,7 @@ import pytest
 
 from common.files import instances as module
 from common.files.dataset import DataSet
-from common.files.images import is_complete, write_indexed
+from common.files.images import is_complete
 from common.files.instances import classes_beneath, read_instances, write_instances
 from stages.files import InputError
 
@@ -87,21 +87,6 @@ def test_faults_of_the_json_are_named(foreign, fault):
     with pytest.raises(InputError, match=re.escape(message)) as error:
         read_instances(*foreign, "a_simple")
     assert "\n" not in str(error.value) and str(foreign[1]) in str(error.value)
-
-
-def test_faults_of_the_png_are_named(foreign):
-    path = foreign[1] / "a_simple.png"
-    numbers = np.ones(SIZE, np.uint8)
-    write_indexed(path, numbers[:-1])
-    with pytest.raises(InputError, match="a_simple.png: expected the image's size 64x48, found 64x47"):
-        read_instances(*foreign, "a_simple")
-    numbers[0, 0] = 255
-    write_indexed(path, numbers)
-    with pytest.raises(InputError, match="a_simple.json: expected an entry of number 255"):
-        read_instances(*foreign, "a_simple")
-    path.unlink()
-    with pytest.raises(InputError, match="a_simple.png: no such file"):
-        read_instances(*foreign, "a_simple")
 
 
 def test_classes_beneath():

@@ -157,15 +157,6 @@ def test_the_photographs_of_a_folder(tmp_path, capsys):
     assert capsys.readouterr().out.count("\n") == 1
 
 
-def test_a_folder_without_photographs_is_refused(tmp_path):
-    touch(tmp_path, "notes.txt")
-    with pytest.raises(InputError, match="expected at least one photograph, named "):
-        scan(tmp_path)
-    for path in (tmp_path / "none", tmp_path / "notes.txt"):
-        with pytest.raises(InputError, match=f"{path.name}: cannot be read"):
-            scan(path)
-
-
 @pytest.mark.parametrize("name", [b"caf\xe9.jpg", b"two\nlines.jpg"])
 def test_names_that_no_list_can_hold_are_refused(tmp_path, name):
     os.close(os.open(os.fsencode(tmp_path) + b"/" + name, os.O_CREAT))

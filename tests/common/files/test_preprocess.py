@@ -4,7 +4,6 @@ import torch
 from torchvision.transforms.functional import normalize, to_tensor
 
 from common.files.preprocess import normalise
-from stages.files import InputError
 
 
 @pytest.fixture
@@ -45,8 +44,3 @@ def test_a_batch_is_channels_last_and_may_be_empty(image):
     assert found.shape == (2, 3, 5, 7) and found.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(found[1], found[0].flip(1))
     assert normalise(images[:0], "caffe", torch.zeros(0, 4, dtype=torch.int64)).shape == (0, 3, 5, 7)
-
-
-def test_an_unknown_convention_is_refused(image):
-    with pytest.raises(InputError, match="torchvision or caffe"):
-        one(image, "keras")

@@ -66,11 +66,3 @@ def test_caffe_strides_on_the_first_convolution_and_pools_with_ceil():
     for stage in (theirs.layer2, theirs.layer3, theirs.layer4):
         stage[0].conv1.stride, stage[0].conv2.stride = (2, 2), (1, 1)
     assert_same_features(theirs, depths=DEPTHS, convention="caffe", strides=(1, 2, 2, 2), dilations=(1, 1, 1, 1))
-
-
-@pytest.mark.parametrize("convention, sizes", [("caffe", (41, 21, 31)), ("torchvision", (41, 20, 30))])
-def test_sizes_at_output_stride_8(convention, sizes):
-    network = trunk((1, 1, 1, 1), width=2, convention=convention).eval()
-    with torch.no_grad():
-        assert tuple(network(torch.zeros(1, 3, size, size)).shape[2] for size in (321, 160, 240)) == sizes
-    assert network.out_channels == 64

@@ -69,13 +69,6 @@ def test_under_torchrun_each_process_has_its_gpu(gpus, torchrun, name):
     assert chosen == [0, 1, 2]
 
 
-@pytest.mark.parametrize("name", ["auto", "cuda", "cuda:0"])
-def test_one_process_of_a_machine_may_be_torchruns(gpus, torchrun, name):
-    gpus(1)
-    torchrun(0, 1)
-    assert devices.select_device(name) == torch.device("cuda", 0)
-
-
 def test_one_gpu_for_all_processes_is_refused(gpus, torchrun):
     gpus(2)
     torchrun(1, 2)
