@@ -61,6 +61,16 @@ def test_hard_pixels_equal_a_plain_loop(quantile, entropy_quantile, of_objects):
         assert found[i].flatten().tolist() == plain_hard_pixels(*image, quantile, entropy_quantile, of_objects)
 
 
+def test_hard_pixels_equal_those_of_the_published_setting_i(golden_file):
+    """Its activations are softmax probabilities, from minimum to maximum; channel 0 is background.
+
+    The published mask has background pixels, too: they are never queries there, and not in the mask here.
+    """
+    active, chances, pseudo, hard, _ = amn_selection(golden_file("fbr"))
+    found = hard_pixels(active, chances, pseudo, 0.4, 0.25)
+    assert torch.equal(found, hard & (pseudo >= 0))
+
+
 @pytest.mark.parametrize("setting, numbers", [("i", (0.4, 0.25, False)), ("i_and_s", (0.6, 0.1, True))])
 def test_hard_pixels_of_both_published_settings_where_they_differ(golden_file, setting, numbers):
     """One input for the published functions of both settings; two fifths of it are background, of more entropy than
@@ -84,6 +94,23 @@ def amn_selection(golden):
     chances = tensors["logits"].softmax(1)
     features = torch.tensor(golden["amn_selection/foreground"])
     return scaled(chances), chances, tensors["pseudo_label"].long() - 1, tensors["hard"], features
+
+
+def test_hard_pixels_equal_those_of_the_published_setting_i_and_s(golden_file):
+    """Its last channel, 20, is background."""
+    golden = golden_file("fbr")
+    names = ("activation", "probability", "pseudo_label", "hard")
+    active, chances, pseudo, hard = (torch.tensor(golden[f"eps_selection/{name}"]) for name in names)
+    pseudo = pseudo.long().where(pseudo != 20, BACKGROUND)
+    assert torch.equal(hard_pixels(active[:, :20], chances, pseudo, 0.6, 0.1, entropy_of_objects=True), hard)
+
+
+def test_pixels_are_hard_where_no_activation_of_the_class_counts():
+    pseudo = torch.tensor([[[0, 0, 0, BACKGROUND, 1, 1]]])
+    active = torch.tensor([0.01, 0.02, 0.05, 0.0, 0.9, 0.5]).expand(1, 2, 1, 6)
+    chances = torch.full((1, 3, 1, 6), 1 / 3)
+    found = hard_pixels(active, chances, pseudo, 0.0, 0.0, entropy_of_objects=True)
+    assert found.tolist() == [[[True, True, True, False, False, True]]]
 
 
 def test_prototypes_equal_the_published_ones(golden_file):
