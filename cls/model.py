@@ -15,11 +15,11 @@ from common.nets.vgg import vgg_features
 
 
 class CAMNetwork(nn.Module):
-    """Base of the networks that give class maps: a pretrained backbone, and new modules on it."""
+    """Base of the networks that give class maps: a pretrained backbone, `features`, and new modules on it."""
 
     def head_modules(self) -> list[nn.Module]:
-        """Modules that are new; all others are the pretrained backbone."""
-        raise NotImplementedError
+        """Modules that are new: all but the backbone."""
+        return [module for name, module in self.named_children() if name != "features"]
 
     def parameter_groups(self, lr: float) -> list[dict]:
         """Parameter groups of SGD: lr for the backbone's weights, x2 for its biases, x10 and x20 in the new modules.
@@ -64,9 +64,6 @@ class Classifier(CAMNetwork):
         self.extra_convs_2 = unit(width, arch.nodes) if arch.glore else nn.Identity()
         self.extra_convs_3 = nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(width, arch.classes, 1))
         self.initialise_head()
-
-    def head_modules(self) -> list[nn.Module]:
-        return [self.extra_convs_1, self.extra_convs_2, self.extra_convs_3]
 
     def initialise_head(self) -> None:
         """Initialise with variance 2 / (k k out) and zero biases, as published, with 20 as the number of classes.

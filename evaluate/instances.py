@@ -80,7 +80,7 @@ def mask_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def match(iou: np.ndarray, thresholds: Sequence[float]) -> np.ndarray:
-    """Which detections of a class in an image are right, at each of T thresholds (VOC's rule, see above).
+    """Find the right detections of a class in an image, at each of T thresholds (VOC's rule, see above).
 
     iou: float (N, M), of N detections by descending score with M objects. Returns bool (N, T).
     """

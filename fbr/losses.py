@@ -188,8 +188,8 @@ class Draws:
 
     def dropout_mask(self, shape: tuple[int, ...], probability: float = 0.5) -> Tensor:
         """Factors 0 or 1 / (1 - probability) of a batch of `shape` (B, D, h, w), for this process's images."""
-        kept = torch.rand(shape, generator=self.dropout, device=self.dropout.device) >= probability
-        return distributed.shard(kept) / (1 - probability)
+        survives = torch.rand(shape, generator=self.dropout, device=self.dropout.device) >= probability
+        return distributed.shard(survives) / (1 - probability)
 
 
 def similarity_loss(foreground: Tensor, background: Tensor) -> Tensor:

@@ -20,9 +20,6 @@ class FBRClassifier(Classifier):
         super().__init__(arch)
         self.fbr = FBR(arch.channels[-1], settings, seed)
 
-    def head_modules(self) -> list[torch.nn.Module]:
-        return [*super().head_modules(), self.fbr]
-
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         x = self.features(x)
         x = self.extra_convs_1(x)

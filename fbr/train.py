@@ -91,7 +91,7 @@ def run(args: Namespace) -> str:
 
 
 def inputs(args: Namespace) -> dict:
-    """What the stage reads of the data set."""
+    """The parts of the data set that the stage reads."""
     return reads("images", *mask_parts(args))(args)
 
 

@@ -193,4 +193,4 @@ def run(args: Namespace) -> str:
 
 
 if __name__ == "__main__":
-    main(parser(), run, reads=reads("images"), settle=resolve_backend)
+    main(parser(), run, reads=reads("images"), resolve=resolve_backend)

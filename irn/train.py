@@ -45,15 +45,15 @@ def parser() -> ArgumentParser:
         help="weights of the backbone, which is not trained: torchvision's ResNet-50 or VGG16 (weights.fetch), timm's, "
         "the toy data's, or a classifier's (cls.train) (default: random weights)",
     )
-    parser.add_argument("--epochs", type=positive_int, default=3)
-    parser.add_argument("--batch-size", type=positive_int, default=32)
+    parser.add_argument("--epochs", type=positive_int, default=3, help="number of epochs")
+    parser.add_argument("--batch-size", type=positive_int, default=32, help="images per step, over all processes")
     parser.add_argument(
         "--lr",
         type=positive_float,
         default=0.1,
         help="for the boundary branch, x10 for the other; polynomial decay",
     )
-    parser.add_argument("--weight-decay", type=non_negative_float, default=1e-4)
+    parser.add_argument("--weight-decay", type=non_negative_float, default=1e-4, help="L2 penalty")
     parser.add_argument(
         "--momentum",
         type=non_negative_float,

@@ -76,7 +76,7 @@ class DeepLab(nn.Module):
         return self.aspp.classifiers()
 
     def head_names(self) -> tuple[str, ...]:
-        """What the names of the tensors of `head_modules` begin with, such as "aspp."."""
+        """Beginnings of the names of the tensors in `head_modules`, such as "aspp."."""
         heads = self.head_modules()
         return tuple(f"{name}." for name, module in self.named_modules() if any(module is head for head in heads))
 

@@ -160,4 +160,4 @@ def run(args: Namespace) -> str:
 
 
 if __name__ == "__main__":
-    main(parser(), run, reads=reads_of, settle=resolve_arguments)
+    main(parser(), run, reads=reads_of, resolve=resolve_arguments)

@@ -79,6 +79,14 @@ def parser() -> ArgumentParser:
         help="score the network on --val-split every N iterations; shown and logged only: no weights are chosen by it",
     )
     parser.add_argument("--val-split", default="val", help="list of the data set that --val-every scores")
+    add_size_arguments(parser)
+    add_seed_argument(parser)
+    add_device_arguments(parser)
+    return parser
+
+
+def add_size_arguments(parser: ArgumentParser) -> None:
+    """Sizes of the backbones, by default those of ResNet-101 and VGG16."""
     resnet = parser.add_argument_group("size of a resnet101")
     resnet.add_argument(
         "--blocks",
@@ -97,9 +105,6 @@ def parser() -> ArgumentParser:
         default=DeepLabVGGArch.fc_channels,
         help="channels of VGG's fc6 and fc7; 0 leaves them out, as with a ResNet",
     )
-    add_seed_argument(parser)
-    add_device_arguments(parser)
-    return parser
 
 
 def build_model(args: Namespace, classes: Sequence[str]) -> tuple[MultiScale, list[str]]:

@@ -94,12 +94,12 @@ def main(
     run: Callable[[argparse.Namespace], str],
     reads: Callable[[argparse.Namespace], dict[str, Selection]] | None = None,
     one_process: bool = False,
-    settle: Callable[[argparse.Namespace, dict | None], dict] | None = None,
+    resolve: Callable[[argparse.Namespace, dict | None], dict] | None = None,
 ) -> None:
     """Parses the command line, opens the stage's folder and calls `run(args)`, which returns a summary of a few words.
 
     `reads(args)` says which files of input folders the stage reads, {argument: Selection}; of other folders all files
-    count. `settle(args, recorded)` gets the arguments of an earlier record, or None, and returns those that depend on
+    count. `resolve(args, recorded)` gets the arguments of an earlier record, or None, and returns those that depend on
     this machine, {name: value}: they are recorded as if they had been given. Under torchrun every process runs the
     stage, and the first one keeps its record; with `one_process` the command refuses to run there.
     Exit status: 0 done or already done, 2 bad input (one line on stderr), 130 or 143 interrupted.
@@ -116,14 +116,14 @@ def main(
         def begin():
             nonlocal stage
             with _usable_paths(args.out):
-                settled = settle(args, read_arguments(args.out)) if settle else {}
-                vars(args).update(settled)
+                resolved = resolve(args, read_arguments(args.out)) if resolve else {}
+                vars(args).update(resolved)
                 stage = Stage(command, args, reads(args) if reads else None)
-                return stage.begin(), settled
+                return stage.begin(), resolved
 
         try:
-            needed, settled = distributed.on_first(begin)
-            vars(args).update(settled)
+            needed, resolved = distributed.on_first(begin)
+            vars(args).update(resolved)
             if not needed:
                 if distributed.IS_FIRST:
                     print(f"{command}: {args.out} is finished, nothing to do")

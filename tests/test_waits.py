@@ -113,26 +113,29 @@ def refuse(drawn, monkeypatch):
 
     def run(name, *options):
         module, arguments = trainings.commands(drawn, "all", thin=True)[name]
-        trainings.run((module, (*arguments, *options, "--workers", 0)), torch.device("cpu"), watched)
+        return trainings.run((module, (*arguments, *options, "--workers", 0)), torch.device("cpu"), watched)
 
     return run
 
 
 def watched(run, loader):
-    """For trainings.run: a step, and eight under NoWaiting."""
-    batches = trainings.endless(run, loader)
+    """For trainings.run: a step, and eight under NoWaiting, whose number it returns."""
+    batches, steps = trainings.endless(run, loader), 0
     yield next(batches)
     with NoWaiting():
-        yield from islice(batches, 8)
+        for batch in islice(batches, 8):
+            yield batch
+            steps += 1
+    return steps
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_step_waits(name, refuse):
-    refuse(name)
+    assert refuse(name) == 8
 
 
 @pytest.mark.parametrize(
     "options", [("--labels", "refined"), ("--labels", "saliency", "--random-nrois"), ("--diagnose",)], ids=" ".join
 )
 def test_no_step_of_fbr_waits(options, refuse):
-    refuse("fbr.train", *options)
+    assert refuse("fbr.train", *options) == 8

@@ -25,9 +25,9 @@ def write_instances(out: Path, id: str, masks: np.ndarray, classes: Sequence[int
     a pixel are left out, and of more than 254 those of the lowest scores.
     """
     order = np.argsort(-np.asarray(scores, np.float64), kind="stable")
-    kept = [index for index in order if masks[index].any()][:MOST]
+    visible = [index for index in order if masks[index].any()][:MOST]
     numbers, entries = np.zeros(masks.shape[1:], np.uint8), []
-    for number, index in enumerate(kept, start=1):
+    for number, index in enumerate(visible, start=1):
         numbers[masks[index]] = number
         entries.append({"number": number, "class": int(classes[index]), "score": float(scores[index])})
     write_json(out / f"{id}.json", entries)

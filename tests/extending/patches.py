@@ -33,9 +33,6 @@ class Patches(CAMNetwork):
         self.block = nn.TransformerEncoderLayer(arch.width, 2, 2 * arch.width, dropout=0, batch_first=True)
         self.head = nn.Conv2d(arch.width, arch.classes, 1)
 
-    def head_modules(self):
-        return [self.block, self.head]
-
     def forward(self, x):
         x = self.features(x)  # (B, K, h, w)
         tokens = self.block(x.flatten(2).mT)  # (B, h w, K)

@@ -88,7 +88,7 @@ source {settings}
 seed=("${{IRN_SEED[@]}}") walk=("${{IRN_WALK[@]}}") predict=("${{PREDICT[@]}}")
 source {tiny}
 IRN_SEED=("${{seed[@]}}" --crf-iterations 1 --workers 1)
-IRN=(--backbone vgg16 "${{TRUNK[@]}}" "${{HERE[@]}}" --epochs 1 --batch-size 4 --crop-size 48 --radius 3
+IRN=(--backbone vgg16 "${{SIZES[@]}}" "${{HERE[@]}}" --epochs 1 --batch-size 4 --crop-size 48 --radius 3
     --branch-width 4)
 IRN_WALK=("${{walk[@]}}" --radius 2 --exponent 2 "${{HERE[@]}}")
 IRN_INSTANCES=("${{IRN_WALK[@]}}")

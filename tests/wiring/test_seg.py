@@ -19,7 +19,7 @@ COMMAND = ("--crop-size", 41, "--scales", 0.6, 1, 1.5, "--iterations", 21, "--ba
 COMMAND += ("--weight-decay", 0.05, "--seed", 3, "--workers", 0, "--device", "cpu")
 
 
-def compare(stage, data, folder, network, arguments, init=None, pyramid=(0.5, 0.75), **how):
+def assert_like_plain(stage, data, folder, network, arguments, init=None, pyramid=(0.5, 0.75), **how):
     """Trains both; `network()` builds the plain one, `init` are tensors that replace its own."""
     torch.manual_seed(SCHEDULE["seed"])
     model = network()
@@ -46,12 +46,12 @@ def trunk_weights(batch_norm):
 
 def test_vgg16_from_random_weights(stage, data, tmp_path):
     """fc6 and fc7 are new, so x10 and x20; dropout."""
-    compare(stage, data, tmp_path, vgg16(8), [*VGG, "--fc-channels", 8, "--rates", 1, 2, "--no-amp"])
+    assert_like_plain(stage, data, tmp_path, vgg16(8), [*VGG, "--fc-channels", 8, "--rates", 1, 2, "--no-amp"])
 
 
 def test_vgg16_in_bfloat16(stage, data, tmp_path):
     arguments = [*VGG, "--fc-channels", 8, "--rates", 1, 2, "--amp", "--pyramid", 0.8]
-    compare(stage, data, tmp_path, vgg16(8), arguments, pyramid=[0.8], amp=True)
+    assert_like_plain(stage, data, tmp_path, vgg16(8), arguments, pyramid=[0.8], amp=True)
 
 
 def test_vgg16_from_imagenet(stage, data, tmp_path):
@@ -69,7 +69,7 @@ def test_vgg16_from_imagenet(stage, data, tmp_path):
         init[f"{branch}.fc7.weight"] = file["classifier.3.weight"][::4, ::4, None, None]
         init[f"{branch}.fc7.bias"] = file["classifier.3.bias"][::4]
     arguments = [*VGG, "--fc-channels", 8, "--rates", 1, 2, "--no-amp", "--init", tmp_path / "i.pth"]
-    compare(stage, data, tmp_path, vgg16(8), arguments, init, pretrained=set(init), frozen=True)
+    assert_like_plain(stage, data, tmp_path, vgg16(8), arguments, init, pretrained=set(init), frozen=True)
 
 
 @pytest.mark.parametrize("frozen", [True, False])
@@ -81,7 +81,7 @@ def test_vgg16_from_a_trunk(stage, data, tmp_path, frozen):
     arguments = [*VGG, "--batch-norm", "--output-stride", 4, "--fc-channels", 0, "--rates", 1, 2, "--no-amp"]
     arguments += ["--pyramid", "--init", tmp_path / "i.pth", *([] if frozen else ["--no-freeze-bn"])]
     network = vgg16(batch_norm=True, output_stride=4)
-    compare(stage, data, tmp_path, network, arguments, init, pyramid=[], pretrained=set(init), frozen=frozen)
+    assert_like_plain(stage, data, tmp_path, network, arguments, init, pyramid=[], pretrained=set(init), frozen=frozen)
 
 
 def resnet(caffe, rates=(1, 2)):
@@ -90,7 +90,7 @@ def resnet(caffe, rates=(1, 2)):
 
 def test_resnet_from_random_weights(stage, data, tmp_path):
     """Batch norm learns, like the trunk."""
-    compare(stage, data, tmp_path, resnet(False), [*RESNET, "--rates", 1, 2, "--no-amp"], lr=1e-4)
+    assert_like_plain(stage, data, tmp_path, resnet(False), [*RESNET, "--rates", 1, 2, "--no-amp"], lr=1e-4)
 
 
 def pretrained_resnet(classes, caffe):
@@ -114,7 +114,7 @@ def test_resnet_from_published_weights(stage, data, tmp_path):
     init = {name: tensor for name, tensor in file.state_dict().items() if not name.startswith("aspp.")}
     arguments = [*RESNET, "--rates", 1, 2, "--no-amp", "--init", tmp_path / "i.pth", "--convention", "caffe"]
     options = {"convention": "caffe", "frozen": True, "pretrained": set(init), "lr": 2e-4}
-    compare(stage, data, tmp_path, resnet(True), arguments, init, **options)
+    assert_like_plain(stage, data, tmp_path, resnet(True), arguments, init, **options)
 
 
 def imagenet_name(name):
@@ -136,7 +136,7 @@ def test_resnet_from_imagenet(stage, data, tmp_path):
     file = {imagenet_name(name): tensor for name, tensor in init.items()}
     torch.save(file | {"fc.weight": torch.zeros(10, 128), "fc.bias": torch.zeros(10)}, tmp_path / "i.pth")
     arguments = [*RESNET, "--rates", 1, 2, "--no-amp", "--init", tmp_path / "i.pth"]
-    compare(stage, data, tmp_path, resnet(False), arguments, init, frozen=True, pretrained=set(init), lr=2e-4)
+    assert_like_plain(stage, data, tmp_path, resnet(False), arguments, init, frozen=True, pretrained=set(init), lr=2e-4)
 
 
 def test_vgg16_from_its_own_weights(stage, data, tmp_path):
@@ -147,4 +147,4 @@ def test_vgg16_from_its_own_weights(stage, data, tmp_path):
     state = {f"base.{name}": tensor for name, tensor in init.items()}
     torch.save({"arch": arch, "pyramid": [0.5, 0.75], "state_dict": state}, tmp_path / "i.pth")
     arguments = [*VGG, "--fc-channels", 8, "--rates", 1, 2, "--no-amp", "--init", tmp_path / "i.pth"]
-    compare(stage, data, tmp_path, vgg16(8), arguments, init, pretrained=set(init), frozen=True)
+    assert_like_plain(stage, data, tmp_path, vgg16(8), arguments, init, pretrained=set(init), frozen=True)
