@@ -37,8 +37,8 @@ def whole_training(run, loader):
 
 
 def learned(state):
-    """The parameters without FBR's heads, which weight files lack, and IRN's mean, which is found and far larger."""
-    return parameters({name: state[name] for name in state if not name.startswith(("heads.", "mean_"))})
+    """The parameters without FBR's part, which weight files lack, and IRN's mean, which is found and far larger."""
+    return parameters({name: state[name] for name in state if not name.startswith(("fbr.", "mean_"))})
 
 
 def determinism(place, name):

@@ -113,9 +113,9 @@ def endless(run, loader):
 def steady(run):
     """Let a training begin with its second epoch, because the first only warms up, and FBR with a full bank."""
     run.done = run.epoch_length
-    if bank := run.state.get("bank"):
-        bank.rows.uniform_()
-        bank.filled.fill_(bank.size)
+    if fbr := getattr(run.bare_model, "fbr", None):
+        fbr.bank.rows.uniform_()
+        fbr.bank.filled.fill_(fbr.bank.size)
 
 
 def now(device):

@@ -72,7 +72,7 @@ irn() { # from a trained classifier, RUN/cls, to IRN's labels without saliency, 
     (
         RUN=$RUN/image_level
         launch cls.infer --weights "$weights" --out "$RUN/cam_pyramid" --scales 1 0.5 1.5 2 --flip "${INFER[@]}"
-        launch_labels irn.seed --maps "$RUN/cam_pyramid" --out "$RUN/label_seed" "${IRN_SEED[@]}"
+        launch irn.seed --maps "$RUN/cam_pyramid" --out "$RUN/label_seed" "${IRN_SEED[@]}"
         launch irn.train --seeds "$RUN/label_seed" --out "$RUN/irn" "${IRN[@]}"
         launch irn.walk --maps "$RUN/cam_pyramid" --weights "$RUN/irn/weights.pth" --out "$RUN/label_irn" "${IRN_WALK[@]}"
     )

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,6 +19,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import trainings  # noqa: E402
+
+from fbr.losses import FBR  # noqa: E402
+from fbr.settings import Settings  # noqa: E402
 
 # how large their result is depends on the values
 SIZES = {"nonzero", "masked_select", "_unique2", "unique_dim", "unique_consecutive", "bincount", "repeat_interleave"}
@@ -139,3 +143,9 @@ def test_no_step_waits(name, refuse):
 )
 def test_no_step_of_fbr_waits(options, refuse):
     assert refuse("fbr.train", *options) == 8
+
+
+def test_steps_of_fbr_are_measured_with_a_full_bank():
+    fbr = FBR(4, Settings(bank_size=5))
+    trainings.steady(SimpleNamespace(epoch_length=3, bare_model=SimpleNamespace(fbr=fbr)))
+    assert fbr.bank.filled == 5

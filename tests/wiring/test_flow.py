@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.wiring.scripts import calls_of, lines_of, parsed
+from tests.wiring.scripts import calls_of, lines_of, parsed, parser_of
 
 FLOW = dict(
     section.split("\n", 1) for section in Path(__file__).with_name("flow.txt").read_text().strip()[2:].split("\n\n# ")
@@ -88,3 +88,13 @@ def test_settings_of_one_training_alone(called, tmp_path):
     settings.write_text("source scripts/settings/voc12.sh\nCLS+=(--no-glore) IAM+=(--epochs 2)\n")
     cls, iam, *_ = lines_of(called("run_all", "voc12", SETTINGS=settings), called.run)
     assert cls.endswith(" glore=False") and " epochs=2 " in iam and "glore" not in iam
+
+
+@pytest.mark.parametrize("script", ["run_all", "fbr", "instances"])
+def test_all_gpus_go_to_the_stages_with_a_device_and_to_no_others(script, called):
+    for module, words in called(script, "voc12+", GPUS="0,1"):
+        several = module == "torch.distributed.run"
+        command = words[words.index("-m") + 1] if several else module
+        if command.split(".")[0] in ("cls", "fbr", "pseudo", "seg", "irn", "evaluate"):
+            options = {option for action in parser_of(command)._actions for option in action.option_strings}
+            assert several == ("--device" in options), command
