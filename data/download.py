@@ -61,6 +61,7 @@ ARCHIVES = {
 ATTEMPTS = 10
 PAUSE = 3  # seconds between two attempts
 TIMEOUT = 60  # seconds without a byte
+SIZE_LIMIT = 20 * 10**9  # bytes that an archive may hold, several times as many as the largest does
 CHUNK = 2**18  # bytes, of which the last may be lost when a connection breaks off
 
 sha256_digits = checked(str.lower, re.compile("[0-9a-f]{64}").fullmatch, "64 hexadecimal digits")  # a type for argparse
@@ -173,16 +174,20 @@ def session() -> requests.Session:
 def extract(path: Path, folder: Path, wanted: tuple[str, ...] = ()) -> None:
     """Extract the files of a tar archive, all or the `wanted` ones, to the new folder `folder`: all of it or nothing.
 
-    Links are passed over. Raises InputError if the archive is damaged, lacks a wanted file or leads out of the folder.
+    Links are passed over. Raises InputError if the archive is damaged, lacks a wanted file, leads out of the folder or
+    holds more than SIZE_LIMIT.
     """
     if not hasattr(tarfile, "data_filter"):
         raise InputError("extracting safely needs Python 3.10.12, 3.11.4 or 3.12; extract the archive yourself")
-    unfinished = folder.with_name(f".{folder.name}.partial")
+    unfinished, size = folder.with_name(f".{folder.name}.partial"), 0
     shutil.rmtree(unfinished, ignore_errors=True)  # of a run that was killed
     try:
         with tarfile.open(path) as archive, progress_bar(f"extracting {path.name}", None, unit="file") as bar:
             for member in archive:
                 if member.isfile() and (not wanted or str(PurePosixPath(member.name)) in wanted):
+                    size += member.size
+                    if size > SIZE_LIMIT:
+                        raise InputError(f"{path}: holds more than is allowed, at {member.name!r}")
                     archive.extract(member, unfinished, set_attrs=False, filter="data")
                     bar.update()
         if missing := [name for name in wanted if not (unfinished / name).is_file()]:

@@ -216,6 +216,14 @@ def test_no_archive_leads_out_of_its_folder(tmp_path, kind):
     assert all(folder in file.parents for file in tmp_path.rglob("*") if file.is_file() and file != path)
 
 
+def test_an_archive_that_holds_too_much_is_refused_before_it_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "SIZE_LIMIT", 10**6)
+    path = tar(tmp_path / "a.tgz", {"a": bytes(600_000), "b": bytes(600_000)}, "w:gz")
+    with pytest.raises(InputError, match="a.tgz: holds more than is allowed, at 'b'"):
+        extract(path, tmp_path / "out")
+    assert [each.name for each in tmp_path.iterdir()] == ["a.tgz"]
+
+
 @pytest.mark.parametrize("damage", [lambda content: content[:-100], lambda _: b"<html>"])
 def test_extract_notices_a_damaged_archive(tmp_path, damage):
     path = tar(tmp_path / "a.tar.gz", {"x/one.txt": CONTENT, "x/two.txt": CONTENT}, "w:gz")
