@@ -20,14 +20,14 @@ source "$(dirname "$0")/../method.sh"
 source scripts/study/jobs.sh
 export SHARED_DATA=$DATA
 [ $# -gt 0 ] || set -- 1 2 3
-ROWS=${ROWS:-$LABELS $FURTHER $ROUND1 $ROUND2}
+ROWS=$(echo ${ROWS:-$LABELS $FURTHER $ROUND1 $ROUND2}) # in one line
 
 prepare
 for maps in "${SALIENCY[@]}"; do # data sets that differ in saliency alone
     read -r name arguments <<<"$maps"
     mkdir -p "${DATA}_$name"
     for part in JPEGImages SegmentationClass context lists classes.txt; do
-        ln -sfn "$PWD/$DATA/$part" "${DATA}_$name/$part"
+        ln -sfn "$(realpath "$DATA")/$part" "${DATA}_$name/$part"
     done
     launch_labels report.studies.degrade --out "${DATA}_$name/saliency" $arguments
 done
