@@ -84,7 +84,7 @@ def coco(dataset: DataSet, items: Sequence[Item], found: Sequence[list[dict[str,
         images.append({"id": number, "file_name": f"{item.id}.jpg", "height": height, "width": width})
         entries += [{"image_id": number, **entry} for entry in own]
     return {
-        "info": {"description": "instances from image-level labels"},  # loadRes of pycocotools copies it
+        "info": {"description": "instances from image-level labels"},  # loadRes of some pycocotools fails without it
         "categories": [{"id": number, "name": name} for number, name in enumerate(dataset.classes, start=1)],
         "images": images,
         "annotations": [{"id": number, **entry} for number, entry in enumerate(entries, start=1)],
