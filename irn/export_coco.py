@@ -54,7 +54,7 @@ def polygons(mask: np.ndarray) -> list[list[int]]:
     doubled = np.kron(mask, np.ones((2, 2), np.uint8))  # of the two places of a pixel, one lies at each of its edges
     outlines, _ = cv2.findContours(doubled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     corners = [(outline[:, 0] + 1) // 2 for outline in outlines]  # (P, 2), x and y
-    return [own[(own != np.roll(own, 1, axis=0)).any(1)].flatten().tolist() for own in corners]
+    return [points[(points != np.roll(points, 1, axis=0)).any(1)].flatten().tolist() for points in corners]
 
 
 def annotation(mask: np.ndarray, cls: int, score: float, as_polygons: bool) -> dict[str, Any]:
@@ -62,8 +62,8 @@ def annotation(mask: np.ndarray, cls: int, score: float, as_polygons: bool) -> d
     rle = coco_mask.encode(np.asfortranarray(mask, np.uint8))
     box = coco_mask.toBbox(rle).tolist()  # left, top, width, height
     segmentation = polygons(mask) if as_polygons else rle | {"counts": rle["counts"].decode()}
-    found = {"category_id": cls + 1, "bbox": box, "area": int(mask.sum()), "segmentation": segmentation}
-    return found | {"iscrowd": 0, "score": score}
+    entry = {"category_id": cls + 1, "bbox": box, "area": int(mask.sum()), "segmentation": segmentation}
+    return entry | {"iscrowd": 0, "score": score}
 
 
 def annotations(args: Namespace, dataset: DataSet, item: Item) -> list[dict[str, Any]]:
@@ -76,13 +76,13 @@ def annotations(args: Namespace, dataset: DataSet, item: Item) -> list[dict[str,
     ]
 
 
-def coco(dataset: DataSet, items: Sequence[Item], found: Sequence[list[dict[str, Any]]]) -> dict[str, Any]:
-    """COCO's JSON of the images `items` and of the entries for the instances of each."""
+def coco(dataset: DataSet, items: Sequence[Item], of_items: Sequence[list[dict[str, Any]]]) -> dict[str, Any]:
+    """COCO's JSON of the images `items`, and of the entries for the instances of each of them."""
     images, entries = [], []
-    for number, (item, own) in enumerate(zip(items, found, strict=True), start=1):
+    for number, (item, of_item) in enumerate(zip(items, of_items, strict=True), start=1):
         height, width = dataset.image_size(item.id)
         images.append({"id": number, "file_name": f"{item.id}.jpg", "height": height, "width": width})
-        entries += [{"image_id": number, **entry} for entry in own]
+        entries += [{"image_id": number, **entry} for entry in of_item]
     return {
         "info": {"description": "instances from image-level labels"},  # loadRes of some pycocotools fails without it
         "categories": [{"id": number, "name": name} for number, name in enumerate(dataset.classes, start=1)],
