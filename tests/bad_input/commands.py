@@ -23,6 +23,7 @@ COMMANDS = {  # arguments with which the command works; @ stands for the test's 
     f"--epochs 1 --batch-size 2 {NETWORK}",
     "irn.walk": f"{TRAIN} --maps @maps --weights @irn.pth --workers 0 --device cpu",
     "irn.instances": f"{TRAIN} --maps @maps --weights @irn.pth --workers 0 --device cpu",
+    "irn.export_coco": f"{LABELS} --instances @instances",
     "irn.label_maps": f"{LABELS} --labels @label",
     "pseudo.background": f"{LABELS} --oa-cam @maps",
     "pseudo.pom": f"{LABELS} --label @label --cam @maps",
@@ -117,6 +118,9 @@ FAULTS = {  # command: [(more arguments, damages to make first, message)]
     "irn.walk": [
         ("--weights @seg.pth", [], "seg.pth: expected weights of irn.train"),
         ("", [("write", LIST, "a_simple\n")], "line 1: expected at least one class of a_simple"),
+    ],
+    "irn.export_coco": [
+        ("--min-score 0.6", [], "instances: expected instances of score 0.6 or more, found none"),
     ],
     "pseudo.background": [("--oa-cam @mine", [], "mine: expected maps named <id>_<class>.png")],
     "pseudo.pom": [

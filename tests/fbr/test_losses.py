@@ -76,6 +76,18 @@ def test_a_loss_reaches_its_heads_and_the_backbone(part, heads):
         assert all((parameter.grad == 0).all() for parameter in network.fbr.parameters())
 
 
+def test_autocast_around_it_changes_nothing():
+    torch.manual_seed(0)
+    features, maps = torch.randn(2, 8, 8, 10), torch.randn(2, 5, 8, 10)
+    losses = []
+    for enabled in (False, True):
+        fbr = Network(settings(*PARTS)).fbr
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            losses.append(fbr(features, maps, torch.tensor([[1, 0, 1, 0, 0], [0, 1, 1, 0, 0]])))
+    for name, loss in losses[0].items():
+        assert torch.equal(losses[1][name].values, loss.values) and loss.values.any(), name
+
+
 def test_background_target_equals_the_published_one(golden_file):
     """Its last channel is background."""
     golden = golden_file("fbr")
