@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from cls.architecture import AMN_NETWORKS, AMNArch, AMNResNetArch, AMNTimmArch, AMNVGGArch
+from cls.amn_architecture import NETWORKS, AMNArch, AMNResNetArch, AMNTimmArch, AMNVGGArch
 from common.files.dataset import Item
 from common.nets import architecture
 from common.nets.aspp import ASPP
@@ -78,7 +78,7 @@ def build(**arch: Any) -> AMN:
 
     Raises InputError if it describes no such network.
     """
-    return architecture.build(arch, AMN_NETWORKS, "backbone")
+    return architecture.build(arch, NETWORKS, "backbone")
 
 
 def label_vectors(items: list[Item], classes: int) -> torch.Tensor:

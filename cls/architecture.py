@@ -3,22 +3,12 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from common.nets.architecture import (
-    Architecture,
-    ResNetArch,
-    VGGArch,
-    backbone,
-    count,
-    count_or_none,
-    counts,
-    flag,
-    names,
-    one_of,
-)
+from common.nets.architecture import ResNetArch, VGGArch, backbone, count, count_or_none, flag, names, one_of
 
 NETWORKS = {  # --network: "module:class"
     "classifier": "cls.model:Classifier",
     "iam": "cls.model:IntegralAttention",
+    "irn_cam": "cls.irn_cam:IRNClassifier",
 }
 
 
@@ -41,42 +31,20 @@ class ClassifierArch(VGGArch):
     input_size: int | None = count_or_none()
 
 
-AMN_NETWORKS = {  # --backbone: "module:class"
-    "resnet50": "cls.amn:AMNResNet50",
-    "vgg16": "cls.amn:AMNVGG16",
-    "timm": "cls.amn:AMNTimm",
-}
-
-
 @dataclass(frozen=True, kw_only=True)
-class AMNArch(Architecture):
-    """AMN (CVPR 2022) of C `classes` with any backbone; `rates` are the dilations of its four convolutions."""
+class IRNClassifierArch(ResNetArch):
+    """IRN's classifier of C `classes` on a ResNet, by default ResNet-50.
 
-    network: str = one_of("amn")
-    classes: int = count()
-    class_names: tuple[str, ...] = names()
-    rates: tuple[int, ...] = counts(6, 12, 18, 24)
-
-
-@dataclass(frozen=True, kw_only=True)
-class AMNResNetArch(AMNArch, ResNetArch):
-    """ResNet, by default ResNet-50."""
+    `glore` adds a GloRe unit with `nodes`. `input_size` is the side of the training images, None after training on
+    crops: then cls.infer takes images in their own aspect ratio.
+    """
 
     output_stride: ClassVar[int] = 16
 
+    network: str = one_of("irn_cam")
     backbone: str = one_of("resnet50")
-
-
-@dataclass(frozen=True, kw_only=True)
-class AMNVGGArch(AMNArch, VGGArch):
-    """VGG, by default VGG16."""
-
-    backbone: str = one_of("vgg16")
-
-
-@dataclass(frozen=True, kw_only=True)
-class AMNTimmArch(AMNArch):
-    """A network of timm at an `output_stride`."""
-
-    backbone: str = backbone()
-    output_stride: int = one_of(8, 4, 16)
+    classes: int = count()
+    class_names: tuple[str, ...] = names()
+    nodes: int = count(64)
+    glore: bool = flag(False)
+    input_size: int | None = count_or_none()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common.files.dataset import DataSet, Item, reads
-from common.nets.architecture import arguments_of, is_timm
+from common.nets.architecture import arguments_of
 from common.training.arguments import (
     add_backbone_argument,
     add_device_arguments,
@@ -95,21 +95,6 @@ def parser() -> ArgumentParser:
     return parser
 
 
-def load_backbone(model: IRN, path: Path) -> None:
-    """Initialise the backbone from torchvision's ResNet or VGG, timm's, the toy data's weights or a classifier's.
-
-    Raises InputError naming the file and what it lacks.
-    """
-    from common.nets.resnet import from_torchvision_resnet
-    from common.training import checkpoint
-
-    content = checkpoint.load(path)
-    state = checkpoint.state_dict(content)
-    if "layer1.0.conv3.weight" in state and not is_timm(model.arch.backbone):
-        state = {f"features.{name}": tensor for name, tensor in from_torchvision_resnet(state).items()}
-    checkpoint.load_backbone(model, {"state_dict": state}, path)
-
-
 def start(args: Namespace) -> tuple[IRN, torch.optim.SGD, torch.device]:
     """Build the network with its initial weights on its device, and its optimiser.
 
@@ -125,7 +110,7 @@ def start(args: Namespace) -> tuple[IRN, torch.optim.SGD, torch.device]:
     device = devices.select_device(args.device, args.deterministic, args.tf32)
     model = build(**arguments_of(args, NETWORKS[args.backbone.partition(":")[0]]))
     if args.init:
-        load_backbone(model, args.init)
+        checkpoint.load_backbone(model, checkpoint.load(args.init), args.init)
     model = devices.to_device(model, device)
     groups = model.parameter_groups(args.lr, args.weight_decay)
     return model, torch.optim.SGD(groups, args.lr, momentum=args.momentum, fused=device.type == "cuda"), device
