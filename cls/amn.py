@@ -1,12 +1,11 @@
 """AMN: activation manipulation network (Lee et al., CVPR 2022), which makes better maps of a classifier's seeds."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
 from cls.amn_architecture import NETWORKS, AMNArch, AMNResNetArch, AMNTimmArch, AMNVGGArch
-from common.files.dataset import Item
 from common.nets import architecture
 from common.nets.aspp import ASPP
 from common.nets.resnet import TrainedResNet
@@ -14,11 +13,18 @@ from common.nets.timm_backbone import TimmBackbone
 from common.nets.vgg import vgg_features
 
 
-class AMN(nn.Module):
-    """Images (B, 3, H, W), labels (B, C) of 0 and 1 -> logits (B, C + 1, h, w); class 0 is the background.
+class AMNOutput(NamedTuple):
+    """Features under the condition of the labels (B, K, h, w), and logits (B, C + 1, h, w); class 0 is background."""
 
-    The features of the backbone `features`, (B, K, h, w), are multiplied by a linear encoding of their image's labels,
-    a factor for each of the K channels; then dropout and four dilated convolutions, as published.
+    features: torch.Tensor
+    logits: torch.Tensor
+
+
+class AMN(nn.Module):
+    """Images (B, 3, H, W), labels (B, C) of 0 and 1 -> AMNOutput, as published.
+
+    The features of the backbone `features` are multiplied by a linear encoding of their image's labels, a factor for
+    each of the K channels; dropout and dilated convolutions make logits of them.
     """
 
     def __init__(self, arch: AMNArch, features: nn.Module, channels: int):
@@ -28,15 +34,12 @@ class AMN(nn.Module):
         self.dropout = nn.Dropout(0.1)
         self.aspp = ASPP(channels, arch.classes + 1, arch.rates)
 
-    def conditioned(self, x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Features under the condition of the labels, (B, K, h, w)."""
-        return self.features(x) * self.label_encoding(labels)[:, :, None, None]
-
-    def forward(self, x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return self.aspp(self.dropout(self.conditioned(x, labels)))
+    def forward(self, x: torch.Tensor, labels: torch.Tensor) -> AMNOutput:
+        features = self.features(x) * self.label_encoding(labels)[:, :, None, None]  # (B, K, h, w)
+        return AMNOutput(features, self.aspp(self.dropout(features)))
 
     def parameter_groups(self, lr: float) -> list[dict]:
-        """Parameter groups: lr for the backbone, x20 for all that is new, as published. Frozen parameters are in none."""
+        """Parameter groups: lr for the backbone, x20 for all that is new (published). Frozen parameters are in none."""
         groups = {1: [], 20: []}
         for name, parameter in self.named_parameters():
             if parameter.requires_grad:
@@ -79,11 +82,3 @@ def build(**arch: Any) -> AMN:
     Raises InputError if it describes no such network.
     """
     return architecture.build(arch, NETWORKS, "backbone")
-
-
-def label_vectors(items: list[Item], classes: int) -> torch.Tensor:
-    """Labels of N images, float32 (N, C) of 0 and 1."""
-    vectors = torch.zeros(len(items), classes)
-    for vector, item in zip(vectors, items):
-        vector[list(item.classes)] = 1
-    return vectors
