@@ -91,7 +91,7 @@ amn() { # name, command, its arguments: after seeds, a training of AMN, IRN and 
     (
         RUN=$RUN/$1/image_level SEG=("${SEG_IMAGE_LEVEL[@]}")
         launch "$2" --seeds "$seeds" --out "$RUN/amn" "${AMN[@]}" "${@:3}"
-        launch cls.infer_amn --seeds "$seeds" --weights "$RUN/amn/weights.pth" --out "$RUN/amn_cam" "${INFER[@]}"
+        launch cls.infer_amn --seeds "$seeds" --weights "$RUN/amn/weights.pth" --out "$RUN/amn_cam" "${AMN_INFER[@]}"
         launch irn.seed --absolute --maps "$RUN/amn_cam" --out "$RUN/label_seed" "${AMN_SEED[@]}"
         walk amn_cam
         segment 1 "$RUN/label_irn"

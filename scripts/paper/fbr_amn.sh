@@ -5,8 +5,8 @@
 source "$(dirname "$0")/../method.sh"
 prepare --no-saliency resnet101 resnet50
 (
-    RUN=$RUN/amn
-    launch cls.train --out "$RUN/cls" "${AMN_CLS[@]}"
+    RUN=$RUN/amn INFER+=(--dump-float)
+    launch cls.train --out "$RUN/cls" "${IRN_CLS[@]}"
     seeds
     scripts/evaluate.sh image_level/label_seed "$EVAL_TRAIN"
     amn plain cls.train_amn

@@ -11,9 +11,10 @@ INFER=()
 IRN_SEED=()
 IRN=(--backbone resnet50 --init weights/resnet50.pth --seed "$SEED")
 IRN_WALK=() IRN_INSTANCES=()
-AMN_CLS=(--backbone resnet50 --init weights/resnet50.pth --seed "$SEED" --epochs 5 --batch-size 16 --lr 0.1
+IRN_CLS=(--backbone resnet50 --init weights/resnet50.pth --seed "$SEED" --epochs 5 --batch-size 16 --lr 0.1
     --schedule poly --weight-decay 1e-4 --momentum 1e-4 --no-nesterov) # irn's classifier, as published
 AMN=(--backbone resnet50 --init weights/resnet50.pth --seed "$SEED")
+AMN_INFER=()
 AMN_SEED=(--strict 0.45 --loose 0.15)
 FBR_AMN=() # as published, but with a gradient in the contrasts
 SEG_VGG16=(--backbone vgg16 --init weights/vgg16.pth --seed "$SEED")                                  # Table 1

@@ -10,7 +10,7 @@ IAM=("${SQUARES[@]}")
 SEG=("${LIGHT[@]}" --iterations 1000 --batch-size 8 --lr 1e-4 --crop-size 257 --pyramid --rates 3 6 9 12)
 SEG_IMAGE_LEVEL=("${SEG[@]}")
 IRN=("${LIGHT[@]}" --batch-size 16 --crop-size 256) # not tuned
-AMN_CLS=("${CLS[@]}")
+IRN_CLS=("${CLS[@]}")
 AMN=("${LIGHT[@]}" --crop-size 256) # not tuned
 PREDICT=(--crf-bilateral-sxy 43) # 67 on VOC's 500 pixels
 KERNEL=20 KERNELS=(5 10 20 30)   # 30 on VOC's
