@@ -21,7 +21,7 @@ def add_vgg_arguments(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def add_resnet_arguments(parser: argparse.ArgumentParser) -> None:
+def add_resnet_arguments(parser: argparse._ActionsContainer) -> None:
     """--blocks, --width: the size of a ResNet at output stride 16. The defaults are ResNet-50."""
     resnet = parser.add_argument_group("size of a resnet50")
     resnet.add_argument(

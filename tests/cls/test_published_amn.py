@@ -1,6 +1,6 @@
-"""Our AMN beside the published one on the same random weights: logits, loss and its gradient, and the maps' scores.
+"""AMN against the published code, which runs beside ours: AMN_CLONE=<clone of gaviotas/AMN, branch voc12> pytest FILE.
 
-Needs a clone of github.com/gaviotas/AMN (branch voc12), named by the variable AMN_CLONE; skipped without it.
+Same random weights, images and labels: equal logits, loss, gradients and scores of maps. Its CUDA calls run on the CPU.
 """
 
 import ast
@@ -26,8 +26,8 @@ from common.files.preprocess import normalise
 from common.training import checkpoint
 from tests.mean_loss import mean_of
 
-CLONE = Path(os.environ.get("AMN_CLONE", "none"))
-pytestmark = pytest.mark.skipif(not CLONE.is_dir(), reason="AMN_CLONE names no clone of the published code")
+CLONE = Path(os.environ.get("AMN_CLONE", ""))
+pytestmark = pytest.mark.skipif(CLONE == Path(), reason="AMN_CLONE does not name a clone of github.com/gaviotas/AMN")
 
 
 def published_function(file, name, **known):
@@ -47,6 +47,8 @@ def both():
     for name, tensor in start.items():
         if name.endswith("running_var"):
             tensor.uniform_(0.5, 1.5)
+        elif "bn" in name and name.endswith("weight"):
+            tensor.uniform_(0.2, 0.6)  # so that features stay small over 16 blocks
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(CLONE))
         patch.setattr("torch.utils.model_zoo.load_url", lambda _: dict(start))
