@@ -123,7 +123,7 @@ def run(args: Namespace) -> str:
             labels = label_vector(item, len(dataset.classes)).to(device)[None]
             with torch.no_grad(), devices.autocast(device, args.amp):
                 logits = mean_logits(network, on_device, labels, seed.shape)
-            maps = scores(logits, torch.from_numpy(seed).to(device), item.classes)
+            maps = scores(logits, torch.tensor(seed, device=device), item.classes)
             yield index, (255 * maps).round().byte()
 
     with interruption.deferred(), progress_bar(args.out.name, len(todo)) as bar:
