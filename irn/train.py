@@ -16,11 +16,12 @@ from common.training.arguments import (
     add_backbone_argument,
     add_device_arguments,
     add_output_stride_argument,
+    add_resnet_arguments,
     add_save_arguments,
     add_seed_argument,
     add_vgg_arguments,
 )
-from irn.architecture import NETWORKS, IRNArch, IRNResNetArch
+from irn.architecture import NETWORKS, IRNArch
 from stages import distributed
 from stages.arguments import checked, non_negative_float, positive_float, positive_int, scale, whole_number
 from stages.command import main, stage_parser
@@ -78,15 +79,7 @@ def parser() -> ArgumentParser:
         help="channels of the boundary branch's layers; the displacement branch has up to eight times as many",
     )
     add_save_arguments(parser)
-    resnet = parser.add_argument_group("size of a resnet50")
-    resnet.add_argument(
-        "--blocks",
-        type=positive_int,
-        nargs=4,
-        default=list(IRNResNetArch.blocks),
-        help="blocks of its four stages",
-    )
-    resnet.add_argument("--width", type=positive_int, default=IRNResNetArch.width, help="channels of ResNet's stem")
+    add_resnet_arguments(parser)
     vgg = parser.add_argument_group("size of a vgg16")
     add_vgg_arguments(vgg)
     add_output_stride_argument(parser)
