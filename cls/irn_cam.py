@@ -18,6 +18,7 @@ class IRNClassifier(CAMNetwork):
 
     description = IRNClassifierArch
     bias_scale = 1
+    default_input_size = None  # after training on crops images keep their aspect ratio
 
     def __init__(self, arch: IRNClassifierArch):
         super().__init__()

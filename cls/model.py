@@ -18,6 +18,7 @@ class CAMNetwork(nn.Module):
     """Base of the networks that give class maps: a pretrained backbone, `features`, and new modules on it."""
 
     bias_scale = 2  # learning rate of biases relative to weights
+    default_input_size: int | None = 256  # of cls.infer, for files that name none (the published ones)
 
     def head_modules(self) -> list[nn.Module]:
         """Modules that are new: all but the backbone."""

@@ -63,7 +63,7 @@ def run(args: Namespace) -> str:
     with Training(args, model, optimizer, images, device, epochs=args.epochs, state=state) as training:
         for iteration, batch in training:
             epoch = iteration // training.epoch_length
-            engine.set_learning_rates(optimizer, args, epoch)
+            engine.set_learning_rates(optimizer, args, iteration, training.epoch_length)
             with training.autocast():
                 features, maps = training.model(normalise(batch["image"], "torchvision"))  # (B, K or C, h, w)
             maps = maps.float()

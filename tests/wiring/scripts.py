@@ -55,7 +55,9 @@ def parser_of(name):
 
 
 def parsed(module, arguments):
-    return vars(parser_of(module).parse_args(list(map(str, arguments))))
+    args = parser_of(module).parse_args(list(map(str, arguments)))
+    resolve = getattr(importlib.import_module(module), "resolve", lambda args: {})
+    return vars(args) | resolve(args)
 
 
 def defaults_of(module):
