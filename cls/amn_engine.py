@@ -8,6 +8,7 @@ import torch
 
 from cls.amn import AMN, build
 from cls.amn_architecture import NETWORKS
+from cls.dataset import label_vector
 from common.files.dataset import DataSet, Item
 from common.nets.architecture import arguments_of
 from common.nets.batch_norm import freeze_batch_norm
@@ -49,7 +50,4 @@ def crops_of(args: Namespace, dataset: DataSet, items: list[Item], model: AMN) -
 
 def label_vectors(items: list[Item], classes: int) -> torch.Tensor:
     """Labels of N images, float32 (N, C) of 0 and 1."""
-    vectors = torch.zeros(len(items), classes)
-    for vector, item in zip(vectors, items):
-        vector[list(item.classes)] = 1
-    return vectors
+    return torch.stack([label_vector(item, classes) for item in items])
