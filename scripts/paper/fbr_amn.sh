@@ -8,7 +8,7 @@ prepare --no-saliency resnet101 resnet50
     RUN=$RUN/amn INFER+=(--dump-float)
     launch cls.train --out "$RUN/cls" "${IRN_CLS[@]}"
     seeds
-    scripts/evaluate.sh image_level/label_seed "$EVAL_TRAIN"
+    (RUN=$RUN/image_level; scripts/evaluate.sh label_seed "$EVAL_TRAIN")
     amn plain cls.train_amn
     amn fbr fbr.train_amn "${FBR_AMN[@]}"
 )
@@ -24,8 +24,8 @@ table fbr_amn "FBR on AMN, from image-level labels (I)" --paper-on "$on" \
     --row "AMN + FBR, masks of train (IRN)" "${masks[1]}" amn/fbr/image_level/label_irn \
     --row "AMN, val${test[0]}" "${val[0]}" "amn/plain/image_level/pred1_$VAL" \
     --row "AMN + FBR, val${test[1]}" "${val[1]}" "amn/fbr/image_level/pred1_$VAL" \
-    --note "Published is the best of AMN + FBR's epochs on the ground truth of train, without a gradient of its contrasts;\
- here the last one, with a gradient. Seeds are scored on the pixels that they decide."
+    --note "FBR's published code keeps the epoch that is best on the ground truth of train, and its contrasts have no\
+ gradient; here it is the last epoch, and they have one. Seeds are scored on the pixels that they decide."
 if [ -d "$DATA/InstanceMasks" ]; then
     for row in plain fbr; do
         (maps=$RUN/amn/image_level/cam_pyramid; RUN=$RUN/amn/$row; instances "$maps")

@@ -11,7 +11,7 @@ SEG=("${LIGHT[@]}" --iterations 1000 --batch-size 8 --lr 1e-4 --crop-size 257 --
 SEG_IMAGE_LEVEL=("${SEG[@]}")
 IRN=("${LIGHT[@]}" --batch-size 16 --crop-size 256) # not tuned
 IRN_CLS=("${CLS[@]}")
-AMN=("${LIGHT[@]}" --crop-size 256) # not tuned
+AMN=("${LIGHT[@]}" --epochs 10 --batch-size 8 --lr 2e-5 --crop-size 256 --rates 3 6 9 12) # not tuned
 PREDICT=(--crf-bilateral-sxy 43) # 67 on VOC's 500 pixels
 KERNEL=20 KERNELS=(5 10 20 30)   # 30 on VOC's
 NSRM=(--kernel-size "$KERNEL")

@@ -153,6 +153,7 @@ def test_fbr_on_amn_from_images_to_final_scores_and_instances(without_saliency, 
     run = tmp_path / "run"
     rows = [row.split(" | ") for row in (run / "fbr_amn.md").read_text().splitlines()[4:11]]
     assert [row[1] for row in rows] == ["–"] * 3 + ["72.2", "73.1", "70.7", "71.8"]
+    assert "–" not in "".join(row[2] for row in rows)
     for row, folder in zip(rows[3:5], ("plain", "fbr"), strict=True):
         score = read(run / f"amn/{folder}/image_level/scores/label_irn/scores.json")["mean_iou"]
         assert row[2] == f"{score:.1f} |"
