@@ -41,7 +41,7 @@ def start(
         model.parameter_groups(args.lr),
         args.lr,
         momentum=args.momentum,
-        nesterov=args.nesterov,
+        nesterov=args.nesterov and args.momentum > 0,  # PyTorch refuses it without momentum
         weight_decay=args.weight_decay,
         fused=device.type == "cuda",
     )

@@ -11,6 +11,7 @@ from common.files.dataset import DataSet, reads
 from common.training.arguments import add_resnet_arguments
 from stages.arguments import positive_int, whole_number
 from stages.command import main
+from stages.files import InputError
 
 
 def parser() -> ArgumentParser:
@@ -35,8 +36,13 @@ def parser() -> ArgumentParser:
 
 
 def resolve(args: Namespace, recorded: dict | None = None) -> dict:
-    """Defaults that follow from --backbone: irn's classifier has no GloRe and is trained on crops, unless asked."""
+    """Defaults that follow from --backbone: irn's classifier has no GloRe and is trained on crops, unless asked.
+
+    Raises InputError if --long-side is no range.
+    """
     irn = args.backbone == "resnet50"
+    if args.long_side[0] > args.long_side[1]:
+        raise InputError("--long-side: expected two ascending numbers, found {} {}".format(*args.long_side))
     crop_size = args.crop_size or (512 if irn and not args.input_size else None)
     return {
         "network": args.network or ("irn_cam" if irn else "classifier"),

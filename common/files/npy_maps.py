@@ -51,9 +51,10 @@ def _tensor(storage, offset, shape, strides, *_):
     """Tensor as an array. Raises ValueError if it has more elements than its storage."""
     import torch
 
-    if np.prod(shape, dtype=float) > storage.size():
+    numbers = storage.untyped()
+    if np.prod(shape, dtype=float) * storage.dtype.itemsize > numbers.nbytes():
         raise ValueError("a tensor is larger than its numbers")
-    return torch.empty(0, dtype=storage.dtype).set_(storage.untyped(), offset, shape, strides).numpy()
+    return torch.empty(0, dtype=storage.dtype).set_(numbers, offset, shape, strides).numpy()
 
 
 def read_npy(path: Path) -> list[dict[int, np.ndarray]]:

@@ -103,6 +103,11 @@ FAULTS = {  # command: [(more arguments, damages to make first, message)]
         ("--diagnose", [("remove", TRUTH)], "a_simple.png: no such file"),
         ("--diagnose", [("write", "tiny/context/a_simple.png", b"\x00")], "tiny/context/"),
     ],
+    "cls.train": [
+        ("--long-side 9 5", [], "--long-side: expected two ascending numbers, found 9 5"),
+        ("--backbone resnet50", [], "cls.pth: expected a backbone of this size: features.layer1.conv1.conv.weight"),
+        ("--backbone resnet50 --network iam", [], "expected as its arch.backbone vgg16 or timm:NAME, found 'resnet50'"),
+    ],
     "cls.train_iam": [
         ("", [("image", "attention/a_simple_0.png", "L", (5, 4))], "a_simple_0.png: expected 4x4"),
     ],

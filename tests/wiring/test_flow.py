@@ -69,6 +69,16 @@ def test_reports_of_a_run_within_a_run(called):
     assert reports == [str(called.run / "image_level"), str(called.run)]
 
 
+def test_irns_classifier_goes_without_saliency(called):
+    """Even where there is some; its maps are irn's files."""
+    calls = called("run_all", "voc12+", SETTINGS="voc12_irn")
+    cls, infer, seed, *_ = lines_of(calls, called.run)
+    assert " backbone=resnet50 " in cls and " crop_size=512" in cls and " momentum=0.0001 " in cls
+    assert infer.startswith("image_level/cam_pyramid: cls.infer ") and infer.endswith(" dump_float=True")
+    assert seed == "image_level/label_seed: irn.seed train_aug maps=image_level/cam_pyramid"
+    assert not any(module == "cls.train_iam" for module, _ in calls)
+
+
 def test_columns_of_figure_4_are_rows_of_table_3(called):
     lines = FLOW["table3 voc12: table cls.train cls.train_iam seg.train"].split("\n")
     rows = [line.split(" | ") for line in lines if " | " in line]
