@@ -40,6 +40,7 @@ COMMANDS = {  # arguments with which the command works; @ stands for the test's 
     "report.studies.collect": "--runs @run --tables table3 --out @out.jsonl",
     "report.studies.tables": "--study ablation --results @results.jsonl --out @out.md",
     "report.studies.context": f"{LABELS} --maps @maps",
+    "report.studies.degrade": f"{LABELS} --lost 0.5 --blur 0.05",
     "report.studies.picture": "--data @tiny --split train --run @run --rows ce all --out @out.png --count 2",
     "report.studies.instances": "--run @run --name instances --title T --row 'a row' instances",
     "report.tables.summary": "--run @run",
