@@ -20,7 +20,7 @@ IRN_WALK=(--background 0.5 --radius 3 --exponent 6 ${AMP:-})
 IRN_INSTANCES=("${IRN_WALK[@]}" --centre 0.6)
 IRN_CLS=("${CLS[@]}")
 AMN=(--backbone vgg16 --init "$INIT" "${SIZES[@]}" "${STRIDE[@]}" --epochs 8 --batch-size 8 --crop-size 96
-    --lr 5e-5 --rates 1 2 3 4 --seed "$SEED" ${AMP:-})
+    --lr 5e-4 --rates 1 2 3 4 --seed "$SEED" ${AMP:-})
 AMN_INFER=("${INFER[@]}")
 AMN_SEED=("${IRN_SEED[@]}" --strict 0.45 --loose 0.15)
 FBR_AMN=("${FBR_SIZES[@]}") # as published, but for the sizes and the gradient of the contrasts
