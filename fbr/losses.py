@@ -123,7 +123,7 @@ class FBR(nn.Module):
         if maps.shape[1] > labels.shape[1]:  # logits, of which the background's say where background is
             chances = maps.softmax(1)
             scaled = contrast.scaled_probabilities(chances)
-            active, background = scaled[:, 1:] * labels[:, :, None, None], scaled[:, 0]
+            active, background = scaled[:, 1:], scaled[:, 0]
         else:
             active, background = contrast.activations(maps, labels), rules.background
         if rules.labels == "refined":  # setting I
