@@ -7,11 +7,11 @@
 [ -z "${1:-}" ] || export DATA=data/$1
 [ -z "${2:-}" ] || export SETTINGS=$2
 source "$(dirname "$0")/scripts/method.sh"
-if [ -z "${IMAGE_LEVEL:-}" ] || [ -d "$DATA/saliency" ]; then
+if [ -z "${IMAGE_LEVEL:-}" ] || { [ "$IMAGE_LEVEL" != always ] && [ -d "$DATA/saliency" ]; }; then
     whole_method
     scripts/summary.sh
 else
-    echo "$DATA/saliency: no such folder; goes without, by IRN, in $RUN/image_level" >&2
+    echo "goes without $DATA/saliency, by IRN, in $RUN/image_level" >&2
     image_level_method # with its summary
     python -m report.run.html --run "$RUN/image_level" --out "$RUN/image_level/report"
 fi

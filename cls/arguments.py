@@ -16,11 +16,17 @@ from stages.arguments import natural, non_negative_float, positive_float, positi
 from stages.command import stage_parser
 
 
-def training_parser(doc: str) -> argparse.ArgumentParser:
-    """Parser of a training, with the paper's values as defaults; `doc` is the command's docstring."""
+def training_parser(doc: str, resnet: bool = False) -> argparse.ArgumentParser:
+    """Parser of a training, with the paper's values as defaults; `doc` is the command's docstring.
+
+    With `resnet`, irn's classifier can be trained, too, for which --input-size and --glore have other defaults: they
+    are None here.
+    """
     parser = stage_parser(doc)
-    sizes = "vgg16, of the size below (paper 3.1), or timm:NAME, a network of timm (docs/backbones.md)"
-    add_backbone_argument(parser, ["vgg16"], ClassifierArch.backbone, sizes)
+    names = ["vgg16", "resnet50"] if resnet else ["vgg16"]
+    sizes = f"vgg16, of the size below (paper 3.1), {'resnet50, the classifier of irn, ' if resnet else ''}"
+    sizes += "or timm:NAME, a network of timm (docs/backbones.md)"
+    add_backbone_argument(parser, names, ClassifierArch.backbone, sizes)
     parser.add_argument(
         "--init", type=Path, help="its weights: of weights.fetch, of timm, of weights.pretrain_toy, or of a training"
     )
@@ -37,6 +43,16 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
         help="learning rate of the backbone's weights; biases x2, head x10 and its biases x20 (paper 4.1)",
     )
     parser.add_argument("--weight-decay", type=non_negative_float, default=5e-4, help="L2 penalty (paper 4.1)")
+    parser.add_argument("--momentum", type=non_negative_float, default=0.9, help="of SGD (paper 4.1); irn: 1e-4")
+    parser.add_argument(
+        "--nesterov", action=argparse.BooleanOptionalAction, default=True, help="Nesterov's momentum (published code)"
+    )
+    parser.add_argument(
+        "--schedule",
+        choices=["steps", "poly"],
+        default="steps",
+        help="learning rate: a tenth from each of --decay-epochs on (paper 4.1), or polynomial at every step (irn)",
+    )
     parser.add_argument(
         "--decay-epochs",
         type=natural,
@@ -47,8 +63,9 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--input-size",
         type=whole_number(8, 8192),
-        default=256,
-        help="side of the square that images are resized to; maps have this side / --output-stride",
+        default=None if resnet else 256,
+        help="side of the square that images are resized to; maps have this side / --output-stride"
+        + (" (default: 256, with resnet50 none)" if resnet else ""),
     )
     parser.add_argument(
         "--nodes",
@@ -59,8 +76,9 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--glore",
         action=argparse.BooleanOptionalAction,
-        default=ClassifierArch.glore,
-        help="use the GloRe unit; --no-glore is the baseline of Table 3",
+        default=None if resnet else ClassifierArch.glore,
+        help="use the GloRe unit; --no-glore is the baseline of Table 3"
+        + (" (default: yes, with resnet50 no)" if resnet else ""),
     )
     parser.add_argument(
         "--local-unit",
@@ -75,6 +93,7 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
     return parser
 
 
-def add_network_argument(parser: argparse.ArgumentParser, default: str) -> None:
-    """Add --network, a name in cls/architecture.py."""
-    parser.add_argument("--network", choices=list(NETWORKS), default=default, help="network to train")
+def add_network_argument(parser: argparse.ArgumentParser, default: str | None) -> None:
+    """Add --network, a name in cls/architecture.py; None: by the backbone."""
+    by_backbone = "" if default else " (default: irn_cam with --backbone resnet50, else classifier)"
+    parser.add_argument("--network", choices=list(NETWORKS), default=default, help=f"network to train{by_backbone}")

@@ -1,5 +1,6 @@
-"""Images of the classification stage: resized to a square, so that an image's maps of all epochs are aligned."""
+"""Images of the classification stage: squares, so that an image's maps of all epochs are aligned, or irn's crops."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,7 @@ from torchvision import transforms
 
 from cls.squares import shared_squares
 from common.files.dataset import DataSet, Item
-from common.files.images import read_grey
-from common.files.maps import map_path
+from common.files.maps import map_path, stored_maps
 from common.training.loop import sample_seed
 from stages.files import InputError
 
@@ -19,6 +19,13 @@ from stages.files import InputError
 def square(image: Image.Image, size: int) -> Image.Image:
     """Resize an image to size x size, without keeping its aspect ratio."""
     return image.resize((size, size), Image.BILINEAR)
+
+
+def label_vector(item: Item, classes: int) -> torch.Tensor:
+    """Image-level labels of an image: float32 (C,) of 0 and 1."""
+    label = torch.zeros(classes)
+    label[list(item.classes)] = 1
+    return label
 
 
 class TrainingImages(Dataset):
@@ -43,8 +50,7 @@ class TrainingImages(Dataset):
             # the CPU's generator alone: torch.manual_seed, for those of all devices, takes 30 times as long
             torch.default_generator.manual_seed(sample_seed(self.seed, position))
             image = self.jitter(image)
-        label = torch.zeros(len(self.dataset.classes))
-        label[list(self.items[index].classes)] = 1
+        label = label_vector(self.items[index], len(self.dataset.classes))
         return {"image": torch.from_numpy(np.array(image)), "label": label, "index": index}
 
     def load(self, index: int) -> Image.Image:
@@ -60,7 +66,7 @@ class TrainingImages(Dataset):
 class AttentionTargets(TrainingImages):
     """TrainingImages with the accumulated attention in the folder `attention` as "target".
 
-    uint8 (C, side, side), 0 for classes without a map. Raises InputError if a map is no 8-bit grey image of that size.
+    uint8 (C, side, side), 0 for classes without a map. Raises InputError if a map is unusable or of another size.
     """
 
     def __init__(self, dataset: DataSet, items: list[Item], input_size: int, seed: int, attention: Path, side: int):
@@ -72,26 +78,83 @@ class AttentionTargets(TrainingImages):
         item = self.items[sample[1]]
         side = self.side
         target = np.zeros((len(self.dataset.classes), side, side), np.uint8)
-        for cls in item.classes:
-            path = map_path(self.attention, item.id, cls)
-            if path.exists():
-                map_ = read_grey(path)
-                if map_.shape != (side, side):
-                    found = f"{map_.shape[1]}x{map_.shape[0]}"
-                    raise InputError(f"{path}: expected {side}x{side} as of this --input-size, found {found}")
-                target[cls] = map_
+        for cls, map_ in stored_maps(self.attention, item, (side, side)).items():
+            if map_.shape != (side, side):
+                path, found = map_path(self.attention, item.id, cls), f"{map_.shape[1]}x{map_.shape[0]}"
+                raise InputError(f"{path}: expected {side}x{side} as of this --input-size, found {found}")
+            target[cls] = map_
         return {**result, "target": torch.from_numpy(target)}
 
 
-class InferenceImages(Dataset):
-    """Images without jitter, for cls.infer: {"images": uint8 (S, S, 3) RGB for each S of `sizes`, "index"}."""
+class ClassificationCrops(Dataset):
+    """Random crops of images and their image-level labels, as irn has them, indexed by (position, index).
 
-    def __init__(self, dataset: DataSet, items: list[Item], sizes: list[int]):
-        self.dataset, self.items, self.sizes = dataset, items, sizes
+    {"image": uint8 (S, S, 3) RGB, "rectangle": int64 (4,), "label": float32 (C,) of 0 and 1, "index": of the image},
+    S = crop_size. The image is resized, bicubic, to a longer side drawn from `long_side` (shortest, longest), and
+    mirrored or not; where it is smaller than the crop it lies at random. The rectangle (top, left, bottom, right)
+    contains it, outside is padding, which common.files.preprocess.normalise sets to 0.
+    """
+
+    def __init__(self, dataset: DataSet, items: list[Item], crop_size: int, long_side: Sequence[int], seed: int):
+        self.dataset, self.items, self.crop_size, self.long_side, self.seed = dataset, items, crop_size, long_side, seed
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, sample: tuple[int, int]) -> dict[str, torch.Tensor | int]:
+        position, index = sample
+        rng = np.random.default_rng([self.seed, position])
+        image = self.dataset.image(self.items[index].id)
+        shortest, longest = self.long_side
+        image = rescaled(image, rng.integers(shortest, longest + 1) / max(image.shape[:2]))
+        if rng.random() < 0.5:
+            image = image[:, ::-1]
+        crop = np.zeros((self.crop_size, self.crop_size, 3), np.uint8)
+        (rows, to_rows), (columns, to_columns) = (self.cut(side, rng) for side in image.shape[:2])
+        crop[to_rows, to_columns] = image[rows, columns]
+        rectangle = torch.tensor([to_rows.start, to_columns.start, to_rows.stop, to_columns.stop])
+        label = label_vector(self.items[index], len(self.dataset.classes))
+        return {"image": torch.from_numpy(crop), "rectangle": rectangle, "label": label, "index": index}
+
+    def cut(self, side: int, rng: np.random.Generator) -> tuple[slice, slice]:
+        """Part of an image's side that is in the crop, and its place there."""
+        length = min(side, self.crop_size)
+        start = rng.integers(abs(side - self.crop_size) + 1)
+        moved, fixed = slice(start, start + length), slice(0, length)
+        return (moved, fixed) if side > self.crop_size else (fixed, moved)
+
+
+class InferenceImages(Dataset):
+    """Images for cls.infer at each of `scales`: {"images": uint8 (H, W, 3) RGB for each scale, "index"}.
+
+    With `input_size` they are squares, see input_sizes; with None they keep their aspect ratio, and a scale of 1 is the
+    image itself.
+    """
+
+    def __init__(
+        self, dataset: DataSet, items: list[Item], scales: list[float], input_size: int | None, output_stride: int
+    ):
+        self.dataset, self.items, self.scales = dataset, items, scales
+        self.sides = input_size and input_sizes(input_size, scales, output_stride)
 
     def __len__(self) -> int:
         return len(self.items)
 
     def __getitem__(self, index: int) -> dict[str, list[torch.Tensor] | int]:
-        image = Image.fromarray(self.dataset.image(self.items[index].id))
-        return {"images": [torch.from_numpy(np.array(square(image, size))) for size in self.sizes], "index": index}
+        image = self.dataset.image(self.items[index].id)
+        if self.sides:
+            images = [np.array(square(Image.fromarray(image), side)) for side in self.sides]
+        else:
+            images = [rescaled(image, scale) for scale in self.scales]
+        return {"images": [torch.from_numpy(each) for each in images], "index": index}
+
+
+def input_sizes(input_size: int, scales: list[float], output_stride: int = 8) -> list[int]:
+    """Side of a square at each of the scales: rounded, at least 8 and a pixel of the features."""
+    return [max(8, output_stride, round(scale * input_size)) for scale in scales]
+
+
+def rescaled(image: np.ndarray, scale: float) -> np.ndarray:
+    """Resize an image uint8 (H, W, 3) with Pillow's bicubic filter, sides rounded to the nearest, as irn does."""
+    height, width = (max(1, round(scale * side)) for side in image.shape[:2])
+    return np.array(Image.fromarray(image).resize((width, height), Image.BICUBIC))

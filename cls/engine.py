@@ -11,6 +11,7 @@ from common.nets.architecture import arguments_of, is_timm
 from common.nets.batch_norm import freeze_batch_norm
 from common.training import checkpoint
 from common.training import device as devices
+from common.training.learning_rate import poly_lr
 from stages import distributed
 from stages.files import InputError
 
@@ -27,7 +28,9 @@ def start(
     device = devices.select_device(args.device, args.deterministic, args.tf32)
     model = build(classes=len(classes), class_names=classes, **arguments_of(args, NETWORKS[args.network]))
     stride = model.arch.output_stride
-    if args.input_size % stride and (args.input_size < stride or is_timm(args.backbone)):  # VGG's maps are rounded down
+    if (
+        args.input_size and args.input_size % stride and (args.input_size < stride or is_timm(args.backbone))
+    ):  # VGG's maps are rounded down
         raise InputError(f"--input-size: expected a multiple of --output-stride, {stride}, found {args.input_size}")
     if args.init:
         checkpoint.load_backbone(model, checkpoint.load(args.init), args.init)
@@ -37,17 +40,23 @@ def start(
     optimizer = torch.optim.SGD(
         model.parameter_groups(args.lr),
         args.lr,
-        momentum=0.9,
-        nesterov=True,
+        momentum=args.momentum,
+        nesterov=args.nesterov and args.momentum > 0,  # PyTorch refuses it without momentum
         weight_decay=args.weight_decay,
         fused=device.type == "cuda",
     )
     return model, optimizer, device
 
 
-def set_learning_rates(optimizer: torch.optim.SGD, args: Namespace, epoch: int) -> None:
-    """Set each group's learning rate: --lr times its scale, a tenth from each of --decay-epochs on (paper 4.1)."""
-    decay = 0.1 ** sum(epoch >= decay_epoch for decay_epoch in args.decay_epochs)
+def set_learning_rates(optimizer: torch.optim.SGD, args: Namespace, iteration: int, epoch_length: int) -> None:
+    """Set each group's learning rate: --lr times its scale, a tenth from each of --decay-epochs on (paper 4.1).
+
+    With --schedule poly it falls polynomially at every step instead, as irn's does.
+    """
+    if args.schedule == "poly":
+        decay = poly_lr(1, iteration, args.epochs * epoch_length, step=1)
+    else:
+        decay = 0.1 ** sum(iteration // epoch_length >= decay_epoch for decay_epoch in args.decay_epochs)
     for group in optimizer.param_groups:
         group["lr"] = args.lr * group["scale"] * decay
 

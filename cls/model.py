@@ -17,6 +17,9 @@ from common.nets.vgg import vgg_features
 class CAMNetwork(nn.Module):
     """Base of the networks that give class maps: a pretrained backbone, `features`, and new modules on it."""
 
+    bias_scale = 2  # learning rate of biases relative to weights
+    default_input_size: int | None = 256  # of cls.infer, for files that name none (the published ones)
+
     def head_modules(self) -> list[nn.Module]:
         """Modules that are new: all but the backbone."""
         return [module for name, module in self.named_children() if name != "features"]
@@ -24,14 +27,15 @@ class CAMNetwork(nn.Module):
     def parameter_groups(self, lr: float) -> list[dict]:
         """Parameter groups of SGD: lr for the backbone's weights, x2 for its biases, x10 and x20 in the new modules.
 
-        `scale` is a group's factor (paper 4.1). Frozen parameters are in no group.
+        `scale` is a group's factor (paper 4.1); with a `bias_scale` of 1 there are two groups. Frozen parameters are in
+        no group.
         """
         new = {parameter for module in self.head_modules() for parameter in module.parameters()}
-        groups = {1: [], 2: [], 10: [], 20: []}
+        groups = {1: [], self.bias_scale: [], 10: [], 10 * self.bias_scale: []}
         for name, parameter in self.named_parameters():
             if parameter.requires_grad:
                 scale = 10 if parameter in new else 1
-                groups[2 * scale if name.endswith("bias") else scale].append(parameter)
+                groups[scale * self.bias_scale if name.endswith("bias") else scale].append(parameter)
         return [{"params": params, "lr": scale * lr, "scale": scale} for scale, params in groups.items()]
 
 
@@ -102,7 +106,7 @@ class IntegralAttention(Classifier):
         """Keep PyTorch's initialisation."""
 
 
-def build(**arch: Any) -> Classifier:
+def build(**arch: Any) -> CAMNetwork:
     """Build the network that a weight file's `arch` describes, the fields of its `network`'s description by name.
 
     Raises InputError if it describes no such network.

@@ -41,7 +41,7 @@ def run(args: Namespace) -> str:
 
     with Training(args, model, optimizer, images, device, epochs=args.epochs) as training:
         for iteration, batch in training:
-            engine.set_learning_rates(optimizer, args, iteration // training.epoch_length)
+            engine.set_learning_rates(optimizer, args, iteration, training.epoch_length)
             with training.autocast():
                 maps = training.model(normalise(batch["image"], "torchvision"))  # (B, C, h, w)
             training.step({"attention": integral_attention_loss(maps.float(), batch["target"] / 255)})

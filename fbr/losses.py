@@ -70,8 +70,9 @@ class FBR(nn.Module):
     ) -> dict[str, Loss]:
         """Losses of one training step, within autocast or outside of it; a collective call.
 
-        features (B, K, h, w) in the precision of the network, maps (B, C, h, w), not rectified, labels (B, C) of 0 and
-        1, of this process's images, see stages.distributed.shard. Gradients flow into features and projections alone.
+        features (B, K, h, w) in the precision of the network, maps (B, C, h, w), not rectified, or logits of a network
+        that also knows background (B, C + 1, h, w), background first, as AMN's, and labels (B, C) of 0 and 1, of this
+        process's images, see stages.distributed.shard. Gradients flow into features and projections alone.
         Some rules `labels` of the settings need more `inputs`: "refined" images, uint8 (B, H, W, 3) RGB; "saliency"
         saliency, uint8 (B, h, w); "truth" ground_truth, uint8 (B, h, w), 0, 1..C, 255 ignore. In the `warm_up` all
         losses are 0. Returns "nroi" (Eq. 7), "intra" (Eq. 9), "similarity" and "segmentation" (Eq. 6), those that have
@@ -104,7 +105,8 @@ class FBR(nn.Module):
         if "similarity" in names:
             losses["similarity"] = Loss(similarity_loss(foreground.float(), background.float()))
         if "segmentation" in names:
-            losses["segmentation"] = Loss(background_loss(logits.float(), background_target(maps, labels)))
+            target = background_target(maps[:, -labels.shape[1] :], labels)
+            losses["segmentation"] = Loss(background_loss(logits.float(), target))
         return losses
 
     def project(self, features: Tensor) -> tuple[Tensor | None, Tensor | None]:
@@ -120,8 +122,13 @@ class FBR(nn.Module):
     @torch.no_grad()
     def find_regions(self, maps, labels, count, images=None, saliency=None, ground_truth=None) -> Regions:
         """Pseudo labels by the rule `labels` of the settings, and the hard pixels among them; a collective call."""
-        rules = self.settings
-        active, background = contrast.activations(maps, labels), rules.background
+        rules, chances = self.settings, None
+        if maps.shape[1] > labels.shape[1]:  # logits, of which the background's say where background is
+            chances = maps.softmax(1)
+            scaled = contrast.scaled_probabilities(chances)
+            active, background = scaled[:, 1:], scaled[:, 0]
+        else:
+            active, background = contrast.activations(maps, labels), rules.background
         if rules.labels == "refined":  # setting I
             background = sum(rules.band) / 2
             colours = F.adaptive_avg_pool2d(images.movedim(3, 1).float() / 255, maps.shape[2:])
@@ -130,10 +137,11 @@ class FBR(nn.Module):
         elif rules.labels == "truth":
             pseudo = contrast.labels_of_truth(ground_truth)
         else:
-            pseudo = contrast.pseudo_labels(active, labels, rules.background)
+            pseudo = contrast.pseudo_labels(active, labels, background)
             if rules.labels == "saliency":  # setting I+S
                 pseudo = contrast.clean_by_saliency(pseudo, saliency >= SALIENT, labels)
-        chances = contrast.probabilities(active, labels, background)
+        if chances is None:
+            chances = contrast.probabilities(active, labels, background)
         quantiles = rules.hard_quantile, rules.entropy_quantile
         hard = contrast.hard_pixels(active, chances, pseudo, *quantiles, entropy_of_objects=rules.labels == "saliency")
         active, pseudo, hard = (distributed.unshard(tensor, count) for tensor in (active, pseudo, hard.byte()))

@@ -11,10 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from cls.infer import to_uint8
 from common.files.dataset import DataSet, Item, reads
-from common.files.images import is_complete, read_grey, write_grey
-from common.files.maps import map_path, require_maps
+from common.files.images import is_complete, write_grey
+from common.files.maps import map_path, require_maps, stored_map
 from stages import distributed
 from stages.arguments import positive_float, positive_int
 from stages.command import main, stage_parser
@@ -39,6 +38,7 @@ def refine_map(map_: np.ndarray, image: np.ndarray, sigma: float, steps: int) ->
     """
     import torch
 
+    from cls.map_files import to_uint8
     from fbr.refinement import refine
 
     colours = cv2.resize(image, map_.shape[::-1], interpolation=cv2.INTER_AREA).astype(np.float32) / 255
@@ -50,7 +50,7 @@ def refine_item(args: Namespace, dataset: DataSet, item: Item) -> None:
     """Write the refined maps of one image. Raises InputError if a map of one of its classes is missing."""
     image = dataset.image(item.id)
     for cls in item.classes:
-        map_ = read_grey(map_path(args.maps, item.id, cls))
+        map_ = stored_map(args.maps, item, cls)
         write_grey(map_path(args.out, item.id, cls), refine_map(map_, image, args.sigma, args.steps))
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from common.nets.architecture import Architecture, VGGArch, backbone, count, counts, one_of
+from common.nets.architecture import Architecture, ResNetArch, VGGArch, backbone, count, one_of
 
 STRIDE = 4  # pixels of the image to one of the maps
 NETWORKS = {  # --backbone: "module:class"
@@ -26,12 +26,10 @@ class IRNArch(Architecture):
 
 
 @dataclass(frozen=True, kw_only=True)
-class IRNResNetArch(IRNArch):
-    """ResNet with `blocks` bottlenecks in its stages and a stem of `width` channels; by default ResNet-50."""
+class IRNResNetArch(IRNArch, ResNetArch):
+    """ResNet, by default ResNet-50."""
 
     backbone: str = one_of("resnet50")
-    blocks: tuple[int, ...] = counts(3, 4, 6, 3)
-    width: int = count(64)
 
 
 @dataclass(frozen=True, kw_only=True)

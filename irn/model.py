@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from common.nets import architecture
-from common.nets.resnet import ResNet
+from common.nets.resnet import ResNetStride16
 from common.nets.timm_backbone import TimmBackbone
 from common.nets.vgg import vgg_features
 from irn.architecture import NETWORKS, STRIDE, IRNArch, IRNResNetArch, IRNTimmArch, IRNVGGArch
@@ -41,11 +41,11 @@ class VGGStages(nn.Sequential):
         return [*stages, x]
 
 
-class ResNetStages(ResNet):
+class ResNetStages(ResNetStride16):
     """ResNet as five stages: (B, 3, H, W) -> five feature maps at strides 4, 4, 8, 16, 16."""
 
     def __init__(self, arch: IRNResNetArch):
-        super().__init__(arch.blocks, arch.width, "torchvision", strides=(1, 2, 2, 1), dilations=(1, 1, 1, 1))
+        super().__init__(arch)
         self.out_channels = [arch.width, *(arch.width << stage for stage in (2, 3, 4, 5))]
 
     def forward(self, x: Tensor) -> list[Tensor]:

@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common.files.dataset import DataSet, Item, reads
-from common.nets.architecture import arguments_of, is_timm
+from common.nets.architecture import arguments_of
 from common.training.arguments import (
     add_backbone_argument,
     add_device_arguments,
     add_output_stride_argument,
+    add_resnet_arguments,
     add_save_arguments,
     add_seed_argument,
     add_vgg_arguments,
 )
-from irn.architecture import NETWORKS, IRNArch, IRNResNetArch
+from irn.architecture import NETWORKS, STRIDE, IRNArch
 from stages import distributed
 from stages.arguments import checked, non_negative_float, positive_float, positive_int, scale, whole_number
 from stages.command import main, stage_parser
@@ -78,36 +79,13 @@ def parser() -> ArgumentParser:
         help="channels of the boundary branch's layers; the displacement branch has up to eight times as many",
     )
     add_save_arguments(parser)
-    resnet = parser.add_argument_group("size of a resnet50")
-    resnet.add_argument(
-        "--blocks",
-        type=positive_int,
-        nargs=4,
-        default=list(IRNResNetArch.blocks),
-        help="blocks of its four stages",
-    )
-    resnet.add_argument("--width", type=positive_int, default=IRNResNetArch.width, help="channels of ResNet's stem")
+    add_resnet_arguments(parser)
     vgg = parser.add_argument_group("size of a vgg16")
     add_vgg_arguments(vgg)
     add_output_stride_argument(parser)
     add_seed_argument(parser)
     add_device_arguments(parser)
     return parser
-
-
-def load_backbone(model: IRN, path: Path) -> None:
-    """Initialise the backbone from torchvision's ResNet or VGG, timm's, the toy data's weights or a classifier's.
-
-    Raises InputError naming the file and what it lacks.
-    """
-    from common.nets.resnet import from_torchvision_resnet
-    from common.training import checkpoint
-
-    content = checkpoint.load(path)
-    state = checkpoint.state_dict(content)
-    if "layer1.0.conv3.weight" in state and not is_timm(model.arch.backbone):
-        state = {f"features.{name}": tensor for name, tensor in from_torchvision_resnet(state).items()}
-    checkpoint.load_backbone(model, {"state_dict": state}, path)
 
 
 def start(args: Namespace) -> tuple[IRN, torch.optim.SGD, torch.device]:
@@ -125,7 +103,7 @@ def start(args: Namespace) -> tuple[IRN, torch.optim.SGD, torch.device]:
     device = devices.select_device(args.device, args.deterministic, args.tf32)
     model = build(**arguments_of(args, NETWORKS[args.backbone.partition(":")[0]]))
     if args.init:
-        load_backbone(model, args.init)
+        checkpoint.load_backbone(model, checkpoint.load(args.init), args.init)
     model = devices.to_device(model, device)
     groups = model.parameter_groups(args.lr, args.weight_decay)
     return model, torch.optim.SGD(groups, args.lr, momentum=args.momentum, fused=device.type == "cuda"), device
@@ -166,16 +144,17 @@ def run(args: Namespace) -> str:
 
     from common.files.preprocess import normalise
     from common.training import checkpoint
+    from common.training.crops import SeedCrops
     from common.training.learning_rate import poly_lr
     from common.training.loop import Training
-    from irn.dataset import SeedCrops
     from irn.losses import affinity_loss, displacement_loss, pairs_of
 
     if args.radius >= args.crop_size // 8:
         raise InputError(f"--radius: expected less than an eighth of --crop-size, found {args.radius}")
     dataset = DataSet(args.data)
     items = dataset.split(args.split)
-    crops = SeedCrops(dataset, items, args.seeds, args.crop_size, np.linspace(*args.scales, 1001), args.seed)
+    scales = np.linspace(*args.scales, 1001)
+    crops = SeedCrops(dataset, items, args.seeds, args.crop_size, scales, args.seed, stride=STRIDE)
     model, optimizer, device = start(args)
 
     with Training(args, model, optimizer, crops, device, epochs=args.epochs) as training:

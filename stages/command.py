@@ -100,8 +100,8 @@ def main(
 
     `reads(args)` says which files of input folders the stage reads, {argument: Selection}; of other folders all files
     count. `resolve(args, recorded)` gets the arguments of an earlier record, or None, and returns those that depend on
-    this machine, {name: value}: they are recorded as if they had been given. Under torchrun every process runs the
-    stage, and the first one keeps its record; with `one_process` the command refuses to run there.
+    others or on this machine, {name: value}: they are recorded as if they had been given. Under torchrun every process
+    runs the stage, and the first one keeps its record; with `one_process` the command refuses to run there.
     Exit status: 0 done or already done, 2 bad input (one line on stderr), 130 or 143 interrupted.
     """
     args = parser.parse_args()

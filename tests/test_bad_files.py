@@ -3,8 +3,10 @@
 A reader is the public function that a command reads a kind of file with; each meets all that such a file may hold.
 """
 
+import io
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,6 +14,7 @@ from cls.infer import load_network as load_classifier
 from cls.model import build as build_classifier
 from common.files import images
 from common.files.dataset import DataSet
+from common.files.npy_maps import read_npy
 from common.training import checkpoint
 from data import prepare_voc12
 from evaluate.scores import read_scores
@@ -230,6 +233,30 @@ INITS = [
     (tensor(lambda t: t[:2]), ANOTHER),
     (arch(convention="caffe"), "expected weights of the torchvision convention, found caffe"),
 ]
+NO_MAPS = "expected a pickled dictionary with the keys"
+
+
+def pickled(content):
+    """A damage: NumPy's file of this object."""
+    file = io.BytesIO()
+    np.save(file, np.array(content, dtype=object) if not isinstance(content, np.ndarray) else content)
+    return "write", file.getvalue()
+
+
+NPY_MAPS = [
+    *UNREADABLE,
+    (("truncate",), NO_MAPS),
+    (("write", b"no map"), NO_MAPS),
+    (pickled(np.zeros((2, 3))), NO_MAPS),
+    (pickled(Evil()), "it would call builtins.print"),
+    (pickled({"keys": [0], "cam": Evil()}), "it would call builtins.print"),
+    (pickled({"keys": [0], "cam": torch.zeros(1).expand(3, 10**6, 10**6), "high_res": 0}), "larger than its numbers"),
+    (pickled({"keys": [0, 1], "cam": np.ones((2, 3, 4)), "high_res": np.ones((1, 3, 4))}), "1 maps of 2 classes"),
+    (pickled({"keys": [0], "cam": np.ones((1, 3, 4))}), NO_MAPS),
+    (pickled({"disc": np.ones((3, 4))}), NO_MAPS),
+    *((pickled({0: values}), "numbers from 0 to 1") for values in (np.ones(3), np.full((3, 4), 2), np.zeros((0, 4)))),
+    (pickled({0: np.full((3, 4), np.nan)}), "numbers from 0 to 1"),
+]
 WIDTH = {"classes": 3, "channels": [4] * 5, "depths": [1] * 5}
 CLASSIFIER = {"network": "classifier", **WIDTH, "nodes": 2}
 DEEPLAB = {"backbone": "vgg16", **WIDTH, "fc_channels": 4, "rates": [1]}
@@ -253,6 +280,9 @@ def put_weights(path):
 
 
 def put_record(path):
+    if path.suffix == ".npy":
+        path.write_bytes(pickled({0: np.zeros((3, 4))})[1])
+        return
     scores = {"mean_iou": 50.0, "ignored": 1.0, "false_negative": 2.0}
     row = {"row": "baseline", "paper": "67.7", "folder": "pred1_val"}
     line = {"setting": "ablation", "table": "table3", "row": "baseline", "paper": 67.7, "seed": 1}
@@ -272,6 +302,7 @@ READERS = {  # name: (the file, the reader, [(what is done to the file, message)
     "image": ("tiny/JPEGImages/a_simple.jpg", images.read_rgb, IMAGES),
     "image's size": ("tiny/JPEGImages/a_simple.jpg", images.image_size, [*GONE, *NO_PICTURE[-3:]]),
     "map": ("tiny/saliency/a_simple.png", images.read_grey, GREY),
+    "maps of irn": ("a_simple.npy", read_npy, NPY_MAPS),
     "saliency": ("tiny/saliency/a_simple.png", lambda path: tiny(path).saliency("a_simple"), SALIENCIES),
     "label": ("tiny/SegmentationClass/a_simple.png", lambda path: tiny(path).ground_truth("a_simple"), LABELS),
     "VOC's list": ("sbd/train.txt", prepare_voc12.read_ids, VOC_LISTS),

@@ -239,6 +239,21 @@ def test_irn(tiny_data, tmp_path):
         assert len(one) == count and one == two, name
 
 
+def test_amn(tiny_data, tmp_path):
+    """With FBR: the loss of the first step that dropout does not change; then maps from the weights of one process."""
+    train = ("--data", tiny_data, "--split", "train", "--seeds", tiny_data / "SegmentationClass", *HERE)
+    amn = ("--blocks", 1, 1, 1, 1, "--width", 4, "--rates", 1, "--crop-size", 64, "--epochs", 2, "--batch-size", 3)
+    calls = {1: [], 3: []}
+    for number, its_calls in calls.items():
+        its_calls.append(("fbr.train_amn", *train, *amn, *FBR, "--out", tmp_path / f"amn{number}"))
+        maps = ("--weights", tmp_path / "amn1" / "weights.pth", "--out", tmp_path / f"maps{number}")
+        its_calls.append(("cls.infer_amn", *train, *maps))
+    in_a_row_of(calls)
+    one, three = (logged(tmp_path / f"amn{number}")["loss/similarity"] for number in (1, 3))
+    assert len(one) == len(three) == 4 and one[0] == pytest.approx(three[0], rel=1e-5) and one[0] > 0
+    assert len(files(tmp_path / "maps1")) == 7 and files(tmp_path / "maps1") == files(tmp_path / "maps3")
+
+
 def put_maps(data, folder):
     """Maps of random numbers, at stride 4."""
     folder.mkdir()

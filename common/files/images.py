@@ -12,7 +12,8 @@ from PIL import Image
 
 from stages.files import InputError, atomic
 
-ENDS = {".png": b"\0\0\0\0IEND\xaeB\x60\x82", ".jpg": b"\xff\xd9"}  # the last bytes of each complete file
+# the last bytes of each complete file; of .npy, a pickle's
+ENDS = {".png": b"\0\0\0\0IEND\xaeB\x60\x82", ".jpg": b"\xff\xd9", ".npy": b"b."}
 IGNORE_INDEX = 255  # value of pixels left out of training and scores
 MAX_PIXELS = 2**26  # such as 8192 x 8192: a larger image is refused before it is decoded
 FORMATS = ("PNG", "JPEG")  # no others: Pillow reads dozens, for some of which it starts other programs
@@ -70,7 +71,7 @@ def _opened(path):
 
 
 def is_complete(path: Path) -> bool:
-    """Whether a PNG or JPEG exists and has its last bytes, which may be lost if the machine stops after the writing."""
+    """Whether a PNG, JPEG or .npy exists and has its last bytes, which may be lost if the machine stops."""
     end = ENDS[path.suffix]
     try:
         with open(path, "rb") as file:

@@ -1,5 +1,10 @@
-"""Class maps (CAM, OA-CAM, accumulated attention) as files: <folder>/<id>_<class>.png, 8-bit grey, 0-based class."""
+"""Class maps (CAM, OA-CAM, accumulated attention) as files: <folder>/<id>_<class>.png, 8-bit grey, 0-based class.
 
+Where a folder has <id>.npy, maps in floating point as irn stores them (common.files.npy_maps), these are read instead,
+rounded to 8 bits.
+"""
+
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -8,6 +13,7 @@ import numpy as np
 
 from common.files.dataset import Item
 from common.files.images import read_grey
+from common.files.npy_maps import read_npy
 from stages.files import InputError
 
 
@@ -16,18 +22,52 @@ def map_path(folder: Path, id: str, cls: int) -> Path:
     return folder / f"{id}_{cls}.png"
 
 
+def npy_path(folder: Path, id: str) -> Path:
+    """Path of an image's maps in floating point."""
+    return folder / f"{id}.npy"
+
+
+def has_maps(folder: Path, item: Item) -> bool:
+    """Whether a folder has any map of an image's own classes; False for a folder that may not be read."""
+    paths = [npy_path(folder, item.id), *(map_path(folder, item.id, cls) for cls in item.classes)]
+    return any(map(os.path.isfile, paths))
+
+
+def stored_maps(folder: Path, item: Item, size: tuple[int, int] | None = None) -> dict[int, np.ndarray]:
+    """Read the maps of the image's own classes as they are: {0-based class: uint8 (h, w)}, without those not there.
+
+    Of the resolutions of an <id>.npy those of `size` (H, W) are taken, else the finest. Raises InputError if a file is
+    no 8-bit grey image, or no <id>.npy of read_npy.
+    """
+    path = npy_path(folder, item.id)
+    if path.exists():
+        found = read_npy(path)
+        maps = next((maps for maps in found if any(map_.shape == size for map_ in maps.values())), found[0])
+        return {cls: _to_8_bits(maps[cls]) for cls in item.classes if cls in maps}
+    paths = {cls: map_path(folder, item.id, cls) for cls in item.classes}
+    return {cls: read_grey(path) for cls, path in paths.items() if path.exists()}
+
+
+def _to_8_bits(map_):
+    """float (h, w), 0 to 1 -> uint8 (h, w)."""
+    return (map_.clip(0, 1) * 255).round().astype(np.uint8)
+
+
+def stored_map(folder: Path, item: Item, cls: int) -> np.ndarray:
+    """As `stored_maps`, the map of one class: uint8 (h, w). Raises InputError as it does, or if the map is missing."""
+    maps = stored_maps(folder, item._replace(classes=(cls,)))
+    if cls not in maps:
+        raise InputError(f"{map_path(folder, item.id, cls)}: no such file")
+    return maps[cls]
+
+
 def read_maps(folder: Path, item: Item, size: tuple[int, int]) -> dict[int, np.ndarray]:
     """Read the maps of the image's own classes, {0-based class: uint8 (H, W)}, without the classes that have no file.
 
     A map of another size, such as the network's 32x32, is resized to `size` (H, W), bicubic on the 8-bit values.
-    Raises InputError if a file is no 8-bit grey image.
+    Raises InputError as `stored_maps`.
     """
-    maps = {}
-    for cls in item.classes:
-        path = map_path(folder, item.id, cls)
-        if path.exists():
-            maps[cls] = resize_map(read_grey(path), size)
-    return maps
+    return {cls: resize_map(map_, size) for cls, map_ in stored_maps(folder, item, size).items()}
 
 
 def resize_map(map_: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -59,5 +99,5 @@ def normalise(map_: np.ndarray) -> np.ndarray:
 
 def require_maps(folder: Path, items: Iterable[Item]) -> None:
     """Check that `folder` is one of maps. Raises InputError if it holds no map of any of the images."""
-    if not any(map_path(folder, item.id, cls).exists() for item in items for cls in item.classes):
-        raise InputError(f"{folder}: expected maps named <id>_<class>.png, found none for this split")
+    if not any(has_maps(folder, item) for item in items):
+        raise InputError(f"{folder}: expected maps named <id>_<class>.png or <id>.npy, found none for this split")

@@ -117,6 +117,14 @@ class VGGArch(Architecture):
     output_stride: int = one_of(8, 4, 16)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ResNetArch(Architecture):
+    """ResNet with `blocks` bottlenecks in its four stages and a stem of `width` channels; by default ResNet-50."""
+
+    blocks: tuple[int, ...] = counts(3, 4, 6, 3)
+    width: int = count(64)
+
+
 def arguments_of(args: Namespace, network: str) -> dict[str, Any]:
     """The arguments of a command that the description of a network, "module:class", has as fields: {name: value}."""
     fields = dataclasses.fields(resolve_name(network).description)

@@ -11,6 +11,9 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from common.nets.architecture import ResNetArch
+from common.nets.batch_norm import Frozen
+
 UNITS = {"1": "reduce", "2": "conv3x3", "3": "increase"}  # of a bottleneck, by torchvision's numbers
 
 
@@ -94,6 +97,26 @@ class ResNet(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.features(x)
+
+
+class ResNetStride16(ResNet):
+    """(B, 3, H, W) -> (B, 32 width, ~H/16, ~W/16): torchvision's ResNet, the last stage without stride, as in IRN."""
+
+    def __init__(self, arch: ResNetArch):
+        super().__init__(arch.blocks, arch.width, "torchvision", strides=(1, 2, 2, 1), dilations=(1, 1, 1, 1))
+
+
+class TrainedResNet(Frozen, ResNetStride16):
+    """ResNetStride16 as irn and AMN train it: batch norm keeps its statistics, but its weights and biases are trained.
+
+    The first `frozen` of layer1 (the stem) to layer5 are not trained at all, and no gradient is computed for them.
+    """
+
+    def __init__(self, arch: ResNetArch, frozen: int):
+        super().__init__(arch)
+        for stage in range(1, frozen + 1):
+            getattr(self, f"layer{stage}").requires_grad_(False)
+        self.eval()
 
 
 def from_torchvision_resnet(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

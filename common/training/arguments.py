@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterable
 
-from common.nets.architecture import VGGArch, backbones, is_timm
+from common.nets.architecture import ResNetArch, VGGArch, backbones, is_timm
 from stages.arguments import checked, natural, positive_float, positive_int, random_seed
 from stages.parallel import cores
 
@@ -19,6 +19,15 @@ def add_vgg_arguments(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--batch-norm", action=argparse.BooleanOptionalAction, default=False, help="batch norm after each convolution"
     )
+
+
+def add_resnet_arguments(parser: argparse._ActionsContainer) -> None:
+    """--blocks, --width: the size of a ResNet at output stride 16. The defaults are ResNet-50."""
+    resnet = parser.add_argument_group("size of a resnet50")
+    resnet.add_argument(
+        "--blocks", type=positive_int, nargs=4, default=list(ResNetArch.blocks), help="blocks of its four stages"
+    )
+    resnet.add_argument("--width", type=positive_int, default=ResNetArch.width, help="channels of ResNet's stem")
 
 
 def add_backbone_argument(

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from common.nets import portable
+from common.nets.resnet import ResNet, from_torchvision_resnet
 from common.nets.timm_backbone import our_names
 from stages import distributed
 from stages.files import InputError, atomic
@@ -104,10 +105,13 @@ def load_into(model: nn.Module, content: dict[str, Any], path: Path) -> None:
 def load_backbone(model: nn.Module, content: dict[str, Any], path: Path) -> None:
     """Load the tensors `features.…` of a weight file's `content` into a network; its other tensors are unchanged.
 
-    With a network of timm as `features` it may be a file of timm. Raises InputError naming `path` and the first tensor
-    of the backbone that is missing or of another shape, or one of timm's that has no place in it.
+    With a network of timm as `features` it may be a file of timm, with a ResNet one of torchvision. Raises InputError
+    naming `path` and the first tensor of the backbone that is missing or of another shape, or one of timm's that has no
+    place in it.
     """
     state = state_dict(content)
+    if isinstance(model.features, ResNet) and "layer1.0.conv3.weight" in state:
+        state = {f"features.{name}": tensor for name, tensor in from_torchvision_resnet(state).items()}
     with prefix_errors(path):
         found = {ours: state[name] for name, ours in our_names(state, model).items()}
     backbone = {name: tensor for name, tensor in model.state_dict().items() if name.startswith("features.")}

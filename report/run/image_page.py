@@ -10,7 +10,7 @@ import numpy as np
 
 from common.files.dataset import PARTS, DataSet, Item
 from common.files.images import legend, read_grey, read_indexed
-from common.files.maps import map_path, read_maps
+from common.files.maps import has_maps, map_path, read_maps, stored_map
 from common.files.photographs import fitted
 from evaluate.labels import label_from_maps
 from report.run.layers import write_label, write_map, write_photograph
@@ -21,7 +21,7 @@ from stages.files import InputError
 
 LONGEST, LONGEST_THUMBNAIL, LONGEST_MAP = 640, 256, 192  # pixels of a picture's longer side
 PAGES = [("Overview", "index.html"), ("Gallery", "gallery.html")]
-CLASS_MAPS = ("cam", "oa_cam", "cam_pyramid")  # folders of a run that hold <id>_<class>.png
+CLASS_MAPS = ("cam", "oa_cam", "cam_pyramid", "amn_cam")  # folders of a run that hold <id>_<class>.png
 
 
 class Layer(NamedTuple):
@@ -70,8 +70,8 @@ def layers_of(dataset: DataSet, run: Path, scored: Sequence[Scored], split: str,
 def has_picture(layer: Layer, item: Item) -> bool:
     """True if a layer has any file of an image."""
     maps = layer.kind in ("class maps", "thresholded")
-    paths = [map_path(layer.path, item.id, cls) for cls in item.classes] if maps else [layer.path / f"{item.id}.png"]
-    return any(map(os.path.isfile, paths))  # False, not an error, in a folder that may not be read
+    # False, not an error, in a folder that may not be read
+    return has_maps(layer.path, item) if maps else os.path.isfile(layer.path / f"{item.id}.png")
 
 
 def read_layer(dataset: DataSet, layer: Layer, item: Item, cls: int | None) -> np.ndarray:
@@ -82,7 +82,7 @@ def read_layer(dataset: DataSet, layer: Layer, item: Item, cls: int | None) -> n
     """
     path = layer.path / f"{item.id}.png"
     if layer.kind == "class maps":
-        return read_grey(map_path(layer.path, item.id, cls))
+        return stored_map(layer.path, item, cls)
     if layer.kind == "map":
         return dataset.same_size(read_grey(path), path, item.id)
     if layer.kind == "instances":

@@ -7,9 +7,11 @@ LIGHT=(--backbone timm:tf_efficientnet_lite0 --output-stride 16 --init weights/e
 SQUARES=("${LIGHT[@]}" --channels 64 128 256 512 256 --batch-size 8 --lr 1e-4)
 CLS=("${SQUARES[@]}" --epochs 5 --decay-epochs 3 4)
 IAM=("${SQUARES[@]}" --epochs 4 --decay-epochs 3)
-SEG=("${LIGHT[@]}" --iterations 500 --batch-size 8 --lr 2.5e-4 --crop-size 257 --pyramid --rates 3 6 9 12)
+SEG=("${LIGHT[@]}" --iterations 500 --batch-size 8 --crop-size 257 --pyramid --rates 3 6 9 12)
 SEG_IMAGE_LEVEL=("${SEG[@]}")
 IRN=("${LIGHT[@]}" --batch-size 16 --crop-size 256) # not tuned
+IRN_CLS=("${CLS[@]}")
+AMN=("${LIGHT[@]}" --epochs 10 --batch-size 8 --lr 2e-5 --crop-size 256 --rates 3 6 9 12) # not tuned
 PREDICT=(--pyramid 1.5 --crf-bilateral-sxy 43) # 67 on VOC's 500 pixels
 KERNEL=20 KERNELS=(5 10 20 30)   # 30 on VOC's
 NSRM=(--kernel-size "$KERNEL")

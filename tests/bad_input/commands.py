@@ -4,6 +4,7 @@ NETWORK = "--channels 4 4 4 4 4 --depths 1 1 1 1 1 --workers 0 --device cpu"
 TRAIN, LABELS = "--data @tiny --split train --out @out", "--data @tiny --split train --out @out --workers 1"
 CLS = f"{TRAIN} --epochs 1 --batch-size 2 --input-size 32 --nodes 2 --init @cls.pth {NETWORK}"
 SEG = f"{TRAIN} --backbone vgg16 --fc-channels 4 --rates 1 --iterations 1 --batch-size 2 --crop-size 33 {NETWORK}"
+AMN = f"--seeds @label --backbone vgg16 --init @cls.pth --rates 1 --crop-size 32 --epochs 1 --batch-size 2 {NETWORK}"
 COMMANDS = {  # arguments with which the command works; @ stands for the test's folder
     "data.prepare_toy": "--out @out --train 1 --val 1 --workers 1",
     "data.prepare_voc12": "--devkit @VOCdevkit/VOC2012 --saliency @saliency_aug --sbd @sbd --out @out",
@@ -17,6 +18,9 @@ COMMANDS = {  # arguments with which the command works; @ stands for the test's 
     "fbr.train": f"{CLS} --labels saliency --contrast-from 0 --embedding 2 --bank-size 9 --queries 9 --negatives 2",
     "cls.train_iam": f"{CLS} --attention @attention",
     "cls.infer": f"{TRAIN} --weights @cls.pth --input-size 32 --workers 0 --device cpu",
+    "cls.train_amn": f"{TRAIN} {AMN}",
+    "fbr.train_amn": f"{TRAIN} {AMN} --embedding 2 --bank-size 9 --queries 9 --negatives 2",
+    "cls.infer_amn": f"{TRAIN} --weights @amn.pth --seeds @label --workers 0 --device cpu",
     "fbr.refine": f"{LABELS} --maps @maps",
     "irn.seed": f"{LABELS} --maps @maps",
     "irn.train": f"{TRAIN} --seeds @label --backbone vgg16 --init @cls.pth --branch-width 4 --crop-size 32 --radius 3 "
@@ -101,11 +105,29 @@ FAULTS = {  # command: [(more arguments, damages to make first, message)]
         ("--diagnose", [("remove", TRUTH)], "a_simple.png: no such file"),
         ("--diagnose", [("write", "tiny/context/a_simple.png", b"\x00")], "tiny/context/"),
     ],
+    "cls.train": [
+        ("--long-side 9 5", [], "--long-side: expected two ascending numbers, found 9 5"),
+        ("--backbone resnet50", [], "cls.pth: expected a backbone of this size: features.layer1.conv1.conv.weight"),
+        ("--backbone resnet50 --network iam", [], "expected as its arch.backbone vgg16 or timm:NAME, found 'resnet50'"),
+    ],
     "cls.train_iam": [
         ("", [("image", "attention/a_simple_0.png", "L", (5, 4))], "a_simple_0.png: expected 4x4"),
     ],
     "cls.infer": [
         ("--weights @seg.pth", [], "seg.pth: expected weights of cls.train"),
+    ],
+    "cls.train_amn": [
+        ("--crop-size 36", [], "--crop-size: expected a multiple of the output stride, 8, found 36"),
+        ("--backbone resnet50", [], "cls.pth: expected a backbone of this size: features.layer1.conv1.conv.weight"),
+        ("", [("remove", LABEL)], "a_simple.png: no such file"),
+    ],
+    "fbr.train_amn": [
+        ("--labels saliency", [], "--labels saliency: expected cam or refined with AMN"),
+    ],
+    "cls.infer_amn": [
+        ("--weights @irn.pth", [], "irn.pth: expected weights of cls.train_amn or fbr.train_amn"),
+        ("", [("remove", LABEL)], "a_simple.png: no such file"),
+        ("", [("label", LABEL, 4)], "a_simple.png: expected values 0 to 3 and 255, found 4"),
     ],
     "irn.seed": [
         ("--loose 0.5", [], "--loose 0.5: expected at most --strict 0.3"),

@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 from torch.nn.functional import interpolate
 
-from cls.infer import input_sizes, load_network, parser, run
+from cls.dataset import input_sizes
+from cls.infer import load_network, parser, run
 from cls.model import build
 from common.files.dataset import DataSet
 from common.files.images import read_grey

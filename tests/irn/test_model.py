@@ -10,7 +10,6 @@ from torchvision.models.resnet import ResNet as TorchvisionResNet
 from cls.model import build as build_classifier
 from common.training import checkpoint
 from irn.model import build
-from irn.train import load_backbone
 
 VGG = {"network": "irn", "backbone": "vgg16", "channels": [4, 4, 8, 8, 8], "depths": [1, 1, 1, 1, 1]}
 VGG |= {"batch_norm": True, "branch_width": 4}
@@ -165,7 +164,7 @@ def test_torchvisions_resnet_gives_the_same_five_stages(tmp_path):
     theirs = torchvision_resnet(RESNET["blocks"], RESNET["width"])
     torch.save(theirs.state_dict(), tmp_path / "resnet.pth")
     model = made("resnet50")
-    load_backbone(model, tmp_path / "resnet.pth")
+    checkpoint.load_backbone(model, checkpoint.load(tmp_path / "resnet.pth"), tmp_path)
     x = images(2, 3, 61, 90)
     expected = [theirs.maxpool(theirs.relu(theirs.bn1(theirs.conv1(x))))]
     for layer in (theirs.layer1, theirs.layer2, theirs.layer3, theirs.layer4):
@@ -188,6 +187,6 @@ def test_a_classifiers_and_a_bare_trunks_weights_load(tmp_path):
     torch.save({"state_dict": old}, tmp_path / "old.pth")
     for name in ("cls", "toy", "torchvision", "old"):
         model = made("vgg16", seed=7)
-        load_backbone(model, tmp_path / f"{name}.pth")
+        checkpoint.load_backbone(model, checkpoint.load(tmp_path / f"{name}.pth"), tmp_path)
         for name, tensor in trunk.items():
             assert torch.equal(model.state_dict()[name], tensor) or "num_" in name, name

@@ -20,13 +20,14 @@ FLOW = dict(
 def called(tmp_path):
     """`called(script, data set, **variables)`: the calls of a script, with a data set of this name in the folder.
 
-    It has a folder saliency if it has a "+" behind its name.
+    It has a folder InstanceMasks, and saliency if it has a "+" behind its name.
     """
     run = tmp_path / "run"
 
     def called(script, name, **variables):
         data = tmp_path / name.removesuffix("+")
         (data / "saliency" if name.endswith("+") else data).mkdir(parents=True, exist_ok=True)
+        (data / "InstanceMasks").mkdir(exist_ok=True)
         (data / "classes.txt").touch()
         return calls_of(tmp_path, script, DATA=data, RUN=run, **variables)
 
@@ -68,6 +69,16 @@ def test_reports_of_a_run_within_a_run(called):
     assert reports == [str(called.run / "image_level"), str(called.run)]
 
 
+def test_irns_classifier_goes_without_saliency(called):
+    """Even where there is some; its maps are irn's files."""
+    calls = called("run_all", "voc12+", SETTINGS="voc12_irn")
+    cls, infer, seed, *_ = lines_of(calls, called.run)
+    assert " backbone=resnet50 " in cls and " crop_size=512" in cls and " momentum=0.0001 " in cls
+    assert infer.startswith("image_level/cam_pyramid: cls.infer ") and infer.endswith(" dump_float=True")
+    assert seed == "image_level/label_seed: irn.seed train_aug maps=image_level/cam_pyramid"
+    assert not any(module == "cls.train_iam" for module, _ in calls)
+
+
 def test_columns_of_figure_4_are_rows_of_table_3(called):
     lines = FLOW["table3 voc12: table cls.train cls.train_iam seg.train"].split("\n")
     rows = [line.split(" | ") for line in lines if " | " in line]
@@ -90,7 +101,7 @@ def test_settings_of_one_training_alone(called, tmp_path):
     assert cls.endswith(" glore=False") and " epochs=2 " in iam and "glore" not in iam
 
 
-@pytest.mark.parametrize("script", ["run_all", "fbr", "instances"])
+@pytest.mark.parametrize("script", ["run_all", "fbr", "fbr_amn", "instances"])
 def test_all_gpus_go_to_the_stages_with_a_device_and_to_no_others(script, called):
     for module, words in called(script, "voc12+", GPUS="0,1"):
         several = module == "torch.distributed.run"
