@@ -66,16 +66,18 @@ def parser() -> ArgumentParser:
         "a pixel is salient if its map exceeds N (0 to 254); 0: published, for maps with true zeros (docs/saliency.md)"
     )
     parser.add_argument("--salient-above", type=whole_number(0, 254), default=0, metavar="N", help=level)
+    source = "what a simple image's label is; label: its pseudo label, where that is better (docs/real.md)"
+    parser.add_argument("--simple-from", choices=["prediction", "label"], default="prediction", help=source)
     parser.add_argument("--all-images", action="store_true", help="mask simple images too (Table 4, 'NSRM all')")
     return parser
 
 
 def make_label(args: Namespace, dataset: DataSet, item: Item) -> np.ndarray:
-    """The masked label of a complex image; of a simple one the prediction, but with --all-images."""
-    prediction = dataset.checked_label(args.pred / f"{item.id}.png", item.id)
+    """The masked label of a complex image; of a simple one the prediction, but with --simple-from or --all-images."""
+    folders = {"prediction": args.pred, "label": args.label}
     if len(item.classes) < 2 and not args.all_images:
-        return prediction
-    label = dataset.checked_label(args.label / f"{item.id}.png", item.id)
+        return dataset.checked_label(folders[args.simple_from] / f"{item.id}.png", item.id)
+    prediction, label = (dataset.checked_label(folder / f"{item.id}.png", item.id) for folder in folders.values())
     saliency = dataset.saliency(item.id) if args.saliency_mask else None
     parts = args.expansion, args.masking, args.dilation
     return mask_non_salient(prediction, label, saliency, args.kernel_size, *parts, args.salient_above)

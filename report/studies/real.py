@@ -10,7 +10,9 @@ TABLE3 = {  # label, with the paper's mIoU: "row; folder", and what it is compar
     "+ GR + POM (69.0)": ("main; pred1_val", "main; pred_initial_val"),
     "+ GR + POM + retrain (69.7)": ("main; pred_pom_retrain_val", "main; pred1_val"),
     "+ GR + POM + NSRM (70.4)": ("main; pred2_val", "main; pred1_val"),
-    "the same, to retrain (+0.7)": ("main; pred2_val", "main; pred_pom_retrain_val"),
+    "NSRM, labels for simple images (ours)": ("main; pred2_simple_label_val", "main; pred2_val"),
+    "agreement instead of NSRM (ours)": ("main; pred2_agreement_val", "main; pred1_val"),
+    "NSRM, to retrain (+0.7)": ("main; pred2_val", "main; pred_pom_retrain_val"),
 }
 TABLE4 = {
     "NSRM (70.4)": ("main; pred2_val",) * 2,
@@ -76,7 +78,7 @@ WITHOUT = [
     ("without", "main; {row[1]}, mean_iou"),
     ("without - with", "main; {row[1]}, mean_iou | {row[0]}, mean_iou"),
 ]
-SCORED = [*MAPS.values(), *FINAL.values(), "label_masked", "pred1"]
+SCORED = ["label_masked_simple_label", "label_agreement", *MAPS.values(), *FINAL.values(), "label_masked", "pred1"]
 SCORED += [text.split("; ")[1] for pair in (*TABLE3.values(), *TABLE4.values()) for text in pair]
 SCORED += [name for pair in IRN.values() for name in pair]
 KEYS = (*LABELS.values(), *(f"{key}mean_iou" for key in KINDS.values()))

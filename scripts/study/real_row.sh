@@ -58,6 +58,12 @@ case $step in
     retrain) scored _initial; segment _retrain "$RUN/pred_initial" ;;
     pom_retrain) segment _pom_retrain "$RUN/pred1" ;;
     round2) masked "" ;;
+    simple_label) masked _simple_label --simple-from label ;;
+    agreement)
+        launch_labels pseudo.agreement --pred "$RUN/pred1" --label "$RUN/label_pseudo" --out "$RUN/label_agreement"
+        scripts/evaluate.sh label_agreement "$EVAL_TRAIN"
+        segment 2_agreement "$RUN/label_agreement"
+        ;;
     all) masked _all --all-images ;;
     no_*) masked "_$step" "--${step/_/-}" ;;
     irn_round1) RUN=$RUN/image_level; segment 1 "$RUN/label_irn"; scored 1 ;;

@@ -31,6 +31,7 @@ COMMANDS = {  # arguments with which the command works; @ stands for the test's 
     "irn.label_maps": f"{LABELS} --labels @label",
     "pseudo.background": f"{LABELS} --oa-cam @maps",
     "pseudo.pom": f"{LABELS} --label @label --cam @maps",
+    "pseudo.agreement": f"{LABELS} --pred @label --label @label",
     "pseudo.nsrm": f"{LABELS} --pred @label --label @label --all-images",
     "seg.train": f"{SEG} --labels @label --init @seg.pth",
     "seg.predict": f"{TRAIN} --weights @seg.pth --workers 0 --device cpu",

@@ -122,19 +122,21 @@ VARIANTS = {
     ("--no-dilation",): {"dilate": False},
     ("--no-saliency-mask", "--kernel-size", 4): {"saliency": None, "kernel": 4},
     ("--salient-above", 128): {"above": 128},
+    ("--simple-from", "label"): {"source": "label"},
     ("--all-images",): {"simple": True},
     ("--all-images", "--kernel-size", 3, "--no-expansion"): {"simple": True, "kernel": 3, "expand": False},
 }
 
 
-def masked(root, simple=False, **options):
-    """Simple images keep their prediction, almost empty ones too."""
+def masked(root, simple=False, source="pred", **options):
+    """Simple images keep their prediction, almost empty ones too, or their pseudo label."""
     labels = {}
     for id, classes in read_list(root / "data"):
-        labels[id] = plain.read(root / "pred" / f"{id}.png")
+        labels[id] = plain.read(root / source / f"{id}.png")
         if len(classes) > 1 or simple:
             saliency = {"saliency": saliency_of(root / "data", id)} | options
-            labels[id] = plain.masking(labels[id], plain.read(root / "label" / f"{id}.png"), **saliency)
+            prediction = plain.read(root / "pred" / f"{id}.png")
+            labels[id] = plain.masking(prediction, plain.read(root / "label" / f"{id}.png"), **saliency)
     return labels
 
 
@@ -145,6 +147,22 @@ def test_non_salient_region_masking(stage, folders, tmp_path, arguments):
     assert_labels(stage("pseudo.nsrm", *arguments, *inputs, "--out", tmp_path / "out"), labels)
     assert (plain.read(folders / "pred" / "river.png") == 0).all()  # simple, and less than 1 % of it is an object
     assert not arguments or differ(labels, masked(folders))
+
+
+def test_agreement(stage, folders, tmp_path):
+    inputs = ("--data", folders / "data", "--pred", folders / "pred", "--label", folders / "label", "--workers", 1)
+    made, kept = stage("pseudo.agreement", *inputs, "--out", tmp_path / "out"), 0
+    for id, _ in read_list(folders / "data"):
+        found, pred, label = (
+            plain.read(folder / f"{id}.png") for folder in (made, folders / "pred", folders / "label")
+        )
+        agrees = pred == label
+        if found.min() < 255:  # not almost empty
+            assert (found[agrees] == label[agrees]).all() and (found[~agrees] == 255).all()
+            kept += 1
+        else:
+            assert np.count_nonzero(agrees & (label > 0) & (label < 255)) < 0.01 * label.size
+    assert kept
 
 
 def test_data_of_masking_tell_defaults_apart(folders):

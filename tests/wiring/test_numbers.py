@@ -44,7 +44,7 @@ PAPER = {
     "pseudo.pom": {"background_threshold": 0.3},
     "pseudo.nsrm": {
         "kernel_size": 30, "expansion": True, "masking": True, "dilation": True, "saliency_mask": True,
-        "salient_above": 0, "all_images": False,
+        "salient_above": 0, "simple_from": "prediction", "all_images": False,
     },
     "seg.train": TRUNK | TRAINING | {
         "backbone": "resnet101", "convention": "torchvision", "init": None, "iterations": 10000, "batch_size": 10,
