@@ -20,7 +20,7 @@ EXAMPLES = ROOT / "tests/extending"
 
 LOSS = {
     "cls/train.py": [
-        ("from stages.command ", "from stages.arguments import positive_float\nfrom stages.command "),
+        ("import positive_int, whole_number", "import positive_float, positive_int, whole_number"),
         (
             "    return parser\n",
             '    parser.add_argument("--own-weight", type=positive_float, default=0.1, help="of the own loss")\n'
