@@ -3,6 +3,7 @@
 import torch
 from torch.nn import functional as F
 
+from common.files.images import IGNORE_INDEX
 from common.training.losses import Loss
 
 
@@ -25,3 +26,17 @@ def integral_attention_loss(logits: torch.Tensor, targets: torch.Tensor) -> list
     positive_loss = -targets * F.logsigmoid(logits)
     negative_loss = -torch.log(torch.exp(-logits.relu()) + 1e-8) + torch.log1p(torch.exp(-logits.abs()))
     return [Loss(positive_loss, positive), Loss(negative_loss, ~positive)]
+
+
+def balanced_cross_entropy(logits: torch.Tensor, seeds: torch.Tensor, smoothing: float = 0.4) -> list[Loss]:
+    """Cross entropy of AMN, in which background and objects of the seeds count half each, as published.
+
+    logits (B, C + 1, h, w) float32; seeds uint8 (B, h, w): 0 background, 1..C, 255 ignored. The target of a pixel is
+    1 - smoothing for its own class, and the rest in equal shares for the others. The loss is the mean over background
+    pixels, plus that over object pixels, each halved; 0 where there are none.
+    """
+    share = smoothing / (logits.shape[1] - 1)
+    logarithms = logits.log_softmax(1)
+    own = logarithms.gather(1, seeds.long().where(seeds < IGNORE_INDEX, 0)[:, None])[:, 0]  # (B, h, w)
+    half = -((1 - smoothing - share) * own + share * logarithms.sum(1)) / 2
+    return [Loss(half, seeds == 0), Loss(half, (seeds > 0) & (seeds < IGNORE_INDEX))]

@@ -23,11 +23,22 @@ def activations(maps: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return maps / (maps.amax((2, 3), keepdim=True) + 1e-5)
 
 
-def pseudo_labels(activations: torch.Tensor, labels: torch.Tensor, background: float = 0.1) -> torch.Tensor:
+def scaled_probabilities(probabilities: torch.Tensor) -> torch.Tensor:
+    """Scale each channel of each image from its minimum and maximum to 0 and 1 (setting I, on AMN's probabilities).
+
+    probabilities (B, C + 1, h, w) -> activations (B, C + 1, h, w).
+    """
+    low, high = probabilities.amin((2, 3), keepdim=True), probabilities.amax((2, 3), keepdim=True)
+    return (probabilities - low) / (high - low + 1e-5)
+
+
+def pseudo_labels(
+    activations: torch.Tensor, labels: torch.Tensor, background: float | torch.Tensor = 0.1
+) -> torch.Tensor:
     """Give each pixel the strongest of its image's classes if it is above `background`, else BACKGROUND.
 
-    activations (B, C, h, w) from 0 to 1, labels (B, C) of 0 and 1 -> int64 (B, h, w). The published code of setting I
-    takes the strongest of all classes, of the others too.
+    activations (B, C, h, w) from 0 to 1, labels (B, C) of 0 and 1, `background` a number or (B, h, w) -> int64
+    (B, h, w). The published code of setting I takes the strongest of all classes, of the others too.
     """
     strongest, cls = _strongest(activations, labels)
     return cls.where(strongest > background, BACKGROUND)

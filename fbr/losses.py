@@ -38,18 +38,19 @@ class Regions(NamedTuple):
 class FBR(nn.Module):
     """All of FBR, for a network that holds it as one of its modules:
 
-        self.fbr = FBR(512, Settings(labels="refined"))  # in the network's __init__
-        features, maps = network(normalised)  # (B, 512, h, w), (B, C, h, w)
-        losses |= network.fbr(features, maps, labels, images=images)  # {name: loss}, weighted, without its mean
+        self.fbr = FBR(512)  # in the network's __init__; 512 channels of features
+        losses |= self.fbr(features, maps, labels)  # {name: loss}, weighted, without its mean
 
-    It has the projections of the features (1x1 convolutions without bias, then ReLU; `heads` "two" is one for objects
-    and one for background, "shared" one for both, "none" the features themselves), the background segmentation, a 1x1
-    convolution, and the bank of NROIs. What is drawn follows from `seed` and the number of calls so far, and is the
-    same in all processes, on GPUs of one model. Projections start from random numbers that leave PyTorch's state alone.
+    (docs/own_network.md has a whole training.) It has the projections of the features (1x1 convolutions without bias,
+    then ReLU; `heads` "two" is one for objects and one for background, "shared" one for both, "none" the features
+    themselves), the background segmentation, a 1x1 convolution, and the bank of NROIs. What is drawn follows from
+    `seed` and the number of calls so far, and is the same in all processes, on GPUs of one model. Projections start
+    from random numbers that leave PyTorch's state alone. Without `settings` they are the published ones.
     """
 
-    def __init__(self, channels: int, settings: Settings, seed: int = 0):
+    def __init__(self, channels: int, settings: Settings | None = None, seed: int = 0):
         super().__init__()
+        settings = settings or Settings()
         self.settings, self.seed, self.calls, self.weights = settings, seed, 0, settings.weights()
         self.regions: Regions | None = None  # of the last call
         needed = [name for name, losses in PROJECTED.items() if losses & self.weights.keys()]
@@ -67,26 +68,29 @@ class FBR(nn.Module):
     def forward(
         self, features: Tensor, maps: Tensor, labels: Tensor, warm_up: bool = False, **inputs: Tensor
     ) -> dict[str, Loss]:
-        """Losses of one training step, to be called outside of autocast; a collective call.
+        """Losses of one training step, within autocast or outside of it; a collective call.
 
-        features (B, K, h, w) in the precision of the network, maps (B, C, h, w), not rectified, labels (B, C) of 0 and
-        1, of this process's images. Some rules `labels` of the settings need more `inputs`: "refined" images, uint8
-        (B, H, W, 3) RGB; "saliency" saliency, uint8 (B, h, w); "truth" ground_truth, uint8 (B, h, w), 0, 1..C, 255
-        ignore. In the `warm_up` all losses are 0. Returns "nroi" (Eq. 7), "intra" (Eq. 9), "similarity" and
-        "segmentation" (Eq. 6), those that have a weight.
+        features (B, K, h, w) in the precision of the network, maps (B, C, h, w), not rectified, or logits of a network
+        that also knows background (B, C + 1, h, w), background first, as AMN's, and labels (B, C) of 0 and 1, of this
+        process's images, see stages.distributed.shard. Gradients flow into features and projections alone.
+        Some rules `labels` of the settings need more `inputs`: "refined" images, uint8 (B, H, W, 3) RGB; "saliency"
+        saliency, uint8 (B, h, w); "truth" ground_truth, uint8 (B, h, w), 0, 1..C, 255 ignore. In the `warm_up` all
+        losses are 0. Returns "nroi" (Eq. 7), "intra" (Eq. 9), "similarity" and "segmentation" (Eq. 6), those that have
+        a weight.
         """
-        maps = maps.float()
-        if warm_up:
-            losses = {name: Loss(maps.new_zeros(len(maps))) for name in self.weights}
-        else:
-            count = int(distributed.total(torch.tensor(len(maps))))  # images of all processes; on the CPU
-            draws = Draws(self.seed, self.calls, count, maps.device)
-            self.regions = self.find_regions(maps, labels, count, **inputs)
-            losses = self.unweighted(features, maps, labels, draws)
-        self.calls += 1
-        # 0, because several processes wait for the gradient of every parameter
-        touched = sum(0 * parameter.sum() for parameter in self.heads.parameters())
-        return {name: Loss(self.weights[name] * loss.values + touched, loss.mask) for name, loss in losses.items()}
+        with torch.autocast(maps.device.type, enabled=False):
+            maps = maps.float()
+            if warm_up:
+                losses = {name: Loss(maps.new_zeros(len(maps))) for name in self.weights}
+            else:
+                count = int(distributed.total(torch.tensor(len(maps))))  # images of all processes; on the CPU
+                draws = Draws(self.seed, self.calls, count, maps.device)
+                self.regions = self.find_regions(maps, labels, count, **inputs)
+                losses = self.unweighted(features, maps, labels, draws)
+            self.calls += 1
+            # 0, because several processes wait for the gradient of every parameter
+            touched = sum(0 * parameter.sum() for parameter in self.heads.parameters())
+            return {name: Loss(self.weights[name] * loss.values + touched, loss.mask) for name, loss in losses.items()}
 
     def unweighted(self, features: Tensor, maps: Tensor, labels: Tensor, draws: "Draws") -> dict[str, Loss]:
         """Losses that have a weight, without it."""
@@ -101,7 +105,8 @@ class FBR(nn.Module):
         if "similarity" in names:
             losses["similarity"] = Loss(similarity_loss(foreground.float(), background.float()))
         if "segmentation" in names:
-            losses["segmentation"] = Loss(background_loss(logits.float(), background_target(maps, labels)))
+            target = background_target(maps[:, -labels.shape[1] :], labels)
+            losses["segmentation"] = Loss(background_loss(logits.float(), target))
         return losses
 
     def project(self, features: Tensor) -> tuple[Tensor | None, Tensor | None]:
@@ -117,8 +122,13 @@ class FBR(nn.Module):
     @torch.no_grad()
     def find_regions(self, maps, labels, count, images=None, saliency=None, ground_truth=None) -> Regions:
         """Pseudo labels by the rule `labels` of the settings, and the hard pixels among them; a collective call."""
-        rules = self.settings
-        active, background = contrast.activations(maps, labels), rules.background
+        rules, chances = self.settings, None
+        if maps.shape[1] > labels.shape[1]:  # logits, of which the background's say where background is
+            chances = maps.softmax(1)
+            scaled = contrast.scaled_probabilities(chances)
+            active, background = scaled[:, 1:], scaled[:, 0]
+        else:
+            active, background = contrast.activations(maps, labels), rules.background
         if rules.labels == "refined":  # setting I
             background = sum(rules.band) / 2
             colours = F.adaptive_avg_pool2d(images.movedim(3, 1).float() / 255, maps.shape[2:])
@@ -127,10 +137,11 @@ class FBR(nn.Module):
         elif rules.labels == "truth":
             pseudo = contrast.labels_of_truth(ground_truth)
         else:
-            pseudo = contrast.pseudo_labels(active, labels, rules.background)
+            pseudo = contrast.pseudo_labels(active, labels, background)
             if rules.labels == "saliency":  # setting I+S
                 pseudo = contrast.clean_by_saliency(pseudo, saliency >= SALIENT, labels)
-        chances = contrast.probabilities(active, labels, background)
+        if chances is None:
+            chances = contrast.probabilities(active, labels, background)
         quantiles = rules.hard_quantile, rules.entropy_quantile
         hard = contrast.hard_pixels(active, chances, pseudo, *quantiles, entropy_of_objects=rules.labels == "saliency")
         active, pseudo, hard = (distributed.unshard(tensor, count) for tensor in (active, pseudo, hard.byte()))

@@ -1,6 +1,6 @@
-"""Settings of FBR's losses (Yin et al., TCSVT 2024), which are arguments of fbr.train, too."""
+"""Settings of FBR's losses (Yin et al., TCSVT 2024), which are arguments of fbr.train and fbr.train_amn, too."""
 
-from argparse import BooleanOptionalAction, Namespace
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -42,8 +42,8 @@ class Settings:
     labels: str = setting(
         "cam",
         None,
-        "pseudo labels of pixels: the class maps (published), the same refined by the image's colours (setting I) or "
-        "cleaned by saliency (setting I+S), or the ground truth (an upper bound, for analysis only)",
+        "pseudo labels of pixels: the class maps or AMN's logits (published), the same refined by the image's colours "
+        "(setting I) or cleaned by saliency (setting I+S), or the ground truth (an upper bound, for analysis only)",
         choices=("cam", "refined", "saliency", "truth"),
     )
     background: float = setting(0.1, fraction, "fraction of a map's maximum up to which a pixel is background")
@@ -82,6 +82,14 @@ class Settings:
         return {name: weight for name in names if (weight := getattr(self, f"{name}_weight"))}
 
 
+def add_settings(parser: ArgumentParser) -> None:
+    """Add an argument for each field of Settings."""
+    for setting in fields(Settings):
+        name = setting.name.replace("_", "-")
+        parser.add_argument(f"--{name}", default=setting.default, **setting.metadata)
+    parser.set_defaults(band=list(Settings.band))
+
+
 def settings_of(args: Namespace) -> Settings:
-    """Settings from the arguments of fbr.train. Raises InputError as Settings."""
+    """Settings from the arguments of `add_settings`. Raises InputError as Settings."""
     return Settings(**{field.name: getattr(args, field.name) for field in fields(Settings)})

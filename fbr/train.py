@@ -6,22 +6,19 @@ for image-level labels.
 """
 
 from argparse import ArgumentParser, Namespace
-from dataclasses import fields
 from functools import partial
 
 from cls.arguments import training_parser
 from common.files.dataset import PARTS, DataSet, reads
-from fbr.settings import Settings, settings_of
+from fbr.settings import add_settings, settings_of
 from stages.arguments import natural
 from stages.command import main
 
 
 def parser() -> ArgumentParser:
     parser = training_parser(__doc__)
-    for setting in fields(Settings):
-        name = setting.name.replace("_", "-")
-        parser.add_argument(f"--{name}", default=setting.default, **setting.metadata)
-    parser.set_defaults(network="classifier", band=list(Settings.band))
+    add_settings(parser)
+    parser.set_defaults(network="classifier")
     parser.add_argument(
         "--contrast-from", type=natural, default=1, help="0-based epoch in which these losses start; published: 0"
     )

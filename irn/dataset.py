@@ -1,36 +1,13 @@
-"""Images and seeds for IRN: augmentation as in seg.train, but bicubic; whole images padded as published."""
+"""Whole images for IRN, padded as published."""
 
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from common.files.dataset import DataSet, Item
-from common.training.crops import TrainingCrops
-from irn.architecture import STRIDE
-
-
-class SeedCrops(TrainingCrops):
-    """Crops of images, resized as irn does, with their seeds at the stride of the network's maps.
-
-    As TrainingCrops, but "label" is uint8 (S / 4, S / 4): of each 4x4 pixels the one right of and below the middle.
-    """
-
-    def resized(self, image: np.ndarray, label: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
-        """Resize an image, bicubic, and its seed, by nearest neighbours, to the nearest whole sides.
-
-        Pillow widens its kernel where it shrinks an image, which OpenCV's bicubic does not: details would be aliased.
-        """
-        size = [max(1, round(side * scale)) for side in reversed(label.shape)]  # width, height
-        image, label = Image.fromarray(image), Image.fromarray(label)
-        return np.asarray(image.resize(size, Image.BICUBIC)), np.asarray(label.resize(size, Image.NEAREST))
-
-    def augment(self, image: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> dict[str, Tensor]:
-        crop = super().augment(image, label, rng)
-        return {**crop, "label": crop["label"][STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE].contiguous()}
 
 
 class Padded(NamedTuple):

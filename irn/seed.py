@@ -45,30 +45,33 @@ def refine_seed(
     strict: float = 0.3,
     loose: float = 0.05,
     confidence: float = 0.7,
+    absolute: bool = False,
     **crf: Any,
 ) -> np.ndarray:
     """The refined seed of one image (IRN, CVPR 2019; thresholds of FBR's published code for image-level labels).
 
     image: uint8 (H, W, 3), RGB. maps: {0-based class: uint8 (H, W)} of the image's own classes. `strict` and `loose`
-    are the scores of the background, in 0..1 beside maps with the maximum 1. `crf`: parameters of
-    common.crf.dense.dense_crf that differ from CRF's, `backend` among them.
+    are the scores of the background, in 0..1 beside maps with the maximum 1, or with `absolute` beside maps / 255.
+    `crf`: parameters of common.crf.dense.dense_crf that differ from CRF's, `backend` among them.
     Returns uint8 (H, W): class + 1 where the strict background leaves an object, 0 where both find background, 255
     elsewhere. Raises ValueError if a map does not have the image's size.
     """
     if any(map_.shape != image.shape[:2] for map_ in maps.values()):
         raise ValueError("image and maps must have the same size")
-    both = cut_twice(maps, image.shape[:2], strict, loose)
+    both = cut_twice(maps, image.shape[:2], strict, loose, absolute)
     return agreement(after_crf(image, both, len(maps), confidence, **crf), maps)
 
 
-def cut_twice(maps: dict[int, np.ndarray], size: tuple[int, int], strict: float, loose: float) -> np.ndarray:
+def cut_twice(
+    maps: dict[int, np.ndarray], size: tuple[int, int], strict: float, loose: float, absolute: bool = False
+) -> np.ndarray:
     """Cut the maps of an image of `size` (H, W) at both backgrounds, see refine_seed: uint8 (2, H, W).
 
     0 is background, 1 the lowest class, 2 the next, ….
     """
     scores = np.empty((1 + len(maps), *size), np.float32)  # of the background first
     for row, cls in zip(scores[1:], sorted(maps)):
-        np.divide(maps[cls], maps[cls].max() + np.float32(1e-5), out=row)
+        np.divide(maps[cls], 255 if absolute else maps[cls].max() + np.float32(1e-5), out=row)
     both = np.empty((2, *size), np.uint8)
     for label, background in zip(both, (strict, loose)):
         scores[0] = background
@@ -107,6 +110,11 @@ def parser() -> ArgumentParser:
         ("confidence", 0.7, "probability of a pixel's label before the CRF; the image's other labels share the rest"),
     ]:
         parser.add_argument(f"--{name}", type=fraction, default=default, help=meaning)
+    parser.add_argument(
+        "--absolute",
+        action="store_true",
+        help="do not divide each map by its maximum first: for maps that are scores already (cls.infer_amn)",
+    )
     add_crf_arguments(parser, CRF)
     add_device_argument(parser)
     return parser
@@ -121,7 +129,7 @@ def make_label(args: Namespace, dataset: DataSet, item: Item) -> np.ndarray:
     """The refined seed of an image, from the maps of its classes."""
     image = dataset.image(item.id)
     maps = read_maps(args.maps, item, image.shape[:2])
-    return refine_seed(image, maps, args.strict, args.loose, args.confidence, **crf_of(args))
+    return refine_seed(image, maps, args.strict, args.loose, args.confidence, args.absolute, **crf_of(args))
 
 
 def memory(args: Namespace, dataset: DataSet) -> MemoryLimit:
@@ -144,7 +152,7 @@ def read(args: Namespace, dataset: DataSet, items: list[Item]) -> tuple[str, lis
     (item,) = items
     image = dataset.image(item.id)
     maps = read_maps(args.maps, item, image.shape[:2])
-    both = cut_twice(maps, image.shape[:2], args.strict, args.loose)
+    both = cut_twice(maps, image.shape[:2], args.strict, args.loose, args.absolute)
     return item.id, sorted(maps), torch.tensor(image), torch.from_numpy(both)
 
 

@@ -21,7 +21,7 @@ from common.training.arguments import (
     add_seed_argument,
     add_vgg_arguments,
 )
-from irn.architecture import NETWORKS, IRNArch
+from irn.architecture import NETWORKS, STRIDE, IRNArch
 from stages import distributed
 from stages.arguments import checked, non_negative_float, positive_float, positive_int, scale, whole_number
 from stages.command import main, stage_parser
@@ -144,16 +144,17 @@ def run(args: Namespace) -> str:
 
     from common.files.preprocess import normalise
     from common.training import checkpoint
+    from common.training.crops import SeedCrops
     from common.training.learning_rate import poly_lr
     from common.training.loop import Training
-    from irn.dataset import SeedCrops
     from irn.losses import affinity_loss, displacement_loss, pairs_of
 
     if args.radius >= args.crop_size // 8:
         raise InputError(f"--radius: expected less than an eighth of --crop-size, found {args.radius}")
     dataset = DataSet(args.data)
     items = dataset.split(args.split)
-    crops = SeedCrops(dataset, items, args.seeds, args.crop_size, np.linspace(*args.scales, 1001), args.seed)
+    scales = np.linspace(*args.scales, 1001)
+    crops = SeedCrops(dataset, items, args.seeds, args.crop_size, scales, args.seed, stride=STRIDE)
     model, optimizer, device = start(args)
 
     with Training(args, model, optimizer, crops, device, epochs=args.epochs) as training:

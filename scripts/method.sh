@@ -67,14 +67,35 @@ two_rounds() { # suffix: the paper's second half, from pseudo labels to seg2<suf
     segment "2$1" "$RUN/label_masked$1"
 }
 
-irn() { # from a trained classifier, RUN/cls, to IRN's labels without saliency, RUN/image_level/label_irn
+seeds() { # from a trained classifier, RUN/cls, to its CAMs and refined seeds, RUN/image_level/label_seed
     local weights=$RUN/cls/weights.pth
     (
         RUN=$RUN/image_level
         launch cls.infer --weights "$weights" --out "$RUN/cam_pyramid" --scales 1 0.5 1.5 2 --flip "${INFER[@]}"
         launch irn.seed --maps "$RUN/cam_pyramid" --out "$RUN/label_seed" "${IRN_SEED[@]}"
-        launch irn.train --seeds "$RUN/label_seed" --out "$RUN/irn" "${IRN[@]}"
-        launch irn.walk --maps "$RUN/cam_pyramid" --weights "$RUN/irn/weights.pth" --out "$RUN/label_irn" "${IRN_WALK[@]}"
+    )
+}
+
+walk() { # folder of maps: IRN, trained on RUN/label_seed, spreads them: RUN/label_irn
+    launch irn.train --seeds "$RUN/label_seed" --out "$RUN/irn" "${IRN[@]}"
+    launch irn.walk --maps "$RUN/$1" --weights "$RUN/irn/weights.pth" --out "$RUN/label_irn" "${IRN_WALK[@]}"
+}
+
+irn() { # from a trained classifier, RUN/cls, to IRN's labels without saliency, RUN/image_level/label_irn
+    seeds
+    (RUN=$RUN/image_level; walk cam_pyramid)
+}
+
+amn() { # name, command, its arguments: after seeds, a training of AMN, IRN and DeepLab-v2, RUN/<name>/image_level/seg1
+    local seeds=$RUN/image_level/label_seed
+    (
+        RUN=$RUN/$1/image_level SEG=("${SEG_IMAGE_LEVEL[@]}")
+        launch "$2" --seeds "$seeds" --out "$RUN/amn" "${AMN[@]}" "${@:3}"
+        launch cls.infer_amn --seeds "$seeds" --weights "$RUN/amn/weights.pth" --out "$RUN/amn_cam" "${AMN_INFER[@]}"
+        launch irn.seed --absolute --maps "$RUN/amn_cam" --out "$RUN/label_seed" "${AMN_SEED[@]}"
+        walk amn_cam
+        segment 1 "$RUN/label_irn"
+        scripts/summary.sh
     )
 }
 
@@ -90,10 +111,12 @@ image_level() { # from a trained classifier, RUN/cls, to the second round withou
     )
 }
 
-instances() { # after irn: the instances of its maps, RUN/image_level/instances, and their AP, without void pixels and with
+instances() { # after irn: the instances of its maps, or of those in another folder: RUN/image_level/instances, and their
+    # AP, without void pixels and with
+    local maps=${1:-$RUN/image_level/cam_pyramid}
     (
         RUN=$RUN/image_level
-        launch irn.instances --split "$EVAL_TRAIN" --maps "$RUN/cam_pyramid" --weights "$RUN/irn/weights.pth" \
+        launch irn.instances --split "$EVAL_TRAIN" --maps "$maps" --weights "$RUN/irn/weights.pth" \
             --out "$RUN/instances" "${IRN_INSTANCES[@]}"
         score=(evaluate.instances --split "$EVAL_TRAIN" --pred "$RUN/instances")
         launch_labels "${score[@]}" --out "$RUN/scores/instances" >/dev/null

@@ -10,7 +10,7 @@ fi
 score() { # folder, split, further arguments
     [ ! -d "$RUN/$1" ] || scripts/evaluate.sh "$@"
 }
-for maps in cam oa_cam cam_pyramid; do # they become labels by a threshold: the best on the ground truth, and a fixed one
+for maps in cam oa_cam cam_pyramid amn_cam; do # they become labels by a threshold: the best on the ground truth, and a fixed one
     score "$maps" "$EVAL_TRAIN" --map-thresholds 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 0.9
 done
 further=$(python -m report.tables.labels --run "$RUN")

@@ -112,7 +112,7 @@ PAGES = {
             "half of the scores are 1",
             "FBR has 71.8 without saliency and 74.2 with it",
         ),  # of the files; published
-        end="",
+        end="## To a detector",
     ),
     "saliency": Page(
         "docs/saliency.md",

@@ -41,6 +41,7 @@ FOUND = sorted(  # every command
 @pytest.fixture(scope="session")
 def weights():
     """{name: content} of a tiny classifier, a tiny DeepLab and a tiny IRN with VGG16."""
+    from cls.amn import build as build_amn
     from cls.model import build as build_classifier
     from irn.model import build as build_irn
     from seg.deeplab import MultiScale, build
@@ -51,10 +52,12 @@ def weights():
     deeplab = {"backbone": "vgg16", **sizes, "fc_channels": 4, "rates": [1]}
     irn = {"network": "irn", "backbone": "vgg16", "channels": [4] * 5, "depths": [1] * 5, "branch_width": 4}
     irn |= {"crop_size": 64}
+    amn = {"network": "amn", "backbone": "vgg16", "channels": [4] * 5, "depths": [1] * 5, "classes": 3, "rates": [1]}
     tensors = build_classifier(**classifier).state_dict(), MultiScale(build(**deeplab)).state_dict()
     return {
         "cls.pth": {"arch": classifier, "state_dict": tensors[0]},
         "seg.pth": {"arch": deeplab, "pyramid": [0.5], "state_dict": tensors[1]},
+        "amn.pth": {"arch": amn, "state_dict": build_amn(**amn).state_dict()},
         "irn.pth": {"arch": irn, "state_dict": build_irn(**irn).state_dict()},
     }
 

@@ -135,6 +135,48 @@ def test_a_plain_loss_of_elements_has_the_gradient_of_one_process(tmp_path, monk
     assert all(each.abs().max() > 0.01 for each in found[0])
 
 
+OWN_NETWORK = """
+import re, sys
+import torch, torchvision
+from fbr.settings import Settings
+from torchvision.models.resnet import Bottleneck, ResNet
+
+torchvision.models.resnet50 = lambda weights, **more: ResNet(Bottleneck, [1, 1, 1, 1], **more)
+names = {}
+exec(re.search(r"```python\\n(.*?)```", open("docs/own_network.md").read(), re.DOTALL)[1], names)
+distributed = names["distributed"]
+
+with distributed.process_group():
+    torch.manual_seed(0)
+    network = names["Classifier"](3)
+    network.fbr = names["FBR"](2048, Settings(bank_size=50, queries=20, negatives=9))
+    loader = []
+    for count in (4, 3):
+        own = list(distributed.shard(range(count)))
+        images, labels = torch.randn(count, 3, 96, 64), torch.tensor([[1.0, 0, 1], [0, 1, 1], [1, 1, 0], [0, 0, 1]])
+        loader.append((images[own], labels[:count][own]))
+    names["train"](network, loader, epochs=2, lr=1e-4)
+    torch.save({"state_dict": network.state_dict()}, f"{sys.argv[1]}/{distributed.RANK}of{distributed.WORLD_SIZE}.pth")
+"""
+
+
+def test_fbr_on_any_network(tmp_path, monkeypatch):
+    """The code of docs/own_network.md: two processes have the network and the bank of one."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    script = tmp_path / "own_network.py"
+    script.write_text(OWN_NETWORK)
+    for processes in (1, 2):
+        result = launch(processes, str(script), tmp_path)
+        assert result.returncode == 0, result.stderr[-3000:]
+    alone = weights(tmp_path / "0of1.pth")
+    assert alone["fbr.bank.filled"] > 9 and alone["fbr._extra_state"] == {"calls": 4}
+    for rank in (0, 1):
+        other = weights(tmp_path / f"{rank}of2.pth")
+        assert other.pop("fbr._extra_state") == {"calls": 4}
+        for name, tensor in other.items():
+            torch.testing.assert_close(tensor, alone[name], atol=1e-4, rtol=1e-3, msg=name)
+
+
 HEADS = {  # --labels is another in each, and the gradient's ratio is logged
     "two": ("--heads", "two", "--labels", "saliency"),
     "shared": ("--heads", "shared", "--labels", "refined", "--band", 0.5, 0.6, "--similarity-weight", 0),
@@ -195,6 +237,21 @@ def test_irn(tiny_data, tmp_path):
     for name, count in (("label", 4), ("instances", 8)):
         one, two = ({path.name: path.read_bytes() for path in (tmp_path / f"{name}{n}").iterdir()} for n in (1, 2))
         assert len(one) == count and one == two, name
+
+
+def test_amn(tiny_data, tmp_path):
+    """With FBR: the loss of the first step that dropout does not change; then maps from the weights of one process."""
+    train = ("--data", tiny_data, "--split", "train", "--seeds", tiny_data / "SegmentationClass", *HERE)
+    amn = ("--blocks", 1, 1, 1, 1, "--width", 4, "--rates", 1, "--crop-size", 64, "--epochs", 2, "--batch-size", 3)
+    calls = {1: [], 3: []}
+    for number, its_calls in calls.items():
+        its_calls.append(("fbr.train_amn", *train, *amn, *FBR, "--out", tmp_path / f"amn{number}"))
+        maps = ("--weights", tmp_path / "amn1" / "weights.pth", "--out", tmp_path / f"maps{number}")
+        its_calls.append(("cls.infer_amn", *train, *maps))
+    in_a_row_of(calls)
+    one, three = (logged(tmp_path / f"amn{number}")["loss/similarity"] for number in (1, 3))
+    assert len(one) == len(three) == 4 and one[0] == pytest.approx(three[0], rel=1e-5) and one[0] > 0
+    assert len(files(tmp_path / "maps1")) == 7 and files(tmp_path / "maps1") == files(tmp_path / "maps3")
 
 
 def put_maps(data, folder):

@@ -19,11 +19,12 @@ COMMANDS = ("cls", "data", "evaluate", "fbr", "irn", "pseudo", "report", "seg", 
 PACKAGES = (*COMMANDS, "benchmarks", "common", "stages")
 PROGRAMS = (".cff", ".py", ".sbatch", ".sh", ".toml")  # suffixes of files that exist wherever they are named
 MADE_BY_USERS = ("data/", "downloads/", "runs/", "weights/", ".venv/")
-EXAMPLES = {
+EXAMPLES = {  # docs/own_rule.md and docs/own_network.md show how to write them
+    "own_network.py",
     "pseudo/salient.py",
     "scripts/paper/salient.sh",
     "pseudo.salient",
-}  # docs/own_rule.md shows how to write them
+}
 OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
 FOREIGN = {"--logdir", "--nproc-per-node", "--shm-size"}  # options of tensorboard, torchrun and docker
 

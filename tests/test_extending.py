@@ -20,7 +20,7 @@ EXAMPLES = ROOT / "tests/extending"
 
 LOSS = {
     "cls/train.py": [
-        ("import positive_int, whole_number", "import positive_float, positive_int, whole_number"),
+        ("from stages.arguments import ", "from stages.arguments import positive_float, "),
         (
             "    return parser\n",
             '    parser.add_argument("--own-weight", type=positive_float, default=0.1, help="of the own loss")\n'

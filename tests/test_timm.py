@@ -15,6 +15,7 @@ HERE = ("--workers", 0, "--device", "cpu", "--no-amp", "--output-stride", 16)
 CLS = (*HERE, "--epochs", 2, "--batch-size", 2, "--input-size", 64, "--channels", 8, 8, 8, 8, 8, "--nodes", 2)
 SEG = (*HERE, "--iterations", 1, "--batch-size", 2, "--crop-size", 49, "--rates", 1, "--pyramid", 0.75)
 IRN = (*HERE, "--epochs", 1, "--batch-size", 4, "--crop-size", 64, "--radius", 4, "--branch-width", 4)
+AMN = (*HERE, "--epochs", 1, "--batch-size", 4, "--crop-size", 64, "--rates", 1)
 FBR = ("--embedding", 4, "--centres", 2, "--bank-size", 9, "--negatives", 3, "--queries", 4, "--prototype-pixels", 4)
 
 
@@ -39,9 +40,8 @@ def test_the_whole_method(in_process, start, tiny_data, tmp_path, capsys):
 
     file = start("tf_efficientnet_lite0")
     data, own = ("--data", tiny_data, "--split", "train"), ("--backbone", "timm:tf_efficientnet_lite0", "--init", file)
-    cls, iam, cam, fbr, seg, irn, pred = (
-        tmp_path / name for name in ("cls", "iam", "cam", "fbr", "seg", "irn", "pred")
-    )
+    names = ("cls", "iam", "cam", "fbr", "seg", "irn", "pred", "amn")
+    cls, iam, cam, fbr, seg, irn, pred, amn = (tmp_path / name for name in names)
     in_process("cls.train", *data, *own, *CLS, "--out", cls)
     in_process("cls.train_iam", *data, *own, *CLS, "--attention", cls / "attention", "--out", iam)
     maps = (*HERE[:5], "--weights", iam / "weights.pth")
@@ -55,13 +55,17 @@ def test_the_whole_method(in_process, start, tiny_data, tmp_path, capsys):
     predict = ("seg.predict", *data, *HERE[:5], "--weights", seg / "weights.pth")
     in_process(*predict, *own[:2], "--out", pred)
     in_process("irn.train", *data, *own, *IRN, "--seeds", labels, "--out", irn)
+    in_process("cls.train_amn", *data, *own, *AMN, "--seeds", labels, "--out", amn)
+    maps = ("--weights", amn / "weights.pth", "--seeds", labels, *HERE[:5], "--out", tmp_path / "amn_cam")
+    in_process("cls.infer_amn", *data, *maps)
+    assert read_grey(tmp_path / "amn_cam/a_simple_0.png").shape == (48, 64)
     walk = ("--maps", cam, "--weights", irn / "weights.pth", *HERE[:5], "--exponent", 2, "--out", tmp_path / "walk")
     in_process("irn.walk", *data, *walk)
     assert len(list((tmp_path / "walk").glob("*.png"))) == 4
 
     assert len(list(cam.glob("*.png"))) == 7 and read_grey(cam / "a_simple_0.png").shape == (4, 4)
     given = torch.load(file)
-    for folder, prefix in ((cls, ""), (iam, ""), (fbr, ""), (seg, "base."), (irn, "")):
+    for folder, prefix in ((cls, ""), (iam, ""), (fbr, ""), (seg, "base."), (irn, ""), (amn, "")):
         found = weights(folder)
         for name in ("bn1.weight", "bn1.running_var", "blocks.6.0.bn3.bias", "blocks.6.0.bn3.running_mean"):
             assert torch.equal(found[f"{prefix}features.body.{name}"], given[name]), (folder, name)

@@ -1,11 +1,13 @@
-"""Random crops of images with their labels, to train DeepLab-v2 (paper 4.1; augmentation as published) and IRN."""
+"""Random crops of images with their labels, to train DeepLab-v2 (paper 4.1; augmentation as published), IRN and AMN."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
+from PIL import Image
 from torch.utils.data import Dataset
 
 from common.files.dataset import DataSet, Item
@@ -83,3 +85,29 @@ class TrainingCrops(Dataset):
             "rectangle": rectangle,
             "label": torch.from_numpy(padded_label),
         }
+
+
+class SeedCrops(TrainingCrops):
+    """Crops of images, resized as irn does, with their seeds at the `stride` of the network's output.
+
+    As TrainingCrops, but "label" is uint8 (S / stride, S / stride): of each stride x stride pixels the one right of and
+    below the middle.
+    """
+
+    def __init__(self, *given: Any, stride: int):
+        super().__init__(*given)
+        self.stride = stride
+
+    def resized(self, image: np.ndarray, label: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
+        """Resize an image, bicubic, and its seed, by nearest neighbours, to the nearest whole sides.
+
+        Pillow widens its kernel where it shrinks an image, which OpenCV's bicubic does not: details would be aliased.
+        """
+        size = [max(1, round(side * scale)) for side in reversed(label.shape)]  # width, height
+        image, label = Image.fromarray(image), Image.fromarray(label)
+        return np.asarray(image.resize(size, Image.BICUBIC)), np.asarray(label.resize(size, Image.NEAREST))
+
+    def augment(self, image: np.ndarray, label: np.ndarray, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+        crop = super().augment(image, label, rng)
+        middle = slice(self.stride // 2, None, self.stride)
+        return {**crop, "label": crop["label"][middle, middle].contiguous()}

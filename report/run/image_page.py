@@ -21,7 +21,7 @@ from stages.files import InputError
 
 LONGEST, LONGEST_THUMBNAIL, LONGEST_MAP = 640, 256, 192  # pixels of a picture's longer side
 PAGES = [("Overview", "index.html"), ("Gallery", "gallery.html")]
-CLASS_MAPS = ("cam", "oa_cam", "cam_pyramid")  # folders of a run that hold <id>_<class>.png
+CLASS_MAPS = ("cam", "oa_cam", "cam_pyramid", "amn_cam")  # folders of a run that hold <id>_<class>.png
 
 
 class Layer(NamedTuple):

@@ -31,6 +31,7 @@ def rows_of(run: Path, val: str = "val") -> list[Row]:
         Row("train", "cam", "cam", "CAM"),
         Row("train", "oa_cam", "oa_cam", "OA-CAM"),
         Row("train", "cam_pyramid", "cam_pyramid", "CAM of scales and flips"),
+        Row("train", "amn_cam", "amn_cam", "map (AMN)"),
         Row("train", "label_initial", "label_initial", "initial label (BE)"),
         Row("train", "label_pseudo", "label_pseudo", "pseudo label (POM)"),
         Row("train", "label_seed", "label_seed", "seed (IRN)"),

@@ -18,6 +18,12 @@ IRN=(--backbone vgg16 --init "$INIT" "${SIZES[@]}" "${STRIDE[@]}" --epochs 8 --b
     --branch-width 16 --seed "$SEED" ${AMP:-})
 IRN_WALK=(--background 0.5 --radius 3 --exponent 6 ${AMP:-})
 IRN_INSTANCES=("${IRN_WALK[@]}" --centre 0.6)
+IRN_CLS=("${CLS[@]}")
+AMN=(--backbone vgg16 --init "$INIT" "${SIZES[@]}" "${STRIDE[@]}" --epochs 8 --batch-size 8 --crop-size 96
+    --lr 5e-4 --rates 1 2 3 4 --seed "$SEED" ${AMP:-})
+AMN_INFER=("${INFER[@]}")
+AMN_SEED=("${IRN_SEED[@]}" --strict 0.45 --loose 0.15)
+FBR_AMN=("${FBR_SIZES[@]}") # as published, but for the sizes and the gradient of the contrasts
 CROPS=(--iterations 480 --crop-size 97 --scales 0.75 1 1.25 1.5 --pyramid --rates 1 2 3 4 --seed "$SEED" ${AMP:-})
 SEG_VGG16=(--backbone vgg16 --init "$INIT" "${SIZES[@]}" "${STRIDE[@]}" --fc-channels 0 --lr 3e-3 --no-freeze-bn "${CROPS[@]}")
 RESNET=(--backbone resnet101 --blocks 1 1 2 1 --width 16 --lr 5e-3 "${CROPS[@]}") # there are no toy weights for a ResNet:

@@ -11,6 +11,14 @@ INFER=()
 IRN_SEED=()
 IRN=(--backbone resnet50 --init weights/resnet50.pth --seed "$SEED")
 IRN_WALK=() IRN_INSTANCES=()
+# irn's classifier. The published optimiser passes the weight decay in the place of SGD's momentum: 1e-4; the 0.9 in its
+# arguments is the power of the schedule. With --momentum 0.9 it is another training.
+IRN_CLS=(--backbone resnet50 --init weights/resnet50.pth --crop-size 512 --long-side 320 640 --epochs 5 --batch-size 16
+    --lr 0.1 --weight-decay 1e-4 --momentum 1e-4 --no-nesterov --schedule poly --seed "$SEED") # the head: lr 1.0
+AMN=(--backbone resnet50 --init weights/resnet50.pth --seed "$SEED")
+AMN_INFER=()
+AMN_SEED=(--strict 0.45 --loose 0.15)
+FBR_AMN=() # as published, but with a gradient in the contrasts
 SEG_VGG16=(--backbone vgg16 --init weights/vgg16.pth --seed "$SEED")                                  # Table 1
 SEG_IMAGENET=(--backbone resnet101 --init weights/resnet101.pth --seed "$SEED")                       # Table 2
 SEG_COCO=(--backbone resnet101 --init weights/coco_resnet101.pth --convention caffe --seed "$SEED")   # Table 2, last row

@@ -4,13 +4,15 @@
 TRAIN=${TRAIN:-train_aug} EVAL_TRAIN=${EVAL_TRAIN:-train} # of train_aug, only train has ground truth
 source scripts/settings/voc12.sh
 LIGHT=(--backbone timm:tf_efficientnet_lite0 --output-stride 16 --init weights/efficientnet_lite0.pth --seed "$SEED")
-SQUARES=("${LIGHT[@]}" --channels 64 128 256 512 256 --epochs 8 --decay-epochs 4 6 --batch-size 8 --lr 1e-4)
-CLS=("${SQUARES[@]}")
-IAM=("${SQUARES[@]}")
-SEG=("${LIGHT[@]}" --iterations 1000 --batch-size 8 --lr 1e-4 --crop-size 257 --pyramid --rates 3 6 9 12)
+SQUARES=("${LIGHT[@]}" --channels 64 128 256 512 256 --batch-size 8 --lr 1e-4)
+CLS=("${SQUARES[@]}" --epochs 5 --decay-epochs 3 4)
+IAM=("${SQUARES[@]}" --epochs 4 --decay-epochs 3)
+SEG=("${LIGHT[@]}" --iterations 500 --batch-size 8 --crop-size 257 --pyramid --rates 3 6 9 12)
 SEG_IMAGE_LEVEL=("${SEG[@]}")
 IRN=("${LIGHT[@]}" --batch-size 16 --crop-size 256) # not tuned
-PREDICT=(--crf-bilateral-sxy 43) # 67 on VOC's 500 pixels
+IRN_CLS=("${CLS[@]}")
+AMN=("${LIGHT[@]}" --epochs 10 --batch-size 8 --lr 2e-5 --crop-size 256 --rates 3 6 9 12) # not tuned
+PREDICT=(--pyramid 1.5 --crf-bilateral-sxy 43) # 67 on VOC's 500 pixels
 KERNEL=20 KERNELS=(5 10 20 30)   # 30 on VOC's
 NSRM=(--kernel-size "$KERNEL")
 STARTS=(efficientnet_lite0)

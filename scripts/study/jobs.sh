@@ -6,13 +6,13 @@ JOBS=${JOBS:-$(wc -w <<<"$CORES")}
 export CORES
 [ -n "${GPUS:-}" ] || export CUDA_VISIBLE_DEVICES=
 
-job() { # folder, seed, script: DATA is <folder>/toy<seed>, RUN is <folder>/seed<seed>; the log has the name of ROW, too
+job() { # folder, seed, script: DATA is SHARED_DATA or <folder>/toy<seed>, RUN <folder>/seed<seed>; ROW is in the log's name
     local cores=($CORES) start=$SECONDS
     local gpus=($(tr , " " <<<"${GPUS:-}")) name=$(basename "$3" .sh)${ROW:+_${ROW%% *}}
     if [ ${#gpus[@]} -gt 0 ]; then
         export GPUS=${gpus[SLOT % ${#gpus[@]}]} LAUNCH="python -m"
     fi
-    export SEED=$2 DATA=$1/toy$2 RUN=$1/seed$2 OMP_NUM_THREADS=1
+    export SEED=$2 DATA=${SHARED_DATA:-$1/toy$2} RUN=$1/seed$2 OMP_NUM_THREADS=1
     mkdir -p "$RUN"
     if taskset -c "${cores[SLOT % ${#cores[@]}]}" "$3" >"$RUN/$name.log" 2>&1; then
         echo "$RUN: $name, $((SECONDS - start)) s"

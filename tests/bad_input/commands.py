@@ -4,6 +4,7 @@ NETWORK = "--channels 4 4 4 4 4 --depths 1 1 1 1 1 --workers 0 --device cpu"
 TRAIN, LABELS = "--data @tiny --split train --out @out", "--data @tiny --split train --out @out --workers 1"
 CLS = f"{TRAIN} --epochs 1 --batch-size 2 --input-size 32 --nodes 2 --init @cls.pth {NETWORK}"
 SEG = f"{TRAIN} --backbone vgg16 --fc-channels 4 --rates 1 --iterations 1 --batch-size 2 --crop-size 33 {NETWORK}"
+AMN = f"--seeds @label --backbone vgg16 --init @cls.pth --rates 1 --crop-size 32 --epochs 1 --batch-size 2 {NETWORK}"
 COMMANDS = {  # arguments with which the command works; @ stands for the test's folder
     "data.prepare_toy": "--out @out --train 1 --val 1 --workers 1",
     "data.prepare_voc12": "--devkit @VOCdevkit/VOC2012 --saliency @saliency_aug --sbd @sbd --out @out",
@@ -17,12 +18,16 @@ COMMANDS = {  # arguments with which the command works; @ stands for the test's 
     "fbr.train": f"{CLS} --labels saliency --contrast-from 0 --embedding 2 --bank-size 9 --queries 9 --negatives 2",
     "cls.train_iam": f"{CLS} --attention @attention",
     "cls.infer": f"{TRAIN} --weights @cls.pth --input-size 32 --workers 0 --device cpu",
+    "cls.train_amn": f"{TRAIN} {AMN}",
+    "fbr.train_amn": f"{TRAIN} {AMN} --embedding 2 --bank-size 9 --queries 9 --negatives 2",
+    "cls.infer_amn": f"{TRAIN} --weights @amn.pth --seeds @label --workers 0 --device cpu",
     "fbr.refine": f"{LABELS} --maps @maps",
     "irn.seed": f"{LABELS} --maps @maps",
     "irn.train": f"{TRAIN} --seeds @label --backbone vgg16 --init @cls.pth --branch-width 4 --crop-size 32 --radius 3 "
     f"--epochs 1 --batch-size 2 {NETWORK}",
     "irn.walk": f"{TRAIN} --maps @maps --weights @irn.pth --workers 0 --device cpu",
     "irn.instances": f"{TRAIN} --maps @maps --weights @irn.pth --workers 0 --device cpu",
+    "irn.export_coco": f"{LABELS} --instances @instances",
     "irn.label_maps": f"{LABELS} --labels @label",
     "pseudo.background": f"{LABELS} --oa-cam @maps",
     "pseudo.pom": f"{LABELS} --label @label --cam @maps",
@@ -36,6 +41,7 @@ COMMANDS = {  # arguments with which the command works; @ stands for the test's 
     "report.studies.collect": "--runs @run --tables table3 --out @out.jsonl",
     "report.studies.tables": "--study ablation --results @results.jsonl --out @out.md",
     "report.studies.context": f"{LABELS} --maps @maps",
+    "report.studies.degrade": f"{LABELS} --lost 0.5 --blur 0.05",
     "report.studies.picture": "--data @tiny --split train --run @run --rows ce all --out @out.png --count 2",
     "report.studies.instances": "--run @run --name instances --title T --row 'a row' instances",
     "report.tables.summary": "--run @run",
@@ -110,6 +116,19 @@ FAULTS = {  # command: [(more arguments, damages to make first, message)]
     "cls.infer": [
         ("--weights @seg.pth", [], "seg.pth: expected weights of cls.train"),
     ],
+    "cls.train_amn": [
+        ("--crop-size 36", [], "--crop-size: expected a multiple of the output stride, 8, found 36"),
+        ("--backbone resnet50", [], "cls.pth: expected a backbone of this size: features.layer1.conv1.conv.weight"),
+        ("", [("remove", LABEL)], "a_simple.png: no such file"),
+    ],
+    "fbr.train_amn": [
+        ("--labels saliency", [], "--labels saliency: expected cam or refined with AMN"),
+    ],
+    "cls.infer_amn": [
+        ("--weights @irn.pth", [], "irn.pth: expected weights of cls.train_amn or fbr.train_amn"),
+        ("", [("remove", LABEL)], "a_simple.png: no such file"),
+        ("", [("label", LABEL, 4)], "a_simple.png: expected values 0 to 3 and 255, found 4"),
+    ],
     "irn.seed": [
         ("--loose 0.5", [], "--loose 0.5: expected at most --strict 0.3"),
     ],
@@ -121,6 +140,9 @@ FAULTS = {  # command: [(more arguments, damages to make first, message)]
     "irn.walk": [
         ("--weights @seg.pth", [], "seg.pth: expected weights of irn.train"),
         ("", [("write", LIST, "a_simple\n")], "line 1: expected at least one class of a_simple"),
+    ],
+    "irn.export_coco": [
+        ("--min-score 0.6", [], "instances: expected instances of score 0.6 or more, found none"),
     ],
     "pseudo.background": [("--oa-cam @mine", [], "mine: expected maps named <id>_<class>.png")],
     "pseudo.pom": [

@@ -5,10 +5,7 @@ import math
 import pytest
 import torch
 
-from cls.losses import (
-    classification_loss,
-    integral_attention_loss,
-)
+from cls.losses import balanced_cross_entropy, classification_loss, integral_attention_loss
 from tests.mean_loss import mean_of
 
 
@@ -34,3 +31,21 @@ def test_classification_loss_is_equation_4():
     sigmoid = [1 / (1 + math.exp(-2)), 1 / (1 + math.exp(0.5))]
     expected = -(math.log(sigmoid[0]) + math.log(1 - sigmoid[1])) / 2
     assert classification_loss(maps, torch.tensor([[1.0, 0.0]])).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_balanced_cross_entropy_equals_the_published_one(golden_file):
+    golden = {name.partition("/")[2]: value for name, value in golden_file("fbr").items() if "amn_cross" in name}
+    logits = torch.tensor(golden["logits"], requires_grad=True)
+    loss = mean_of(balanced_cross_entropy(logits, torch.tensor(golden["label"]), golden["smoothing"].item()))
+    loss.backward()
+    assert loss.item() == pytest.approx(golden["loss"].item(), rel=1e-6)
+    torch.testing.assert_close(logits.grad, torch.tensor(golden["grad"]), atol=1e-8, rtol=1e-5)
+
+
+@pytest.mark.parametrize("value", [0, 2, 255])
+def test_balanced_cross_entropy_without_objects_or_background_is_half(value):
+    """The published one is NaN."""
+    logits = torch.zeros(1, 4, 2, 2, requires_grad=True)
+    loss = mean_of(balanced_cross_entropy(logits, torch.full((1, 2, 2), value, dtype=torch.uint8)))
+    loss.backward()
+    assert loss.item() == pytest.approx(0 if value == 255 else math.log(4) / 2) and logits.grad.isfinite().all()

@@ -6,9 +6,10 @@ import torch
 from torch import nn
 
 from common.nets.architecture import one_of
+from common.nets.aspp import ASPP, initialise_convolutions
 from common.nets.resnet import ResNet
 from seg.architecture import DeepLabResNetArch
-from seg.deeplab import ASPP, DeepLab, initialise_convolutions, resize
+from seg.deeplab import DeepLab, resize
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from fbr.contrast import scaled_probabilities
 from fbr.losses import FBR, background_target
 from fbr.settings import Settings
 from tests.mean_loss import mean_of
@@ -74,6 +75,35 @@ def test_a_loss_reaches_its_heads_and_the_backbone(part, heads):
     if network.fbr.heads:
         warm_up.backward()
         assert all((parameter.grad == 0).all() for parameter in network.fbr.parameters())
+
+
+def test_autocast_around_it_changes_nothing():
+    torch.manual_seed(0)
+    features, maps = torch.randn(2, 8, 8, 10), torch.randn(2, 5, 8, 10)
+    losses = []
+    for enabled in (False, True):
+        fbr = Network(settings(*PARTS)).fbr
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            losses.append(fbr(features, maps, torch.tensor([[1, 0, 1, 0, 0], [0, 1, 1, 0, 0]])))
+    for name, loss in losses[0].items():
+        assert torch.equal(losses[1][name].values, loss.values) and loss.values.any(), name
+
+
+def test_regions_of_logits_are_those_of_the_published_setting_i(golden_file):
+    """With all classes as the image's, because the published code does not look at its labels; then with some."""
+    golden = golden_file("fbr")
+    logits, pseudo, hard = (
+        torch.tensor(golden[f"amn_selection/{name}"]) for name in ("logits", "pseudo_label", "hard")
+    )
+    pseudo, fbr = pseudo.long() - 1, FBR(8, Settings())
+    found = fbr.find_regions(logits, torch.ones(2, 20), 2)
+    assert torch.equal(found.pseudo, pseudo) and torch.equal(found.hard, hard & (pseudo >= 0))
+    own = torch.zeros(2, 20)
+    own[:, 3:6] = 1
+    found = fbr.find_regions(logits, own, 2)
+    scaled = scaled_probabilities(logits.softmax(1))
+    others = scaled[:, [0, 4, 5, 6]].argmax(1)
+    assert torch.equal(found.pseudo, torch.tensor([-1, 3, 4, 5])[others])
 
 
 def test_background_target_equals_the_published_one(golden_file):

@@ -14,6 +14,7 @@ from fbr.contrast import (
     clean_by_saliency,
     hard_pixels,
     prototype_pixels,
+    scaled_probabilities,
 )
 
 
@@ -77,23 +78,17 @@ def test_hard_pixels_of_both_published_settings_where_they_differ(golden_file, s
     objects. With the other setting's rule, this one's quantiles take other pixels."""
     golden = golden_file("hard_pixels")
     chances = torch.tensor(golden["logits"]).float().softmax(1)
-    active, pseudo = scaled(chances), torch.tensor(golden["pseudo_label"]).long() - 1
+    active, pseudo = scaled_probabilities(chances)[:, 1:], torch.tensor(golden["pseudo_label"]).long() - 1
     hard = torch.tensor(golden[f"hard_{setting}"]) & (pseudo >= 0)
     assert torch.equal(hard_pixels(active, chances, pseudo, *numbers), hard)
     assert not torch.equal(hard_pixels(active, chances, pseudo, *numbers[:2], not numbers[2]), hard)
-
-
-def scaled(chances):
-    """Activations of setting I: probabilities from minimum to maximum, without channel 0, background."""
-    low, high = chances.amin((2, 3), keepdim=True), chances.amax((2, 3), keepdim=True)
-    return ((chances - low) / (high - low + 1e-5))[:, 1:]
 
 
 def amn_selection(golden):
     tensors = {name: torch.tensor(golden[f"amn_selection/{name}"]) for name in ("logits", "pseudo_label", "hard")}
     chances = tensors["logits"].softmax(1)
     features = torch.tensor(golden["amn_selection/foreground"])
-    return scaled(chances), chances, tensors["pseudo_label"].long() - 1, tensors["hard"], features
+    return scaled_probabilities(chances)[:, 1:], chances, tensors["pseudo_label"].long() - 1, tensors["hard"], features
 
 
 def test_hard_pixels_equal_those_of_the_published_setting_i_and_s(golden_file):

@@ -30,14 +30,15 @@ def test_where_the_two_thresholds_disagree_only_an_object_of_the_loose_one_is_ig
     assert agreement(both, [5, 3]).tolist() == [[0, 255, 4, 6, 4]]
 
 
-def slow_seed(image, maps, strict, loose, confidence, crf):
+def slow_seed(image, maps, strict, loose, confidence, absolute, crf):
     """The rule pixel by pixel, as FBR's description has it."""
     classes = sorted(maps)
     found = []
     for background in (strict, loose):
         probabilities = np.empty((len(classes) + 1, *image.shape[:2]), np.float32)
         for y, x in np.ndindex(image.shape[:2]):
-            scores = [background] + [float(maps[cls][y, x]) / (float(maps[cls].max()) + 1e-5) for cls in classes]
+            tops = {cls: 255 if absolute else float(maps[cls].max()) + 1e-5 for cls in classes}
+            scores = [background] + [float(maps[cls][y, x]) / tops[cls] for cls in classes]
             label = scores.index(max(scores))
             for each in range(len(scores)):
                 probabilities[each, y, x] = confidence if each == label else (1 - confidence) / len(classes)
@@ -55,15 +56,21 @@ SMALL = {"gaussian_sxy": 1, "bilateral_sxy": 4, "bilateral_weight": 3}  # for a 
 
 
 @pytest.mark.parametrize(
-    "strict, loose, confidence, more", [(0.3, 0.05, 0.7, SMALL), (0.6, 0.2, 0.6, SMALL | {"iterations": 3})]
+    "strict, loose, confidence, absolute, more",
+    [
+        (0.3, 0.05, 0.7, False, SMALL),
+        (0.6, 0.2, 0.6, False, SMALL | {"iterations": 3}),
+        (0.25, 0.1, 0.7, True, SMALL),
+    ],
 )
-def test_equals_the_slow_composition(scene, strict, loose, confidence, more):
+def test_equals_the_slow_composition(scene, strict, loose, confidence, absolute, more):
     image, maps = scene
-    expected = slow_seed(image, maps, strict, loose, confidence, CRF | more)
-    seed = refine_seed(image, maps, strict, loose, confidence, backend="lattice", **more)
+    expected = slow_seed(image, maps, strict, loose, confidence, absolute, CRF | more)
+    seed = refine_seed(image, maps, strict, loose, confidence, absolute, backend="lattice", **more)
     np.testing.assert_array_equal(seed, expected)
     assert set(np.unique(seed)) == {0, 2, 5, 255}, "a case that lacks a value proves less"
-    assert not np.array_equal(seed, refine_seed(image, maps, strict, loose, confidence, **NO_CRF))
+    assert not np.array_equal(seed, refine_seed(image, maps, strict, loose, confidence, absolute, **NO_CRF))
+    assert not np.array_equal(seed, refine_seed(image, maps, strict, loose, confidence, not absolute, **more))
 
 
 @pytest.fixture

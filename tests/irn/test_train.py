@@ -9,7 +9,7 @@ from PIL import Image
 
 from common.files.dataset import DataSet
 from common.files.preprocess import normalise
-from irn.dataset import SeedCrops
+from common.training.crops import SeedCrops
 from irn.model import build
 from tests.outputs import scalars, weights
 
@@ -59,7 +59,7 @@ def test_crops_are_pillows_bicubic_and_their_seeds_nearest_at_stride_4(tiny_data
     """Here with padding, so nothing is cut off; some are mirrored."""
     dataset = DataSet(tiny_data)
     item = dataset.split("train")[3]
-    sample = SeedCrops(dataset, [item], tiny_data / "SegmentationClass", 128, [scale], 0)[position, 0]
+    sample = SeedCrops(dataset, [item], tiny_data / "SegmentationClass", 128, [scale], 0, stride=4)[position, 0]
     image, label = (Image.fromarray(each) for each in (dataset.image(item.id), dataset.ground_truth(item.id)))
     height, width = size
     label = np.pad(label.resize((width, height), Image.NEAREST), ((0, 128 - height), (0, 128 - width)), "constant",

@@ -85,13 +85,19 @@ def test_a_rule_of_ones_own(run, tmp_path, replay, monkeypatch):
 
 IMAGE_LEVEL = """
 source {settings}
-seed=("${{IRN_SEED[@]}}") walk=("${{IRN_WALK[@]}}") predict=("${{PREDICT[@]}}")
+seed=("${{IRN_SEED[@]}}") amn_seed=("${{AMN_SEED[@]}}") walk=("${{IRN_WALK[@]}}") predict=("${{PREDICT[@]}}")
 source {tiny}
 IRN_SEED=("${{seed[@]}}" --crf-iterations 1 --workers 1)
 IRN=(--backbone vgg16 "${{SIZES[@]}}" "${{HERE[@]}}" --epochs 1 --batch-size 4 --crop-size 48 --radius 3
     --branch-width 4)
 IRN_WALK=("${{walk[@]}}" --radius 2 --exponent 2 "${{HERE[@]}}")
 IRN_INSTANCES=("${{IRN_WALK[@]}}")
+RESNET50=(--backbone resnet50 --blocks 1 1 1 1 --width 4 --epochs 1 --batch-size 4 --crop-size 48 "${{HERE[@]}}")
+IRN_CLS=("${{RESNET50[@]}}" --long-side 40 64 --schedule poly)
+AMN=("${{RESNET50[@]}}" --rates 1)
+AMN_SEED=("${{amn_seed[@]}}" --crf-iterations 1 --workers 1)
+AMN_INFER=("${{HERE[@]}}")
+FBR_AMN=("${{FBR_SIZES[@]}}")
 SEG_IMAGE_LEVEL=("${{SEG_VGG16[@]}}")
 PREDICT=("${{predict[@]}}" --crf-iterations 1 "${{HERE[@]}}")
 prepare() {{ # no weights
@@ -107,14 +113,20 @@ def image_level_settings(folder, name):
     return path
 
 
-def test_from_images_to_final_scores_and_instances(tiny_data, tmp_path, replay, capsys):
-    """Without saliency, with the plain classifier and FBR's; the second script takes the classifiers of the first."""
+@pytest.fixture
+def without_saliency(tiny_data, tmp_path):
+    """Variables of a run on the tiny data with instances and without saliency, with tiny settings for VOC."""
     shutil.rmtree(tiny_data / "saliency")
     (tiny_data / "InstanceMasks").mkdir()
     for path in (tiny_data / "SegmentationClass").iterdir():  # each class of an image is one object
         write_indexed(tiny_data / "InstanceMasks" / path.name, read_indexed(path))
-    variables = {"DATA": tiny_data, "RUN": tmp_path / "run", "SETTINGS": image_level_settings(tmp_path, "voc12")}
-    replay(calls_of(tmp_path, "fbr_image_level", TRAIN="train", **variables))
+    settings = image_level_settings(tmp_path, "voc12")
+    return {"DATA": tiny_data, "RUN": tmp_path / "run", "SETTINGS": settings, "TRAIN": "train"}
+
+
+def test_from_images_to_final_scores_and_instances(without_saliency, tmp_path, replay, capsys):
+    """With the plain classifier and FBR's; the second script takes the classifiers of the first."""
+    replay(calls_of(tmp_path, "fbr_image_level", **without_saliency))
     run = tmp_path / "run"
     rows = (run / "fbr_image_level.md").read_text().splitlines()[4:12]
     assert [row.endswith(" – |") for row in rows] == 4 * [False] + 4 * [True]
@@ -126,10 +138,27 @@ def test_from_images_to_final_scores_and_instances(tiny_data, tmp_path, replay, 
         assert set(summary["val"]) == {"round1", "round2"} and {"label_seed", "label_irn"} <= set(summary["train"])
 
     capsys.readouterr()
-    replay(calls_of(tmp_path, "instances", TRAIN="train", **variables))
+    replay(calls_of(tmp_path, "instances", **without_saliency))
     assert capsys.readouterr().out.count("nothing to do") == 10  # both classifiers and their IRNs
     rows = (run / "instances.md").read_text().splitlines()[4:10]
     assert not any("–" in row for row in rows)
     for name, row in (("instances", rows[2]), ("instances_void", rows[5])):
         score = read(run / f"truth/image_level/scores/{name}/scores.json")
         assert score["objects"] == 7 and f"| {score['mean_ap']['0.5']:.1f} |" in row
+
+
+def test_fbr_on_amn_from_images_to_final_scores_and_instances(without_saliency, tmp_path, replay):
+    """irn's classifier and AMN on a thin ResNet, IRN and DeepLab-v2 on a thin VGG16: a number in each row."""
+    replay(calls_of(tmp_path, "fbr_amn", **without_saliency))
+    run = tmp_path / "run"
+    rows = [row.split(" | ") for row in (run / "fbr_amn.md").read_text().splitlines()[4:11]]
+    assert [row[1] for row in rows] == ["–"] * 3 + ["72.2", "73.1", "70.7", "71.8"]
+    assert "–" not in "".join(row[2] for row in rows)
+    for row, folder in zip(rows[3:5], ("plain", "fbr"), strict=True):
+        score = read(run / f"amn/{folder}/image_level/scores/label_irn/scores.json")["mean_iou"]
+        assert row[2] == f"{score:.1f} |"
+        summary = read(run / f"amn/{folder}/image_level/summary.json")
+        assert {"amn_cam", "label_seed", "label_irn"} <= set(summary["train"])
+    plain, fbr = ((run / f"amn/{name}/image_level/amn/weights.pth").read_bytes() for name in ("plain", "fbr"))
+    assert plain != fbr
+    assert "–" not in "".join((run / "fbr_amn_instances.md").read_text().splitlines()[4:8])

@@ -8,9 +8,10 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import nn
 
+from common.nets.aspp import ASPP
 from common.nets.batch_norm import freeze_batch_norm
 from common.training.learning_rate import poly_lr
-from seg.deeplab import ASPP, MultiScale, build, multi_scale_loss
+from seg.deeplab import MultiScale, build, multi_scale_loss
 from tests.mean_loss import mean_of
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -8,7 +8,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 OUTSIDE = ("DATA", "RUN", "SETTINGS", "TRAIN", "VAL", "EVAL_TRAIN", "SEED", "AMP", "TOY_ARGS", "ROUND", "SPLIT", "OUT")
-OUTSIDE += ("GPUS", "LAUNCH", "LAUNCH_LABELS", "WEIGHTS", "TABLES", "JOBS", "CORES", "CUDA_VISIBLE_DEVICES")
+OUTSIDE += (
+    "GPUS",
+    "LAUNCH",
+    "LAUNCH_LABELS",
+    "WEIGHTS",
+    "TABLES",
+    "JOBS",
+    "CORES",
+    "SHARED_DATA",
+    "CUDA_VISIBLE_DEVICES",
+)
 SEPARATOR = "\x1f"
 RECORDER = """#!/bin/sh
 [ "$1" != -c ] || exec {python} "$@"

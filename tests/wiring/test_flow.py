@@ -20,13 +20,14 @@ FLOW = dict(
 def called(tmp_path):
     """`called(script, data set, **variables)`: the calls of a script, with a data set of this name in the folder.
 
-    It has a folder saliency if it has a "+" behind its name.
+    It has a folder InstanceMasks, and saliency if it has a "+" behind its name.
     """
     run = tmp_path / "run"
 
     def called(script, name, **variables):
         data = tmp_path / name.removesuffix("+")
         (data / "saliency" if name.endswith("+") else data).mkdir(parents=True, exist_ok=True)
+        (data / "InstanceMasks").mkdir(exist_ok=True)
         (data / "classes.txt").touch()
         return calls_of(tmp_path, script, DATA=data, RUN=run, **variables)
 
@@ -100,7 +101,7 @@ def test_settings_of_one_training_alone(called, tmp_path):
     assert cls.endswith(" glore=False") and " epochs=2 " in iam and "glore" not in iam
 
 
-@pytest.mark.parametrize("script", ["run_all", "fbr", "instances"])
+@pytest.mark.parametrize("script", ["run_all", "fbr", "fbr_amn", "instances"])
 def test_all_gpus_go_to_the_stages_with_a_device_and_to_no_others(script, called):
     for module, words in called(script, "voc12+", GPUS="0,1"):
         several = module == "torch.distributed.run"

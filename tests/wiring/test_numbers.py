@@ -37,6 +37,7 @@ PAPER = {
     },
     "irn.walk": WALK | {"power": 1.3},
     "irn.instances": WALK | {"centre": 2.5},
+    "irn.export_coco": {"min_score": 1e-5},
     "pseudo.background": {
         "score_threshold": 0.3, "conflict_threshold": 0.9, "attention_threshold": 0.8, "saliency_threshold": 32,
     },

@@ -132,6 +132,35 @@ def test_rows_of_irn(tmp_path):
     assert instances == {"ce", "fbr", "plain", "truth"}
 
 
+READ = ("--labels", "--label", "--pred", "--maps", "--cam", "--oa-cam", "--seeds")
+
+
+def test_real(tmp_path):
+    """What a stage reads was made before, and a row with weaker saliency takes that and the maps of main."""
+    data, run = tmp_path / "photos", tmp_path / "out/seed4"
+    data.mkdir()
+    calls = calls_of(tmp_path, "real", 4, OUT=tmp_path / "out", DATA=data, JOBS=1)
+    made, trained = set(), set()
+    for module, words in calls:
+        reads = {word: words[at + 1] for at, word in enumerate(words) if word in READ}  # the last of a name counts
+        assert {folder for folder in reads.values() if folder.startswith("/")} <= made, (module, words)
+        made |= {words[at + 1] for at, word in enumerate(words) if word == "--out"}
+        if module == "seg.train":
+            trained.add(str(parsed(module, words)["labels"].relative_to(run)))
+    sets = {
+        f"{row}/label_{name}"
+        for row in ("mild", "strong", "rectangle", "main")
+        for name in ("initial", "pseudo", "masked")
+    }
+    assert sets | {"no_glore/label_initial", "main/image_level/label_irn", "fbr/label_masked"} <= trained
+    assert {arguments["seed"] for arguments in of(calls, "seg.train")} == {4}
+    for module in ("pseudo.background", "pseudo.pom", "pseudo.nsrm"):
+        for arguments in of(calls, module):
+            row = arguments["out"].relative_to(run).parts[0]
+            assert arguments["data"].name == ("photos" if row in ("main", "no_glore", "fbr") else f"photos_{row}")
+    assert {arguments["cam"].parent.name for arguments in of(calls, "pseudo.pom")} == {"main", "no_glore", "fbr"}
+
+
 def test_some_rows_alone(tmp_path):
     chosen = {"ROWS": "ce random sweep_centres_2", "SWEEP_SEEDS": "2 5"}
     calls = calls_of(tmp_path, "study/fbr", 2, OUT=tmp_path / "fbr", SETTINGS="toy", **chosen)

@@ -1,0 +1,139 @@
+"""Write the maps of an AMN (cls.train_amn or fbr.train_amn), as its published code makes them.
+
+One 8-bit grey map <out>/<id>_<class>.png for each class that the image has, of the image's size: its probability, and
+where the seeds say anything but background, the same from its minimum to its maximum over the image. They are scores
+as they are: irn.seed takes them with --absolute. A command beside cls.infer, because the network reads labels and
+seeds, knows background, and its logits of several sizes are averaged.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from common.files.dataset import DataSet, reads
+from common.files.images import is_complete, write_grey
+from common.files.maps import map_path
+from common.training.arguments import add_device_arguments
+from stages import distributed, interruption
+from stages.arguments import scale
+from stages.command import main, stage_parser
+from stages.files import InputError
+from stages.progress import progress_bar
+
+if TYPE_CHECKING:
+    import torch
+
+    from cls.amn import AMN
+
+
+def parser() -> ArgumentParser:
+    parser = stage_parser(__doc__)
+    parser.add_argument("--weights", type=Path, required=True, help="weights.pth of cls.train_amn or fbr.train_amn")
+    parser.add_argument("--seeds", type=Path, required=True, help="folder of the seeds that it was trained on")
+    parser.add_argument(
+        "--scales", type=scale, nargs="+", default=[1.0, 0.5, 1.5, 2.0], help="input scales, relative to the image"
+    )
+    parser.add_argument(
+        "--published-dropout",
+        action="store_true",
+        help="leave dropout on, as the published code does; the maps are then random, and not reproducible if resumed",
+    )
+    add_device_arguments(parser)
+    return parser
+
+
+def load_network(path: Path) -> AMN:
+    """Load the network of a weight file, in eval mode. Raises InputError if it does not hold an AMN."""
+    from cls.amn import build
+    from common.training import checkpoint
+
+    content = checkpoint.load(path)
+    arch = content.get("arch")
+    if not isinstance(arch, dict) or arch.get("network") != "amn":
+        raise InputError(f"{path}: expected weights of cls.train_amn or fbr.train_amn")
+    with checkpoint.prefix_errors(path):
+        network = build(**arch)
+    checkpoint.load_into(network, content, path)
+    return network.eval()
+
+
+def mean_logits(
+    network: AMN, images: Sequence[torch.Tensor], labels: torch.Tensor, size: tuple[int, int]
+) -> torch.Tensor:
+    """Mean of the logits of an image in several sizes and of their mirror images: float32 (C + 1, H, W), `size` (H, W).
+
+    images: uint8 (1, h, w, 3), RGB, for each size; labels (1, C) of 0 and 1.
+    """
+    import torch
+    from torch.nn.functional import interpolate
+
+    from common.files.preprocess import normalise
+
+    total = 0
+    for image in images:
+        x = normalise(image, "torchvision")
+        logits = network(torch.cat([x, x.flip(3)]), labels.expand(2, -1)).logits.float()
+        logits = (logits[:1] + logits[1:].flip(3)) / 2
+        total = total + interpolate(logits, size, mode="bilinear", align_corners=False)
+    return total[0] / len(images)
+
+
+def scores(logits: torch.Tensor, seed: torch.Tensor, classes: Sequence[int]) -> torch.Tensor:
+    """Scores of an image's K 0-based classes, float32 (K, H, W) from 0 to 1, as published.
+
+    logits float32 (C + 1, H, W), background first; seed uint8 (H, W): 0 background, 1..C, 255 undecided. They are the
+    probabilities, and where the seed is not 0, these scaled from their minimum and maximum over the image to 0 and 1.
+    """
+    probabilities = logits.softmax(0)[[cls + 1 for cls in classes]]
+    low, high = probabilities.amin((1, 2), keepdim=True), probabilities.amax((1, 2), keepdim=True)
+    return ((probabilities - low) / (high - low + 1e-5)).where(seed > 0, probabilities)
+
+
+def run(args: Namespace) -> str:
+    """Write the maps of the images that lack some; returns a summary."""
+    import torch
+
+    from cls.dataset import InferenceImages, label_vector
+    from common.training import device as devices
+    from common.training.loading import make_loader
+
+    dataset = DataSet(args.data)
+    items = dataset.split(args.split, labelled=True)
+    share = distributed.shard(items)
+    todo = [
+        [index]
+        for index, item in enumerate(share)
+        if not all(is_complete(map_path(args.out, item.id, cls)) for cls in item.classes)
+    ]
+    device = devices.select_device(args.device, args.deterministic, args.tf32)
+    network = devices.to_device(load_network(args.weights), device)
+    network.dropout.train(args.published_dropout)
+    images = InferenceImages(dataset, share, args.scales, None, network.arch.output_stride)
+    loader = make_loader(images, todo, args.workers, device)
+
+    def outputs() -> Iterator[tuple[int, torch.Tensor]]:
+        for batch in loader:
+            index = int(batch["index"])
+            item = share[index]
+            seed = dataset.checked_label(args.seeds / f"{item.id}.png", item.id)  # (H, W)
+            on_device = [each.to(device, non_blocking=True) for each in batch["images"]]
+            labels = label_vector(item, len(dataset.classes)).to(device)[None]
+            with torch.no_grad(), devices.autocast(device, args.amp):
+                logits = mean_logits(network, on_device, labels, seed.shape)
+            maps = scores(logits, torch.tensor(seed, device=device), item.classes)
+            yield index, (255 * maps).round().byte()
+
+    with interruption.deferred(), progress_bar(args.out.name, len(todo)) as bar:
+        for index, maps in devices.pipelined(outputs()):
+            for cls, map_ in zip(share[index].classes, maps.numpy(), strict=True):
+                write_grey(map_path(args.out, share[index].id, cls), map_)
+            bar.update()
+            interruption.check()
+    return f"{len(items)} images, {sum(len(item.classes) for item in items)} maps"
+
+
+if __name__ == "__main__":
+    main(parser(), run, reads=reads("images"))

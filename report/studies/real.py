@@ -1,0 +1,98 @@
+"""The method on photographs: Tables 3 and 4, what saliency is worth, FBR, and IRN's labels."""
+
+from report.studies.study import LABELS, Study, Table, named
+
+TABLE3 = {  # label, with the paper's mIoU: "row; folder", and what it is compared with
+    "baseline: BE (67.7)": ("no_glore; pred_initial_val",) * 2,
+    "+ GR (68.8)": ("main; pred_initial_val", "no_glore; pred_initial_val"),
+    "+ GR + retrain (68.7)": ("main; pred_retrain_val", "main; pred_initial_val"),
+    "+ POM": ("no_glore; pred1_val", "no_glore; pred_initial_val"),
+    "+ GR + POM (69.0)": ("main; pred1_val", "main; pred_initial_val"),
+    "+ GR + POM + retrain (69.7)": ("main; pred_pom_retrain_val", "main; pred1_val"),
+    "+ GR + POM + NSRM (70.4)": ("main; pred2_val", "main; pred1_val"),
+    "the same, to retrain (+0.7)": ("main; pred2_val", "main; pred_pom_retrain_val"),
+}
+TABLE4 = {
+    "NSRM (70.4)": ("main; pred2_val",) * 2,
+    "NSRM all (68.8)": ("main; pred2_all_val", "main; pred2_val"),
+    "NSRM - object expansion (70.2)": ("main; pred2_no_expansion_val", "main; pred2_val"),
+    "NSRM - masking (70.0)": ("main; pred2_no_masking_val", "main; pred2_val"),
+    "NSRM - dilation (68.5)": ("main; pred2_no_dilation_val", "main; pred2_val"),
+}
+SALIENCY = {"U²-Net": "main", "mild": "mild", "strong": "strong", "rectangle": "rectangle"}
+IRN = {  # heading: with saliency, without
+    "labels: initial, seeds": ("label_initial", "image_level/label_seed"),
+    "labels of round 1": ("label_pseudo", "image_level/label_irn"),
+    "labels of round 2": ("label_masked", "image_level/label_masked"),
+    "val, round 1": ("pred1_val", "image_level/pred1_val"),
+    "val, round 2": ("pred2_val", "image_level/pred2_val"),
+}
+MAPS = {"CAM": "cam", "OA-CAM": "oa_cam"}
+POM = ("initial", "pseudo")  # labels before it and after
+FINAL = {
+    "initial labels": "label_initial",
+    "pseudo labels": "label_pseudo",
+    "val, round 1": "pred1_val",
+    "val, round 2": "pred2_val",
+}
+KINDS = {"": "", ", simple": "simple, ", ", complex": "complex, "}  # images: beginning of a key in scores.json
+
+
+def cell(one: str, other: str = "") -> str:
+    """The cell of the mIoU of "row; folder", or of the difference of two such."""
+    (row, folder), (base, before) = (text.split("; ") for text in (one, other or one))
+    rows = row if row == base and folder != before or not other else f"{row} | {base}"
+    return f"{rows}; {folder}, mean_iou" + (f" | {before}, mean_iou" if folder != before else "")
+
+
+def compared(rows: dict[str, tuple[str, str]]) -> dict[str, dict]:
+    """Rows of a table, each with its cell and that of its difference to the other."""
+    return {label: {"here": cell(one), "to": cell(one, other)} for label, (one, other) in rows.items()}
+
+
+def gain(folder: str, before: str) -> str:
+    return f"{{row}}; {folder}, mean_iou | {before}, mean_iou"
+
+
+COMPARED = [("mIoU, val", "{row[here]}"), ("to the row before it, or the one named", "{row[to]}")]
+WORTH = [
+    *((f"{name}, {heading}", f"{{row}}; label_{name}, {LABELS[heading]}") for name in POM for heading in LABELS),
+    ("POM adds to labels", gain("label_pseudo", "label_initial")),
+    ("val, on initial", "{row}; pred_initial_val, mean_iou"),
+    ("val, on pseudo", "{row}; pred1_val, mean_iou"),
+    ("POM adds to val", gain("pred1_val", "pred_initial_val")),
+    ("val, round 2", "{row}; pred2_val, mean_iou"),
+    ("NSRM adds", gain("pred2_val", "pred1_val")),
+]
+ROUNDS = [
+    (f"{name}{kind}", f"{{row}}; {folder}, {key}mean_iou")
+    for name, folder in {"labels": "label_pseudo", "predictions": "pred1", "masked": "label_masked"}.items()
+    for kind, key in KINDS.items()
+]
+CONTEXT = [(f"context, {name}", f"{{row}}; context_{folder}, context_at_60") for name, folder in MAPS.items()]
+FBR = [(name, f"{{row}}; {folder}, mean_iou") for name, folder in (MAPS | FINAL).items()]
+WITHOUT = [
+    ("with saliency", "main; {row[0]}, mean_iou"),
+    ("without", "main; {row[1]}, mean_iou"),
+    ("without - with", "main; {row[1]}, mean_iou | {row[0]}, mean_iou"),
+]
+SCORED = [*MAPS.values(), *FINAL.values(), "label_masked", "pred1"]
+SCORED += [text.split("; ")[1] for pair in (*TABLE3.values(), *TABLE4.values()) for text in pair]
+SCORED += [name for pair in IRN.values() for name in pair]
+KEYS = (*LABELS.values(), *(f"{key}mean_iou" for key in KINDS.values()))
+STUDY = Study(
+    "The method on photographs: tables",
+    "scripts/study/real.sh",
+    "docs/real.md says what rows and columns are.",
+    [
+        Table("Table 3: components", compared(TABLE3), COMPARED),
+        Table("Table 4: variants of NSRM", compared(TABLE4), COMPARED),
+        Table("What saliency is worth", SALIENCY, WORTH),
+        Table("Labels of both rounds, training images", SALIENCY, ROUNDS),
+        Table("FBR", named("main", "fbr", "fbr | main"), CONTEXT + FBR),
+        Table("Without saliency: IRN", IRN, WITHOUT),
+    ],
+    {"no_glore": "cls", "main": "cls", "fbr": "cls", **dict.fromkeys(("mild", "strong", "rectangle"), "../main/cls")},
+    {f"{folder}, {key}": (folder, key) for folder in sorted({*SCORED}) for key in KEYS}
+    | {f"context_{name}, context_at_60": (f"context_{name}", "context_at_60") for name in MAPS.values()},
+)

@@ -1,0 +1,85 @@
+"""cls.infer_amn: its maps are those of a plain loop, of the images' sizes, and it resumes where it stopped."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.nn.functional import interpolate
+
+from cls.amn import build
+from cls.infer_amn import scores
+from common.files.dataset import DataSet
+from common.files.images import read_grey
+from common.training import checkpoint
+
+ARCH = {"network": "amn", "backbone": "resnet50", "classes": 3, "blocks": [1, 1, 1, 1], "width": 4, "rates": [1, 2]}
+MAPS = ["a_simple_0", "b_simple_2", "c_complex_0", "c_complex_1", "d_complex_0", "d_complex_1", "d_complex_2"]
+MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+
+
+@pytest.fixture
+def infer(here, tiny_data, tmp_path):
+    """`infer(folder, *more)`: the maps of a random AMN, {stem: uint8 (H, W)}; it is in tmp_path / "weights.pth"."""
+    torch.manual_seed(0)
+    model = build(**ARCH)
+    model.aspp.c0.weight.data *= 30  # so that the classes differ
+    checkpoint.save(tmp_path / "weights.pth", arch=ARCH, state_dict=model.state_dict())
+    own = ("--data", tiny_data, "--split", "train", "--weights", tmp_path / "weights.pth", "--workers", 0)
+    own += ("--seeds", tiny_data / "SegmentationClass", "--device", "cpu", "--no-amp")
+
+    def infer(folder, *more):
+        out = here("cls.infer_amn", folder, *own, *more)
+        return {path.stem: read_grey(path) for path in out.glob("*.png")}
+
+    return infer
+
+
+def plain_maps(tiny_data, weights, item, scales):
+    """The maps of an image, {stem: float32 (H, W)}, pixel values 0 to 255."""
+    model = build(**ARCH).eval()
+    model.load_state_dict(torch.load(weights)["state_dict"])
+    dataset = DataSet(tiny_data)
+    image, seed = Image.fromarray(dataset.image(item.id)), dataset.ground_truth(item.id)
+    labels, logits = torch.zeros(1, 3), []
+    labels[0, list(item.classes)] = 1
+    for scale in scales:
+        small = image.resize((round(image.width * scale), round(image.height * scale)), Image.BICUBIC)
+        for mirrored in (False, True):
+            x = torch.from_numpy(np.array(small)[:, :: -1 if mirrored else 1].copy()) / 255
+            with torch.no_grad():
+                found = model(((x - MEAN) / STD).permute(2, 0, 1)[None], labels).logits
+            logits.append(interpolate(found.flip(3) if mirrored else found, seed.shape, mode="bilinear"))
+    chances, maps = (sum(logits) / len(logits)).softmax(1)[0].numpy(), {}
+    for cls in item.classes:
+        own = chances[cls + 1]
+        scaled = (own - own.min()) / (own.max() - own.min() + 1e-5)
+        maps[f"{item.id}_{cls}"] = 255 * np.where(seed == 0, own, scaled)
+    return maps
+
+
+@pytest.mark.parametrize("scales", [(1, 0.5, 1.5, 2), (0.75,)])
+def test_maps_are_those_of_a_plain_loop(infer, tiny_data, tmp_path, scales):
+    found = infer("amn_cam", "--scales", *scales)
+    assert sorted(found) == MAPS
+    for item in DataSet(tiny_data).split("train"):
+        for name, expected in plain_maps(tiny_data, tmp_path / "weights.pth", item, scales).items():
+            np.testing.assert_allclose(found[name], expected, atol=0.6)
+            assert np.ptp(expected) > 50
+
+
+def test_goes_on_where_it_stopped_and_dropout_is_only_on_if_asked(infer, tmp_path):
+    before = infer("amn_cam")
+    lost = tmp_path / "amn_cam/c_complex_1.png"
+    lost.write_bytes(lost.read_bytes()[:50])
+    after, random = infer("amn_cam"), infer("random", "--published-dropout")
+    assert all(np.array_equal(after[name], before[name]) for name in MAPS)
+    assert any(not np.array_equal(random[name], before[name]) for name in MAPS)
+
+
+def test_scores_are_scaled_where_the_seed_is_not_background():
+    logits = torch.tensor([[[0.0, 0, 0, 0]], [[0, 1, 2, 3]], [[0, 0, 0, 0]]])
+    seed = torch.tensor([[0, 1, 255, 2]], dtype=torch.uint8)
+    (found,) = scores(logits, seed, [0])
+    p = logits.softmax(0)[1, 0]
+    low, high = p.min(), p.max()
+    torch.testing.assert_close(found[0], torch.stack([p[0], *((p[1:] - low) / (high - low + 1e-5))]))

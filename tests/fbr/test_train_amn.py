@@ -1,0 +1,34 @@
+"""fbr.train_amn: with all losses left out it is cls.train_amn, each loss moves the backbone, the heads do not stay."""
+
+import pytest
+import torch
+
+from tests.outputs import scalars, weights
+
+AMN = ("--blocks", 1, 1, 1, 1, "--width", 4, "--rates", 1, "--crop-size", 64, "--epochs", 2, "--batch-size", 4)
+HERE = ("--device", "cpu", "--workers", 0, "--no-amp", "--save-every", 1)
+FBR = ("--embedding", 4, "--centres", 2, "--bank-size", 9, "--negatives", 3, "--queries", 9, "--prototype-pixels", 4)
+PARTS = ("nroi", "intra", "similarity", "segmentation")
+
+
+@pytest.fixture
+def train(here, tiny_data):
+    """`train(folder, command, *more)` trains on the tiny data's ground truth and returns <tmp_path>/<folder>."""
+    own = ("--data", tiny_data, "--split", "train", "--seeds", tiny_data / "SegmentationClass", *AMN, *HERE)
+    return lambda folder, command, *more: here(command, folder, *own, *more)
+
+
+def test_each_loss_moves_the_backbone_and_none_leaves_a_head(train):
+    ends = {"plain": weights(train("plain", "cls.train_amn"))}
+    for part in ("none", *PARTS):
+        given = [word for name in PARTS for word in (f"--{name}-weight", int(name == part))]
+        out = train(part, "fbr.train_amn", *FBR, *given)
+        ends[part] = weights(out)
+        told = {name.removeprefix("loss/") for name in scalars(out) if name.startswith("loss/")}
+        assert told == {"seeds"} | ({part} - {"none"})
+        assert part == "none" or any(scalars(out)[f"loss/{part}"].values()), part
+    assert all(end.keys() == ends["plain"].keys() for end in ends.values())
+    name = "features.layer5.block1.increase.conv.weight"
+    ends = {part: end[name] for part, end in ends.items()}
+    assert torch.equal(ends["none"], ends.pop("plain"))
+    assert len({end.numpy().tobytes() for end in ends.values()}) == len(PARTS) + 1
