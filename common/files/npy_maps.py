@@ -51,10 +51,10 @@ def _tensor(storage, offset, shape, strides, *_):
     """Tensor as an array. Raises ValueError if it has more elements than its storage."""
     import torch
 
-    numbers = storage.untyped()
-    if np.prod(shape, dtype=float) * storage.dtype.itemsize > numbers.nbytes():
+    tensor = torch.empty(0, dtype=storage.dtype).set_(storage, offset, shape, strides)
+    if tensor.nbytes > tensor.untyped_storage().nbytes():
         raise ValueError("a tensor is larger than its numbers")
-    return torch.empty(0, dtype=storage.dtype).set_(numbers, offset, shape, strides).numpy()
+    return tensor.numpy()
 
 
 def read_npy(path: Path) -> list[dict[int, np.ndarray]]:

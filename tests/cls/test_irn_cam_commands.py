@@ -8,6 +8,7 @@ from torch.nn.functional import interpolate
 
 from cls.dataset import ClassificationCrops
 from cls.infer import load_network
+from cls.train import parser, resolve
 from common.files.dataset import DataSet
 from common.files.images import read_grey
 from common.files.preprocess import normalise
@@ -42,6 +43,24 @@ def test_glore_and_attention_where_they_are_asked_for(run):
     network, input_size = load_network(out / "weights.pth")
     assert network.arch.glore and input_size == 64
     assert {read_grey(path).shape for path in (out / "attention").iterdir()} == {(4, 4)}
+
+
+OPTIONS = ["--momentum 0.9 --nesterov", "--momentum 0.9", "--schedule steps", "--crop-size 80", "--long-side 40 50"]
+
+
+def test_each_option_is_heard(run):
+    start = (*SMALL, "--lr", 0.1, "--momentum", 1e-4, "--no-nesterov", "--schedule", "poly", "--crop-size", 64)
+    ends = [
+        (run("cls.train", f"run{place}", *start, "--long-side", 40, 80, *option.split()) / "weights.pth").read_bytes()
+        for place, option in enumerate(["--seed 0", *OPTIONS])
+    ]
+    assert len(set(ends)) == len(OPTIONS) + 1
+
+
+def test_the_defaults_are_crops_of_512_without_glore():
+    needed = ["--data", "x", "--split", "x", "--out", "x"]
+    found = resolve(parser().parse_args([*needed, "--backbone", "resnet50"]))
+    assert found == {"network": "irn_cam", "glore": False, "crop_size": 512, "input_size": None}
 
 
 @pytest.mark.parametrize("long_side, size", [(32, (24, 32)), (96, (72, 96))])
