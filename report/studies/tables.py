@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from report.studies import ablation, fbr, irn, real
+from report.studies import ablation, amn, fbr, irn, real
 from report.studies.study import Study, Table, by_seed, interval, read_lines, scores, signed, spread
 from report.tables.table import markdown_table
 from stages.command import HelpFormatter, command_name, exit_on_input_error
 from stages.files import InputError, atomic, check_output
 
-STUDIES = {"ablation": ablation.STUDY, "fbr": fbr.STUDY, "irn": irn.STUDY, "real": real.STUDY}
+STUDIES = {"ablation": ablation.STUDY, "amn": amn.STUDY, "fbr": fbr.STUDY, "irn": irn.STUDY, "real": real.STUDY}
 HEAD = """# {title}
 
 Seeds {seeds} of `{script}`. A seed changes the data, the initialisation and the order.

@@ -132,6 +132,15 @@ def test_rows_of_irn(tmp_path):
     assert instances == {"ce", "fbr", "plain", "truth"}
 
 
+def test_amn(tmp_path):
+    """AMN and AMN with FBR on the same seeds of the same classifier, on data with context."""
+    out = tmp_path / "amn"
+    calls = calls_of(tmp_path, "study/amn", 3, OUT=out)
+    assert drawn(calls) == {str(out / "toy3"): ["--seed", "3", "--context", "0.9", "--context-alone", "0.1"]}
+    both = [of(calls, module)[0] for module in ("cls.train_amn", "fbr.train_amn")]
+    assert len({arguments["seeds"] for arguments in both}) == 1 and {arguments["seed"] for arguments in both} == {3}
+
+
 READ = ("--labels", "--label", "--pred", "--maps", "--cam", "--oa-cam", "--seeds")
 
 
