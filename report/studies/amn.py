@@ -11,7 +11,7 @@ AP = {f"AP at {each}": f"ap, {each}" for each in ("0.25", "0.5", "0.7", "0.75")}
 STUDY = Study(
     "FBR on AMN: tables",
     "scripts/study/amn.sh",
-    "docs/fbr.md says what rows and columns are. All but val is of training images; seeds are scored on what they decide.",
+    "docs/fbr.md says what rows and columns are. All but val: training images. Seeds are scored on what they decide.",
     [Table("From seeds to val", ROWS | AP, [(way, f"{row}; {{row}}") for way, row in WAYS.items()])],
     dict.fromkeys(["amn/plain", "amn/fbr"], "image_level/irn"),
     {cell: tuple(cell.rsplit(", ", 1)) for cell in ROWS.values()}
