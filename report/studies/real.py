@@ -21,6 +21,7 @@ TABLE4 = {
     "NSRM - masking (70.0)": ("main; pred2_no_masking_val", "main; pred2_val"),
     "NSRM - dilation (68.5)": ("main; pred2_no_dilation_val", "main; pred2_val"),
 }
+NETWORKS = {"EfficientNet-Lite0 with GloRe": "main", "without GloRe": "no_glore", "VGG16, trained on edges": "vgg16"}
 SALIENCY = {"U²-Net": "main", "mild": "mild", "strong": "strong", "rectangle": "rectangle"}
 IRN = {  # heading: with saliency, without
     "labels: initial, seeds": ("label_initial", "image_level/label_seed"),
@@ -37,6 +38,7 @@ FINAL = {
     "val, round 1": "pred1_val",
     "val, round 2": "pred2_val",
 }
+CLASSIFIED = [(name, f"{{row}}; {folder}, mean_iou") for name, folder in (MAPS | dict([*FINAL.items()][:2])).items()]
 KINDS = {"": "", ", simple": "simple, ", ", complex": "complex, "}  # images: beginning of a key in scores.json
 
 
@@ -89,12 +91,16 @@ STUDY = Study(
     [
         Table("Table 3: components", compared(TABLE3), COMPARED),
         Table("Table 4: variants of NSRM", compared(TABLE4), COMPARED),
+        Table("Classifiers", NETWORKS, CLASSIFIED),
         Table("What saliency is worth", SALIENCY, WORTH),
         Table("Labels of both rounds, training images", SALIENCY, ROUNDS),
         Table("FBR", named("main", "fbr", "fbr | main"), CONTEXT + FBR),
         Table("Without saliency: IRN", IRN, WITHOUT),
     ],
-    {"no_glore": "cls", "main": "cls", "fbr": "cls", **dict.fromkeys(("mild", "strong", "rectangle"), "../main/cls")},
+    {
+        **dict.fromkeys(("no_glore", "main", "fbr", "vgg16"), "cls"),
+        **dict.fromkeys(("mild", "strong", "rectangle"), "../main/cls"),
+    },
     {f"{folder}, {key}": (folder, key) for folder in sorted({*SCORED}) for key in KEYS}
     | {f"context_{name}, context_at_60": (f"context_{name}", "context_at_60") for name in MAPS.values()},
 )

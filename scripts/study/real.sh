@@ -10,7 +10,7 @@ SALIENCY=( # name of a row, arguments of report.studies.degrade
     "strong     --lost 1 --blur 0.06"
     "rectangle  --rectangle"
 )
-LABELS="main:labels no_glore:labels fbr:labels" FURTHER="mild:labels strong:labels rectangle:labels main:irn"
+LABELS="main:labels no_glore:labels fbr:labels" FURTHER="mild:labels strong:labels rectangle:labels main:irn vgg16:labels" # vgg16 with the first seed alone
 ROUND1="no_glore:initial main:round1 main:initial fbr:round1 main:irn_round1
     mild:round1 mild:initial strong:round1 strong:initial rectangle:round1 rectangle:initial"
 ROUND2="main:round2 main:pom_retrain main:agreement main:simple_label main:retrain mild:round2 strong:round2 rectangle:round2 fbr:round2 main:irn_round2
@@ -23,6 +23,9 @@ export SHARED_DATA=$DATA
 ROWS=$(echo ${ROWS:-$LABELS $FURTHER $ROUND1 $ROUND2}) # in one line
 
 prepare
+if [[ " $ROWS " == *" vgg16:labels "* && ! -e weights/hed_vgg16.pth ]]; then
+    python -m weights.fetch hed_vgg16
+fi
 for maps in "${SALIENCY[@]}"; do # data sets that differ in saliency alone
     read -r name arguments <<<"$maps"
     mkdir -p "${DATA}_$name"
@@ -33,7 +36,10 @@ for maps in "${SALIENCY[@]}"; do # data sets that differ in saliency alone
 done
 for jobs in "$LABELS" "$FURTHER" "$ROUND1" "$ROUND2"; do # what a job reads was made by those of the lines before
     for row in $jobs; do
-        [[ " $ROWS " != *" $row "* ]] || for seed; do echo "$OUT $seed scripts/study/real_row.sh $row"; done
+        [[ " $ROWS " == *" $row "* ]] || continue
+        seeds=("$@")
+        [ "$row" != vgg16:labels ] || seeds=("$1")
+        printf "$OUT %s scripts/study/real_row.sh $row\n" "${seeds[@]}"
     done | run_jobs ROW
 done
 python -m report.studies.collect --study real --runs "${@/#/$OUT/seed}" --out "$OUT/results.jsonl"

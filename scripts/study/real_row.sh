@@ -36,6 +36,12 @@ case $step in
         case $row in
             main) classify ;;
             no_glore) classify --no-glore ;;
+            vgg16) # the paper's network and rate; three epochs of its 14, and no integral attention model
+                scripts/cls_train.sh --init weights/hed_vgg16.pth --seed "$SEED" --epochs 3 --decay-epochs 2
+                launch cls.infer --weights "$RUN/cls/weights.pth" --out "$RUN/cam"
+                scripts/pseudo_background.sh --oa-cam "$RUN/cls/attention"
+                scripts/pseudo_pom.sh
+                ;;
             fbr) train_fbr "${FBR[@]}"; label ;;
             *)
                 scripts/pseudo_background.sh --oa-cam "$MAIN/oa_cam"
