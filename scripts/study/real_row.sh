@@ -58,6 +58,7 @@ case $step in
             scripts/evaluate.sh "$name" "$EVAL_TRAIN"
         done
         ;;
+    full) TRAIN=$EVAL_TRAIN segment _full "$DATA/SegmentationClass" ;; # a bound, on the images that have ground truth
     initial) segment _initial "$RUN/label_initial" ;;
     pseudo) segment 1 "$RUN/label_pseudo" ;;
     round1) segment 1 "$RUN/label_pseudo"; scored 1 ;;
