@@ -47,6 +47,7 @@ class Study(NamedTuple):
     scores: dict[str, tuple[str, str]] = {}  # {score: (folder below the row, keys in its scores.json)}
     more: Callable[[Path], dict] = lambda row: {}  # what else a line says of the folder of a row
     prepare: Callable[[list[dict]], list[dict]] = lambda lines: lines  # names rows as the tables do
+    seed: str = "the data, the initialisation and the order"  # what it changes
 
 
 def named(*rows: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ from stages.files import InputError, atomic, check_output
 STUDIES = {"ablation": ablation.STUDY, "amn": amn.STUDY, "fbr": fbr.STUDY, "irn": irn.STUDY, "real": real.STUDY}
 HEAD = """# {title}
 
-Seeds {seeds} of `{script}`. A seed changes the data, the initialisation and the order.
+Seeds {seeds} of `{script}`. A seed changes {seed}.
 Everything is in percent: mean ± standard deviation over the seeds; a difference is the mean of the seeds' paired
 differences ± half its 95 % interval (Student's t), with the number of seeds in which it is above 0.
 
@@ -79,7 +79,7 @@ def page(study: Study, lines: list[dict], folder: Path) -> str:
         f"- commit `{commit[:12]}`{' with changes' * commit.endswith('-dirty')}, PyTorch {torch}, {machine}"
         for commit, torch, machine in sorted(made_by, key=str)
     ]
-    told = {"seeds": " ".join(map(str, frame.index)), "origins": "\n".join(origins)}
+    told = {"seed": study.seed, "seeds": " ".join(map(str, frame.index)), "origins": "\n".join(origins)}
     head = HEAD.format(title=study.title, script=study.script, about=study.about, **told)
     return head + "".join(section(frame, table, folder) for table in study.tables)
 
