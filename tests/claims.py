@@ -139,11 +139,38 @@ FBR's two numbers
 """,
         others=("Table 3's", "Table 4", "Figure 6", "Figure 7"),
     ),
+    "real": Page(
+        "docs/real.md",
+        "real",
+        """
+- **POM's labels hold
+    main; {label_initial,label_pseudo}, mean_iou
+    main; label_pseudo, mean_iou | label_initial, mean_iou
+    main; {label_initial,label_pseudo}, false_negative
+    {mild,strong,rectangle}; label_pseudo, mean_iou | label_initial, mean_iou
+- **Its gain
+    main; {pred_initial_val,pred1_val}, mean_iou
+    main; pred1_val, mean_iou | pred_initial_val, mean_iou
+- **The second round loses
+    main; pred2_val, mean_iou
+    main; pred2_val, mean_iou | pred1_val, mean_iou
+    main; {pred1,label_masked}, mean_iou
+- **Agreement instead
+    main; {label_agreement,pred2_agreement_val}, mean_iou
+    main; pred2_agreement_val, mean_iou | {pred2_val,pred1_val}, mean_iou
+- **The network is near
+    main; pred_full_val, mean_iou
+- CAMs have
+    main; {cam,oa_cam}, mean_iou
+    main; {context_cam,context_oa_cam}, context_at_60
+""",
+        others=("437 images", "at 60 %"),
+    ),
     "readme": Page(
         "README.md",
         "ablation",
         """
-A label's mIoU counts
+[Five other seeds]
     table3: + GR + POM + NSRM | table3: + GR + POM + retrain; mean_iou
 """,
     ),

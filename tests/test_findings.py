@@ -17,6 +17,7 @@ from tests.claims import NAMES, PAGES
 
 ROOT = Path(__file__).resolve().parents[1]
 LINES = {"ablation": ["docs/ablation.jsonl"], "fbr": ["docs/fbr/results.jsonl"], "irn": ["docs/irn/results.jsonl"]}
+LINES["real"] = ["docs/real/results.jsonl"]
 NUMBER = re.compile(r"(?<![\w.-])([+-]?\d+(?:\.\d+)?)(?: ± (\d+(?:\.\d+)?))?( \(\d+/\d+\))?")
 
 

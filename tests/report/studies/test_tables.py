@@ -14,6 +14,7 @@ COMMITTED = {
     "ablation": (["docs/ablation.jsonl", "docs/study.jsonl"], "docs/results.md"),
     "fbr": (["docs/fbr/results.jsonl"], "docs/fbr/tables.md"),
     "irn": (["docs/irn/results.jsonl"], "docs/irn/tables.md"),
+    "real": (["docs/real/results.jsonl"], "docs/real/tables.md"),
 }
 
 
@@ -160,7 +161,7 @@ def test_irn(table, tmp_path):
     assert "instances.png" not in found["text"] and "## Without context" not in (tmp_path / "out.md").read_text()
 
 
-@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("name", COMMITTED)
 def test_the_pages_in_the_repository_come_from_the_lines_in_it(name):
     sources, out = COMMITTED[name]
     lines = read_lines(ROOT / path for path in sources)
