@@ -143,7 +143,7 @@ FBR's two numbers
         "docs/real.md",
         "real",
         """
-- **POM's labels hold
+- **POM does for labels
     main; {label_initial,label_pseudo}, mean_iou
     main; label_pseudo, mean_iou | label_initial, mean_iou
     main; {label_initial,label_pseudo}, false_negative
@@ -164,7 +164,7 @@ FBR's two numbers
     main; {cam,oa_cam}, mean_iou
     main; {context_cam,context_oa_cam}, context_at_60
 """,
-        others=("437 images", "at 60 %"),
+        others=("437 images", "where 60 %"),
     ),
     "readme": Page(
         "README.md",
