@@ -30,36 +30,7 @@ def training_parser(doc: str, resnet: bool = False) -> argparse.ArgumentParser:
     parser.add_argument(
         "--init", type=Path, help="its weights: of weights.fetch, of timm, of weights.pretrain_toy, or of a training"
     )
-    parser.add_argument(
-        "--epochs", type=positive_int, default=14, help="number of epochs (paper 4.1; published code: 15)"
-    )
-    parser.add_argument(
-        "--batch-size", type=positive_int, default=5, help="images per step, over all processes (paper 4.1)"
-    )
-    parser.add_argument(
-        "--lr",
-        type=positive_float,
-        default=1e-3,
-        help="learning rate of the backbone's weights; biases x2, head x10 and its biases x20 (paper 4.1)",
-    )
-    parser.add_argument("--weight-decay", type=non_negative_float, default=5e-4, help="L2 penalty (paper 4.1)")
-    parser.add_argument("--momentum", type=non_negative_float, default=0.9, help="of SGD (paper 4.1); irn: 1e-4")
-    parser.add_argument(
-        "--nesterov", action=argparse.BooleanOptionalAction, default=True, help="Nesterov's momentum (published code)"
-    )
-    parser.add_argument(
-        "--schedule",
-        choices=["steps", "poly"],
-        default="steps",
-        help="learning rate: a tenth from each of --decay-epochs on (paper 4.1), or polynomial at every step (irn)",
-    )
-    parser.add_argument(
-        "--decay-epochs",
-        type=natural,
-        nargs="*",
-        default=[5, 10],
-        help="0-based epochs at which the learning rate is divided by 10 (paper 4.1)",
-    )
+    add_optimiser_arguments(parser)
     parser.add_argument(
         "--input-size",
         type=whole_number(8, 8192),
@@ -91,6 +62,40 @@ def training_parser(doc: str, resnet: bool = False) -> argparse.ArgumentParser:
     add_seed_argument(parser)
     add_device_arguments(parser)
     return parser
+
+
+def add_optimiser_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the schedule of a training and the arguments of its SGD."""
+    parser.add_argument(
+        "--epochs", type=positive_int, default=14, help="number of epochs (paper 4.1; published code: 15)"
+    )
+    parser.add_argument(
+        "--batch-size", type=positive_int, default=5, help="images per step, over all processes (paper 4.1)"
+    )
+    parser.add_argument(
+        "--lr",
+        type=positive_float,
+        default=1e-3,
+        help="learning rate of the backbone's weights; biases x2, head x10 and its biases x20 (paper 4.1)",
+    )
+    parser.add_argument("--weight-decay", type=non_negative_float, default=5e-4, help="L2 penalty (paper 4.1)")
+    parser.add_argument("--momentum", type=non_negative_float, default=0.9, help="of SGD (paper 4.1); irn: 1e-4")
+    parser.add_argument(
+        "--nesterov", action=argparse.BooleanOptionalAction, default=True, help="Nesterov's momentum (published code)"
+    )
+    parser.add_argument(
+        "--schedule",
+        choices=["steps", "poly"],
+        default="steps",
+        help="learning rate: a tenth from each of --decay-epochs on (paper 4.1), or polynomial at every step (irn)",
+    )
+    parser.add_argument(
+        "--decay-epochs",
+        type=natural,
+        nargs="*",
+        default=[5, 10],
+        help="0-based epochs at which the learning rate is divided by 10 (paper 4.1)",
+    )
 
 
 def add_network_argument(parser: argparse.ArgumentParser, default: str | None) -> None:

@@ -121,3 +121,22 @@ def test_a_page_names_seeds_and_commits_of_its_lines(name):
     assert set(re.findall("`([0-9a-f]{12})`", page)) == {line["commit"][:12] for line in lines}
     for line in lines:
         assert f"PyTorch {line['torch']} on {line['machine'].split(', ')[1]}" in " ".join(page.split())
+
+
+ON_PHOTOGRAPHS = {"CAM": "cam", "initial label": "label_initial", "pseudo label": "label_pseudo"}
+ON_PHOTOGRAPHS |= {
+    "masked label": "label_masked",
+    "prediction, round 1": "pred1_val",
+    "prediction, round 2": "pred2_val",
+}
+
+
+def test_the_readmes_column_of_photographs_follows_from_the_lines():
+    rows = [
+        row.split(" | ") for row in (ROOT / "README.md").read_text().splitlines() if re.match(r"\| (train|val) \|", row)
+    ]
+    found, find = {}, of_seeds("real")
+    for _, name, number, _ in rows:
+        folder = next(folder for start, folder in ON_PHOTOGRAPHS.items() if name.startswith(start))
+        found[folder] = number == written(number, *find(f"main; {folder}, mean_iou"))
+    assert found == dict.fromkeys(ON_PHOTOGRAPHS.values(), True)

@@ -6,6 +6,7 @@ import torch
 
 from common.files.dataset import DataSet
 from common.files.images import read_grey, read_indexed
+from common.nets.timm_backbone import TimmBackbone
 from stages.files import InputError
 from tests.outputs import weights
 
@@ -33,6 +34,16 @@ def start(tmp_path):
         return tmp_path / f"{name}.pth"
 
     return write
+
+
+def test_only_convolutions_in_groups_keep_float32_in_mixed_precision_on_a_cpu():
+    backbone, found = TimmBackbone("timm:tf_efficientnet_lite0", 16), {}
+    for module in backbone.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.register_forward_hook(lambda conv, _, y: found.setdefault(conv.groups > 1, set()).add(y.dtype))
+    with torch.autocast("cpu", torch.bfloat16):
+        backbone(torch.zeros(1, 3, 64, 64))
+    assert found == {True: {torch.float32}, False: {torch.bfloat16}}
 
 
 def test_the_whole_method(in_process, start, tiny_data, tmp_path, capsys):

@@ -33,14 +33,8 @@ IRN = {  # heading: with saliency, without
     "val, round 2": ("pred2_val", "image_level/pred2_val"),
 }
 MAPS = {"CAM": "cam", "OA-CAM": "oa_cam"}
-POM = ("initial", "pseudo")  # labels before it and after
-FINAL = {
-    "initial labels": "label_initial",
-    "pseudo labels": "label_pseudo",
-    "val, round 1": "pred1_val",
-    "val, round 2": "pred2_val",
-}
-CLASSIFIED = [(name, f"{{row}}; {folder}, mean_iou") for name, folder in (MAPS | dict([*FINAL.items()][:2])).items()]
+LABELLED = {"initial labels": "label_initial", "pseudo labels": "label_pseudo"}
+FINAL = {"val, round 1": "pred1_val", "val, round 2": "pred2_val"}
 KINDS = {"": "", ", simple": "simple, ", ", complex": "complex, "}  # images: beginning of a key in scores.json
 
 
@@ -62,7 +56,11 @@ def gain(folder: str, before: str) -> str:
 
 COMPARED = [("mIoU, val", "{row[here]}"), ("paired difference", "{row[to]}")]
 WORTH = [
-    *((f"{name}, {heading}", f"{{row}}; label_{name}, {LABELS[heading]}") for name in POM for heading in LABELS),
+    *(
+        (f"{name}, {heading}", f"{{row}}; label_{name}, {LABELS[heading]}")
+        for name in ("initial", "pseudo")
+        for heading in LABELS
+    ),
     ("POM adds to labels", gain("label_pseudo", "label_initial")),
     ("val, on initial", "{row}; pred_initial_val, mean_iou"),
     ("val, on pseudo", "{row}; pred1_val, mean_iou"),
@@ -76,14 +74,15 @@ ROUNDS = [
     for name, folder in SECOND.items()
     for kind, key in KINDS.items()
 ]
+CLASSIFIED = [(name, f"{{row}}; {folder}, mean_iou") for name, folder in (MAPS | LABELLED).items()]
 CONTEXT = [(f"context, {name}", f"{{row}}; context_{folder}, context_at_60") for name, folder in MAPS.items()]
-FBR = [(name, f"{{row}}; {folder}, mean_iou") for name, folder in (MAPS | FINAL).items()]
+FINALLY = [(name, f"{{row}}; {folder}, mean_iou") for name, folder in FINAL.items()]
 WITHOUT = [
     ("with saliency", "main; {row[0]}, mean_iou"),
     ("without", "main; {row[1]}, mean_iou"),
     ("without - with", "main; {row[1]}, mean_iou | {row[0]}, mean_iou"),
 ]
-SCORED = ["label_masked_simple_label", "label_agreement", *MAPS.values(), *FINAL.values(), "label_masked", "pred1"]
+SCORED = ["label_masked_simple_label", "label_agreement", *MAPS.values(), "label_masked", "pred1"]
 SCORED += [text.split("; ")[1] for pair in (*TABLE3.values(), *TABLE4.values()) for text in pair]
 SCORED += [name for pair in IRN.values() for name in pair]
 KEYS = (*LABELS.values(), *(f"{key}mean_iou" for key in KINDS.values()))
@@ -97,7 +96,7 @@ STUDY = Study(
         Table("Classifiers", NETWORKS, CLASSIFIED),
         Table("What saliency is worth", SALIENCY, WORTH),
         Table("Labels of both rounds, training images", SALIENCY, ROUNDS),
-        Table("FBR", named("main", "fbr", "fbr | main"), CONTEXT + FBR),
+        Table("FBR", named("main", "fbr", "fbr | main"), CONTEXT + CLASSIFIED + FINALLY),
         Table("Without saliency: IRN", IRN, WITHOUT),
     ],
     {

@@ -39,7 +39,7 @@ for jobs in "$LABELS" "$FURTHER" "$ROUND1" "$ROUND2"; do # what a job reads was 
         [[ " $ROWS " == *" $row "* ]] || continue
         seeds=("$@")
         [ "$row" != vgg16:labels ] || seeds=("$1")
-        printf "$OUT %s scripts/study/real_row.sh $row\n" "${seeds[@]}"
+        for seed in "${seeds[@]}"; do echo "$OUT $seed scripts/study/real_row.sh $row"; done
     done | run_jobs ROW
 done
 python -m report.studies.collect --study real --runs "${@/#/$OUT/seed}" --out "$OUT/results.jsonl"
