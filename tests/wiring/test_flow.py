@@ -45,6 +45,11 @@ def test_flow(section, called, tmp_path):
     assert [line.replace(str(tmp_path / name.removesuffix("+")), "DATA") for line in lines] == FLOW[section].split("\n")
 
 
+@pytest.mark.parametrize("script, saliency", [("fbr_amn", False), ("run_all", True)])
+def test_saliency_is_made_where_it_is_read(called, script, saliency):
+    assert any(module == "data.saliency" for module, _ in called(script, "voc12_animals")) == saliency
+
+
 def scored(lines):
     """Whether the folder of each row of a table has been scored, or belongs to another script."""
     made = {line.split(":")[0] for line in lines}
