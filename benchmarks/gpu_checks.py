@@ -31,6 +31,7 @@ from stages.parallel import cores, machine_memory
 # The paper's run, with ResNet-101 and CRF (paper 4.1): train_aug and val of VOC 2012
 TRAIN, VAL, EPOCHS, CLS_BATCH, ITERATIONS, SEG_BATCH = 10_582, 1_449, 14, 5, 10_000, 10
 MAIN = ("cls.train", "fbr.train", "seg.train ResNet-101", "irn.train")
+MORE = ("cls.train ResNet-50", "fbr.train_amn")  # FBR's setting I
 CAM, PREDICTION = "cls.infer", "seg.predict ResNet-101 with CRF"
 LONGEST = 60  # seconds that a prediction is watched
 
@@ -249,8 +250,9 @@ FIRST = [
     *each("rest", prediction, 20, [CAM]),
     *each("rest", steps, 10, [(name, mode) for mode in ("float32", "TF32") for name in MAIN]),
     *each("rest", steps, 10, ["seg.train VGG16"]),
+    *each("rest", waits, 15, MORE),
 ]
 SECOND = [
-    *each("processes", two_processes, 15, MAIN[1:] + MAIN[:1]),
-    *each("determinism", determinism, 30, ("fbr.train", "seg.train VGG16")),  # with random draws and dropout
+    *each("processes", two_processes, 15, MAIN[1:] + MAIN[:1] + MORE[:1]),
+    *each("determinism", determinism, 30, ("fbr.train_amn", "fbr.train", "seg.train VGG16")),  # random draws, dropout
 ]

@@ -42,6 +42,11 @@ def commands(root, split="half", thin=False):
     cls = (*data, *vgg, "--epochs", 3)
     irn = (*data, "--seeds", root / "pred", "--split", "all")  # of fewer images the batches would not be full
     irn += (*resnet, *THIN_IRN, "--batch-size", 2) if thin else ()
+    irn_cls = (*data, "--split", "all", "--backbone", "resnet50", "--batch-size", 16)
+    amn = (*data, "--split", "all", "--seeds", root / "pred")
+    if thin:
+        crops_of_16 = (*resnet, "--batch-size", 2, "--crop-size", 64)
+        irn_cls, amn = (*irn_cls, *crops_of_16), (*amn, *crops_of_16)
     return {
         "cls.train": ("cls.train", cls),
         "fbr.train": ("fbr.train", cls),
@@ -52,6 +57,9 @@ def commands(root, split="half", thin=False):
         ),
         "seg.train VGG16": ("seg.train", (*crops, "--backbone", "vgg16", *vgg, *fc)),
         "irn.train": ("irn.train", irn),
+        "cls.train ResNet-50": ("cls.train", irn_cls),
+        "cls.train_amn": ("cls.train_amn", amn),
+        "fbr.train_amn": ("fbr.train_amn", amn),
     }
 
 

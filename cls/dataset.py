@@ -149,6 +149,19 @@ class InferenceImages(Dataset):
         return {"images": [torch.from_numpy(each) for each in images], "index": index}
 
 
+class SeededImages(InferenceImages):
+    """InferenceImages in their own aspect ratio with "label" float32 (C,) of 0 and 1, and "seed" uint8 (H, W)."""
+
+    def __init__(self, dataset: DataSet, items: list[Item], scales: list[float], output_stride: int, seeds: Path):
+        super().__init__(dataset, items, scales, None, output_stride)
+        self.seeds = seeds
+
+    def __getitem__(self, index: int) -> dict[str, list[torch.Tensor] | torch.Tensor | int]:
+        item = self.items[index]
+        seed = torch.tensor(self.dataset.checked_label(self.seeds / f"{item.id}.png", item.id))
+        return {**super().__getitem__(index), "label": label_vector(item, len(self.dataset.classes)), "seed": seed}
+
+
 def input_sizes(input_size: int, scales: list[float], output_stride: int = 8) -> list[int]:
     """Side of a square at each of the scales: rounded, at least 8 and a pixel of the features."""
     return [max(8, output_stride, round(scale * input_size)) for scale in scales]

@@ -28,9 +28,8 @@ def start(
     device = devices.select_device(args.device, args.deterministic, args.tf32)
     model = build(classes=len(classes), class_names=classes, **arguments_of(args, NETWORKS[args.network]))
     stride = model.arch.output_stride
-    if (
-        args.input_size and args.input_size % stride and (args.input_size < stride or is_timm(args.backbone))
-    ):  # VGG's maps are rounded down
+    rounds_down = args.backbone == "vgg16"  # the size of its maps; others round up
+    if args.input_size and args.input_size % stride and not (rounds_down and args.input_size > stride):
         raise InputError(f"--input-size: expected a multiple of --output-stride, {stride}, found {args.input_size}")
     if args.init:
         checkpoint.load_backbone(model, checkpoint.load(args.init), args.init)

@@ -9,7 +9,7 @@ seeds, knows background, and its logits of several sizes are averaged.
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from common.files.images import is_complete, write_grey
 from common.files.maps import map_path
 from common.training.arguments import add_device_arguments
 from stages import distributed, interruption
-from stages.arguments import scale
+from stages.arguments import positive_int, scale
 from stages.command import main, stage_parser
 from stages.files import InputError
 from stages.progress import progress_bar
@@ -33,6 +33,7 @@ def parser() -> ArgumentParser:
     parser = stage_parser(__doc__)
     parser.add_argument("--weights", type=Path, required=True, help="weights.pth of cls.train_amn or fbr.train_amn")
     parser.add_argument("--seeds", type=Path, required=True, help="folder of the seeds that it was trained on")
+    parser.add_argument("--batch-size", type=positive_int, default=8, help="images, of equal size, per forward pass")
     parser.add_argument(
         "--scales", type=scale, nargs="+", default=[1.0, 0.5, 1.5, 2.0], help="input scales, relative to the image"
     )
@@ -60,12 +61,10 @@ def load_network(path: Path) -> AMN:
     return network.eval()
 
 
-def mean_logits(
-    network: AMN, images: Sequence[torch.Tensor], labels: torch.Tensor, size: tuple[int, int]
-) -> torch.Tensor:
-    """Mean of the logits of an image in several sizes and of their mirror images: float32 (C + 1, H, W), `size` (H, W).
+def mean_logits(network: AMN, images: list[torch.Tensor], labels: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Mean of the logits of a batch in several sizes and of the mirror images: float32 (B, C + 1, H, W), `size` (H, W).
 
-    images: uint8 (1, h, w, 3), RGB, for each size; labels (1, C) of 0 and 1.
+    images: for each size, uint8 (B, h, w, 3), RGB; labels (B, C) of 0 and 1.
     """
     import torch
     from torch.nn.functional import interpolate
@@ -75,62 +74,58 @@ def mean_logits(
     total = 0
     for image in images:
         x = normalise(image, "torchvision")
-        logits = network(torch.cat([x, x.flip(3)]), labels.expand(2, -1)).logits.float()
-        logits = (logits[:1] + logits[1:].flip(3)) / 2
+        logits, mirrored = network(torch.cat([x, x.flip(3)]), labels.repeat(2, 1)).logits.float().chunk(2)
+        logits = (logits + mirrored.flip(3)) / 2
         total = total + interpolate(logits, size, mode="bilinear", align_corners=False)
-    return total[0] / len(images)
+    return total / len(images)
 
 
-def scores(logits: torch.Tensor, seed: torch.Tensor, classes: Sequence[int]) -> torch.Tensor:
-    """Scores of an image's K 0-based classes, float32 (K, H, W) from 0 to 1, as published.
+def scores(logits: torch.Tensor, seeds: torch.Tensor) -> torch.Tensor:
+    """Scores of all classes, float32 (B, C, H, W) from 0 to 1, as published.
 
-    logits float32 (C + 1, H, W), background first; seed uint8 (H, W): 0 background, 1..C, 255 undecided. They are the
-    probabilities, and where the seed is not 0, these scaled from their minimum and maximum over the image to 0 and 1.
+    logits float32 (B, C + 1, H, W), background first; seeds uint8 (B, H, W): 0 background, 1..C, 255 undecided. They
+    are the probabilities, and where the seed is not 0, these scaled from their minimum and maximum over the image to 0
+    and 1.
     """
-    probabilities = logits.softmax(0)[[cls + 1 for cls in classes]]
-    low, high = probabilities.amin((1, 2), keepdim=True), probabilities.amax((1, 2), keepdim=True)
-    return ((probabilities - low) / (high - low + 1e-5)).where(seed > 0, probabilities)
+    probabilities = logits.softmax(1)[:, 1:]
+    low, high = probabilities.amin((2, 3), keepdim=True), probabilities.amax((2, 3), keepdim=True)
+    return ((probabilities - low) / (high - low + 1e-5)).where(seeds[:, None] > 0, probabilities)
 
 
 def run(args: Namespace) -> str:
     """Write the maps of the images that lack some; returns a summary."""
     import torch
 
-    from cls.dataset import InferenceImages, label_vector
+    from cls.dataset import SeededImages
     from common.training import device as devices
-    from common.training.loading import make_loader
+    from common.training.loading import batches_of_one_size, make_loader
 
     dataset = DataSet(args.data)
     items = dataset.split(args.split, labelled=True)
     share = distributed.shard(items)
-    todo = [
-        [index]
-        for index, item in enumerate(share)
-        if not all(is_complete(map_path(args.out, item.id, cls)) for cls in item.classes)
-    ]
+    done = [all(is_complete(map_path(args.out, item.id, cls)) for cls in item.classes) for item in share]
+    sizes = (dataset.image_size(item.id) for item in share)
+    batches = list(batches_of_one_size(sizes, args.batch_size, done))
     device = devices.select_device(args.device, args.deterministic, args.tf32)
     network = devices.to_device(load_network(args.weights), device)
     network.dropout.train(args.published_dropout)
-    images = InferenceImages(dataset, share, args.scales, None, network.arch.output_stride)
-    loader = make_loader(images, todo, args.workers, device)
+    images = SeededImages(dataset, share, args.scales, network.arch.output_stride, args.seeds)
+    loader = make_loader(images, batches, args.workers, device)
 
-    def outputs() -> Iterator[tuple[int, torch.Tensor]]:
+    def outputs() -> Iterator[tuple[list[int], torch.Tensor]]:
         for batch in loader:
-            index = int(batch["index"])
-            item = share[index]
-            seed = dataset.checked_label(args.seeds / f"{item.id}.png", item.id)  # (H, W)
-            on_device = [each.to(device, non_blocking=True) for each in batch["images"]]
-            labels = label_vector(item, len(dataset.classes)).to(device)[None]
+            tensors = (*batch["images"], batch["label"], batch["seed"])
+            *on_device, labels, seeds = (each.to(device, non_blocking=True) for each in tensors)
             with torch.no_grad(), devices.autocast(device, args.amp):
-                logits = mean_logits(network, on_device, labels, seed.shape)
-            maps = scores(logits, torch.tensor(seed, device=device), item.classes)
-            yield index, (255 * maps).round().byte()
+                logits = mean_logits(network, on_device, labels, seeds.shape[1:])
+            yield batch["index"].tolist(), (255 * scores(logits, seeds)).round().byte()
 
-    with interruption.deferred(), progress_bar(args.out.name, len(todo)) as bar:
-        for index, maps in devices.pipelined(outputs()):
-            for cls, map_ in zip(share[index].classes, maps.numpy(), strict=True):
-                write_grey(map_path(args.out, share[index].id, cls), map_)
-            bar.update()
+    with interruption.deferred(), progress_bar(args.out.name, sum(map(len, batches))) as bar:
+        for indices, batch in devices.pipelined(outputs()):
+            for index, maps in zip(indices, batch.numpy(), strict=True):  # (C, H, W)
+                for cls in share[index].classes:
+                    write_grey(map_path(args.out, share[index].id, cls), maps[cls])
+            bar.update(len(indices))
             interruption.check()
     return f"{len(items)} images, {sum(len(item.classes) for item in items)} maps"
 

@@ -62,7 +62,8 @@ class FloatMaps(GreyMaps):
         parts = []
         for place, index in enumerate(indices):
             height, width = size = self.image_size(index)
-            own = [each[place : place + 1, list(self.share[index].classes)] for each in maps]  # (1, K, h, w)
+            classes = self.share[index].classes
+            own = [torch.stack([each[place, cls] for cls in classes])[None] for each in maps]  # (1, K, h, w)
             # the network's maps of an image reach beyond it, to whole strides
             whole = (
                 size if self.input_size else tuple(n * self.output_stride for n in part_of(size, self.output_stride))

@@ -53,6 +53,8 @@ class Detector:
             raise InputError("onnxruntime is not installed: pip install onnxruntime, or onnxruntime-gpu") from None
         available = onnxruntime.get_available_providers()
         providers = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in available]
+        if "CUDAExecutionProvider" in available:
+            onnxruntime.preload_dlls()  # CUDA, as pip installs it with PyTorch; without it the CPU is taken
         try:
             self.session = onnxruntime.InferenceSession(path, providers=providers)
         except Exception:  # onnxruntime raises classes of its own

@@ -14,9 +14,12 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import trainings  # noqa: E402
 
+from cls import amn, infer, infer_amn  # noqa: E402
+from cls import model as classifier  # noqa: E402
 from cls.losses import classification_loss  # noqa: E402
 from cls.model import Classifier, ClassifierArch  # noqa: E402
-from common.files.images import read_indexed  # noqa: E402
+from common.files.images import read_grey, read_indexed  # noqa: E402
+from common.files.npy_maps import read_npy  # noqa: E402
 from common.training import checkpoint  # noqa: E402
 from common.training import device as devices  # noqa: E402
 from common.training import loop as training  # noqa: E402
@@ -183,3 +186,32 @@ def test_labels_of_irn_on_a_gpu_equal_those_of_the_cpu(command, device, drawn, t
         command.run(command.parser().parse_args([str(option) for option in (*options, *own)]))
     found = [[read_indexed(path) for path in sorted((tmp_path / name).glob("*.png"))] for name in ("cpu", device)]
     assert len(found[0]) == 6 and (np.array(found[0]) == np.array(found[1])).mean() > 0.999
+
+
+MAPS = {  # command, what builds its network, its arch, arguments
+    "irn": (infer, classifier.build, {"network": "irn_cam"}, "--flip --dump-float --scales 1 0.5"),
+    "amn": (infer_amn, amn.build, {"network": "amn", "rates": [1, 2]}, "--seeds {root}/pred"),
+}
+
+
+def make_maps(kind, root, out, device):
+    """The maps of random weights by a command of MAPS, on drawn data in `root`: [float (h, w), 0 to 1]."""
+    command, build, arch, options = MAPS[kind]
+    arch = {"backbone": "resnet50", "blocks": [1, 1, 1, 1], "width": 4, "classes": 20, **arch}
+    torch.manual_seed(0)
+    checkpoint.save(root / "maps.pth", arch=arch, state_dict=build(**arch).state_dict())
+    out.mkdir()
+    options += " --data {root}/data --split half --weights {root}/maps.pth --out {out} --device {device}"
+    options = (options + " --no-amp --no-tf32 --workers 0").format(root=root, out=out, device=device)
+    command.run(command.parser().parse_args(options.split()))
+    maps = [map_ for path in sorted(out.glob("*.npy")) for maps in read_npy(path) for map_ in maps.values()]
+    return maps or [read_grey(path) / 255 for path in sorted(out.glob("*.png"))]
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_gpu)])
+@pytest.mark.parametrize("kind", MAPS)
+def test_maps_of_a_gpu_equal_those_of_the_cpu(kind, device, drawn, tmp_path):
+    found = make_maps(kind, drawn, tmp_path / "expected", "cpu"), make_maps(kind, drawn, tmp_path / "found", device)
+    assert len(found[0]) == len(found[1]) >= 6 and max(np.ptp(map_) for map_ in found[0]) > 0
+    for one, other in zip(*found):
+        np.testing.assert_allclose(other, one, atol=0.01)

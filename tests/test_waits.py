@@ -20,8 +20,10 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import trainings  # noqa: E402
 
+from common.training import loading  # noqa: E402
 from fbr.losses import FBR  # noqa: E402
 from fbr.settings import Settings  # noqa: E402
+from tests.test_cuda import MAPS, make_maps  # noqa: E402
 
 # how large their result is depends on the values
 SIZES = {"nonzero", "masked_select", "_unique2", "unique_dim", "unique_consecutive", "bincount", "repeat_interleave"}
@@ -114,6 +116,8 @@ def refuse(drawn, monkeypatch):
     monkeypatch.setattr("common.training.loop.LOG_EVERY", 1)
     # on a CPU, PyTorch's own reads the largest index to check it; on a GPU it does not
     monkeypatch.setattr(functional, "one_hot", lambda x, count: (x[..., None] == torch.arange(count)).long())
+    adam = torch.optim.Adam  # reads its own count of steps unless it is fused, as on a GPU
+    monkeypatch.setattr(torch.optim, "Adam", lambda groups, **more: adam(groups, **more | {"fused": True}))
 
     def run(name, *options):
         module, arguments = trainings.commands(drawn, "all", thin=True)[name]
@@ -143,6 +147,23 @@ def test_no_step_waits(name, refuse):
 )
 def test_no_step_of_fbr_waits(options, refuse):
     assert refuse("fbr.train", *options) == 8
+
+
+@pytest.mark.parametrize("kind", MAPS)
+def test_no_batch_of_maps_waits(kind, drawn, tmp_path, monkeypatch):
+    make_loader = loading.make_loader
+
+    def computed(outputs):
+        while True:
+            with NoWaiting():
+                found = next(outputs, None)
+            if found is None:
+                return
+            yield found
+
+    monkeypatch.setattr("common.training.loading.make_loader", lambda *given: list(make_loader(*given)))
+    monkeypatch.setattr("common.training.device.pipelined", computed)
+    assert len(make_maps(kind, drawn, tmp_path / "out", "cpu")) >= 6
 
 
 def test_steps_of_fbr_are_measured_with_a_full_bank():

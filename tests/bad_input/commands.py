@@ -109,6 +109,11 @@ FAULTS = {  # command: [(more arguments, damages to make first, message)]
     "cls.train": [
         ("--long-side 9 5", [], "--long-side: expected two ascending numbers, found 9 5"),
         ("--backbone resnet50", [], "cls.pth: expected a backbone of this size: features.layer1.conv1.conv.weight"),
+        (
+            "--backbone resnet50 --blocks 1 1 1 1 --width 4 --input-size 40",
+            [],
+            "--input-size: expected a multiple of --output-stride, 16, found 40",
+        ),
         ("--backbone resnet50 --network iam", [], "expected as its arch.backbone vgg16 or timm:NAME, found 'resnet50'"),
     ],
     "cls.train_iam": [

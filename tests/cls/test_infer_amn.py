@@ -77,9 +77,21 @@ def test_goes_on_where_it_stopped_and_dropout_is_only_on_if_asked(infer, tmp_pat
 
 
 def test_scores_are_scaled_where_the_seed_is_not_background():
-    logits = torch.tensor([[[0.0, 0, 0, 0]], [[0, 1, 2, 3]], [[0, 0, 0, 0]]])
-    seed = torch.tensor([[0, 1, 255, 2]], dtype=torch.uint8)
-    (found,) = scores(logits, seed, [0])
-    p = logits.softmax(0)[1, 0]
-    low, high = p.min(), p.max()
-    torch.testing.assert_close(found[0], torch.stack([p[0], *((p[1:] - low) / (high - low + 1e-5))]))
+    """Between the extremes of each map of each image."""
+    own = torch.tensor([[0.0, 1, 2, 3], [5, -1, 0, 1], [0, -1, -2, -3], [2, 2, 0, 4]]).view(2, 2, 1, 4)
+    logits = torch.cat([torch.zeros(2, 1, 1, 4), own], 1)
+    seeds = torch.tensor([[[0, 1, 255, 2]], [[1, 1, 0, 0]]], dtype=torch.uint8)
+    found = scores(logits, seeds)
+    for image, cls in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        p, seed = logits[image].softmax(0)[1 + cls, 0], seeds[image, 0]
+        scaled = (p - p.min()) / (p.max() - p.min() + 1e-5)
+        torch.testing.assert_close(found[image, cls, 0], torch.where(seed == 0, p, scaled))
+
+
+def test_maps_do_not_depend_on_the_batch(infer, tiny_data):
+    """Images of one size share a batch, each with its own labels and seed."""
+    own = infer("alone", "--batch-size", 1)
+    dataset = DataSet(tiny_data)
+    assert len({dataset.image_size(id) for id in ("a_simple", "c_complex")}) == 1
+    for name, found in infer("together", "--batch-size", 3).items():
+        np.testing.assert_allclose(found.astype(int), own[name], atol=1, err_msg=name)

@@ -102,6 +102,22 @@ def test_without_onnxruntime(make, monkeypatch):
     )
 
 
+def test_on_a_gpu_the_libraries_are_loaded_before_the_network(make, monkeypatch):
+    import onnxruntime
+
+    calls, session, gpu = [], onnxruntime.InferenceSession, ["CUDAExecutionProvider", "CPUExecutionProvider"]
+
+    def start(path, providers):
+        calls.append(providers)
+        return session(path, providers=providers[1:])
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["TensorrtExecutionProvider", *gpu])
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: calls.append("libraries"))
+    monkeypatch.setattr(onnxruntime, "InferenceSession", start)
+    make()
+    assert calls == ["libraries", gpu]
+
+
 UNFIT = {
     "missing": (None, "tiny.onnx: no such file"),
     "damaged": (lambda path: path.write_bytes(b"<html>"), "tiny.onnx: expected a network in ONNX format"),
