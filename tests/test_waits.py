@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import trainings  # noqa: E402
 
+from common.files.preprocess import normalise  # noqa: E402
 from common.training import loading  # noqa: E402
 from fbr.losses import FBR  # noqa: E402
 from fbr.settings import Settings  # noqa: E402
@@ -152,6 +153,7 @@ def test_no_step_of_fbr_waits(options, refuse):
 @pytest.mark.parametrize("kind", MAPS)
 def test_no_batch_of_maps_waits(kind, drawn, tmp_path, monkeypatch):
     make_loader = loading.make_loader
+    normalise(torch.zeros(1, 1, 1, 3), "torchvision")  # whose constants are copied once
 
     def computed(outputs):
         while True:
