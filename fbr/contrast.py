@@ -15,11 +15,11 @@ BACKGROUND, IGNORED = -1, -2
 
 
 def activations(maps: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Rectify class maps (B, C, h, w) and divide each by its maximum, without gradient: 0 to 1.
+    """Rectify class maps (B, C, h, w) and divide each by its maximum: 0 to 1.
 
     labels (B, C) of 0 and 1; 0 everywhere for classes that the image does not have.
     """
-    maps = maps.detach().relu() * labels[:, :, None, None]
+    maps = maps.relu() * labels[:, :, None, None]
     return maps / (maps.amax((2, 3), keepdim=True) + 1e-5)
 
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from cls.amn import build
+from cls import losses
+from cls.amn import AMN, build
 from tests.outputs import scalars, weights
 
 THIN = {"network": "amn", "backbone": "resnet50", "classes": 3, "blocks": [1, 1, 1, 1], "width": 4, "rates": [1, 2]}
@@ -35,6 +36,25 @@ def train(here, tiny_data):
     """`train(folder, *more)` runs cls.train_amn on the tiny data's ground truth and returns <tmp_path>/<folder>."""
     own = ("--data", tiny_data, "--split", "train", "--seeds", tiny_data / "SegmentationClass", *HERE)
     return lambda folder, *more: here("cls.train_amn", folder, *own, *more)
+
+
+def test_an_image_has_its_own_labels_and_zeros_around_it(train, monkeypatch):
+    """At half their size all images have at most 32 pixels a side."""
+    seen, forward, loss = [], AMN.forward, losses.balanced_cross_entropy
+
+    def watched(network, x, labels):
+        seen.append([x, labels])
+        return forward(network, x, labels)
+
+    monkeypatch.setattr(AMN, "forward", watched)
+    monkeypatch.setattr(losses, "balanced_cross_entropy", lambda *given: seen[-1].append(given[1]) or loss(*given))
+    train("amn", *RESNET, "--scales", 0.5, 0.5, "--epochs", 1)
+    images, labels, seeds = (torch.cat(parts) for parts in zip(*seen))
+    assert len(images) == 4 and not images[:, :, 32:].any() and images[:, :, :16].any()
+    for own, seed in zip(labels, seeds):
+        classes = {value - 1 for value in seed.unique().tolist()} - {-1, 254}
+        assert classes and classes <= {*own.nonzero()[:, 0].tolist()}
+    assert labels.sum() == 7  # of all images
 
 
 def test_all_but_the_stem_and_the_statistics_is_trained(train):

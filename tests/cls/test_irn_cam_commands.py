@@ -8,6 +8,7 @@ from torch.nn.functional import interpolate
 
 from cls.dataset import ClassificationCrops
 from cls.infer import load_network
+from cls.irn_cam import IRNClassifier
 from cls.train import parser, resolve
 from common.files.dataset import DataSet
 from common.files.images import read_grey
@@ -36,6 +37,14 @@ def test_training_on_crops_accumulates_nothing_and_its_rate_falls_at_every_step(
     assert rates == pytest.approx({step: 0.1 * (1 - step / 4) ** 0.9 for step in range(4)})
     network, input_size = load_network(weights)
     assert network.arch.glore is False and network.arch.input_size is input_size is None
+
+
+def test_the_network_sees_zeros_around_an_image(run, monkeypatch):
+    seen, forward = [], IRNClassifier.forward
+    monkeypatch.setattr(IRNClassifier, "forward", lambda self, x: forward(self, seen.append(x) or x))
+    run("cls.train", "cls", *SMALL, "--crop-size", 64, "--long-side", 32, 32)
+    around = (torch.cat(seen) == 0).all(1).sum((1, 2))
+    assert len(around) == 8 and (around >= 64 * 64 - 32 * 32).all() and (around < 64 * 64 - 500).all()
 
 
 def test_glore_and_attention_where_they_are_asked_for(run):

@@ -106,6 +106,16 @@ def test_regions_of_logits_are_those_of_the_published_setting_i(golden_file):
     assert torch.equal(found.pseudo, torch.tensor([-1, 3, 4, 5])[others])
 
 
+def test_the_background_of_logits_is_found_by_the_other_maps():
+    torch.manual_seed(0)
+    features, logits, labels = torch.randn(2, 8, 6, 7), torch.randn(2, 4, 6, 7), torch.tensor([[1, 0, 1], [0, 1, 0]])
+    found = []
+    for maps in (logits, logits[:, 1:]):
+        losses = Network(settings("segmentation")).fbr(features, maps, labels)
+        found.append(losses["segmentation"].values)
+    assert torch.equal(*found)
+
+
 def test_background_target_equals_the_published_one(golden_file):
     """Its last channel is background."""
     golden = golden_file("fbr")

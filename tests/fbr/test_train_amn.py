@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from fbr.settings import Settings
+from fbr.train_amn import build
 from tests.outputs import scalars, weights
 
 AMN = ("--blocks", 1, 1, 1, 1, "--width", 4, "--rates", 1, "--crop-size", 64, "--epochs", 2, "--batch-size", 4)
@@ -18,11 +20,17 @@ def train(here, tiny_data):
     return lambda folder, command, *more: here(command, folder, *own, *more)
 
 
+def test_fbr_draws_by_the_seed():
+    arch = {"backbone": "vgg16", "classes": 3, "channels": [4] * 5, "depths": [1] * 5}
+    assert build(Settings(bank_size=9), 7, **arch).fbr.seed == 7
+
+
 def test_each_loss_moves_the_backbone_and_none_leaves_a_head(train):
     ends = {"plain": weights(train("plain", "cls.train_amn"))}
     for part in ("none", *PARTS):
         given = [word for name in PARTS for word in (f"--{name}-weight", int(name == part))]
-        out = train(part, "fbr.train_amn", *FBR, *given)
+        rule = "refined" if part == "similarity" else "cam"
+        out = train(part, "fbr.train_amn", *FBR, *given, "--labels", rule)
         ends[part] = weights(out)
         told = {name.removeprefix("loss/") for name in scalars(out) if name.startswith("loss/")}
         assert told == {"seeds"} | ({part} - {"none"})

@@ -2,18 +2,19 @@
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from common.files.dataset import DataSet
 from common.files.images import write_indexed
-from common.training.crops import TrainingCrops
+from common.training.crops import SeedCrops, TrainingCrops
 from stages.files import InputError
 
 
-def crops(tiny_data, crop_size=40, scales=(0.5, 1, 1.5), seed=0):
+def crops(tiny_data, crop_size=40, scales=(0.5, 1, 1.5), seed=0, kind=TrainingCrops, **more):
     dataset = DataSet(tiny_data)
     labels = tiny_data / "SegmentationClass"
-    return TrainingCrops(dataset, dataset.split("train"), labels, crop_size, list(scales), seed)
+    return kind(dataset, dataset.split("train"), labels, crop_size, list(scales), seed, **more)
 
 
 def test_size_and_padding(tiny_data):
@@ -42,6 +43,14 @@ def test_the_position_decides(tiny_data):
     np.testing.assert_array_equal(first["image"], again["image"])
     assert not np.array_equal(first["image"], other["image"])
     assert not np.array_equal(first["image"], crops(tiny_data, seed=1)[(5, 2)]["image"])
+
+
+def test_seeds_are_taken_below_and_right_of_the_middle(tiny_data):
+    whole, seeds = crops(tiny_data, scales=(1,)), crops(tiny_data, scales=(1,), kind=SeedCrops, stride=4)
+    for position in range(4):
+        expected, found = whole[(position, position)], seeds[(position, position)]
+        assert found["label"].shape == (10, 10) and torch.equal(found["label"], expected["label"][2::4, 2::4])
+        assert torch.equal(found["image"], expected["image"])
 
 
 def test_a_missing_label_is_named(tiny_data):
