@@ -214,16 +214,22 @@ def test_processes_of_several_gpus(gpus):
 
 def test_jobs_share_the_gpus_they_are_given(tmp_path):
     script = tmp_path / "show.sh"
-    script.write_text('#!/bin/bash\nsource scripts/env.sh\necho "gpu $CUDA_VISIBLE_DEVICES, $LAUNCH, $DATA"\n')
+    cores = "$(python -c 'import os; print(len(os.sched_getaffinity(0)))')"
+    told = f"gpu $CUDA_VISIBLE_DEVICES, $LAUNCH, {cores} cores of $JOBS, $DATA"
+    script.write_text(f'#!/bin/bash\nsource scripts/env.sh\necho "{told}"\n')
     script.chmod(0o755)
     jobs = f"for SLOT in 0 1 2; do (job {tmp_path} $SLOT {script}); done"
 
     def logs(**variables):
-        bash("-c", f"source scripts/env.sh; source scripts/study/jobs.sh; {jobs}", **variables)
+        bash("-c", f"source scripts/env.sh; source scripts/study/jobs.sh; export JOBS; {jobs}", **variables)
         return [(tmp_path / f"seed{slot}/show.log").read_text() for slot in range(3)]
 
-    assert logs() == [f"gpu , python -m, {tmp_path}/toy{slot}\n" for slot in range(3)]
-    assert [line[:18] for line in logs(GPUS="4,7")] == [f"gpu {gpu}, python -m, " for gpu in (4, 7, 4)]
+    count = len(os.sched_getaffinity(0))
+    expected = [f"gpu , python -m, 1 cores of {count}, {tmp_path}/toy{slot}\n" for slot in range(3)]
+    assert logs() == expected
+    beginnings = [f"gpu {gpu}, python -m, {count} cores of 2, " for gpu in (4, 7, 4)]
+    assert all(line.startswith(own) for line, own in zip(logs(GPUS="4,7"), beginnings, strict=True))
+    assert "cores of 5," in logs(GPUS="4,7", JOBS=5)[0]
 
 
 def test_slurm_example(tmp_path):
