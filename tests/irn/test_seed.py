@@ -94,13 +94,14 @@ LATTICE = ("--crf-backend", "lattice")
 
 def test_command_writes_the_seeds_that_its_options_ask_for(tiny_data, maps, tmp_path):
     more = ("--strict", 0.4, "--loose", 0.1, "--confidence", 0.8, "--crf-bilateral-srgb", 9, "--workers", 2, *LATTICE)
+    more += ("--absolute",)
     (tmp_path / "out").mkdir()
     run(parser().parse_args(options(tiny_data, maps, tmp_path / "out", *more)))
     dataset = DataSet(tiny_data)
     for item in dataset.split("train"):
         image = dataset.image(item.id)
         found = read_maps(maps, item, image.shape[:2])
-        expected = refine_seed(image, found, 0.4, 0.1, 0.8, bilateral_srgb=9, backend="lattice")
+        expected = refine_seed(image, found, 0.4, 0.1, 0.8, absolute=True, bilateral_srgb=9, backend="lattice")
         np.testing.assert_array_equal(read_indexed(tmp_path / "out" / f"{item.id}.png"), expected)
 
 
@@ -133,6 +134,7 @@ def on_device(monkeypatch):
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_gpu)])
 def test_seeds_made_on_the_device_are_those_made_by_processes(tiny_data, maps, tmp_path, request, device, workers):
     more = "--crf-backend", "lattice", "--confidence", 0.8, "--crf-bilateral-sxy", 9, "--loose", 0.2
+    more += ("--absolute",)
     folders = tmp_path / "cpu", tmp_path / "device"
     for folder in folders:
         folder.mkdir()

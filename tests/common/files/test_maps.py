@@ -17,11 +17,11 @@ def stack(*levels, size=(5, 7)):
 
 def test_layouts_of_npy(tmp_path):
     """irn's (ReCAM's, too), with tensors; AMN's, with the background first; SEAM's, without a class of the image."""
-    fine, coarse = stack(0.2, 0.4), torch.from_numpy(stack(0.6, 1, size=(2, 3)))
+    fine, coarse = stack(0.2, 0.403), torch.from_numpy(stack(0, 0.6, 1, size=(2, 3)))[1:]
     layouts = {
         "irn": {"keys": torch.tensor([0, 2]), "cam": coarse, "high_res": fine},
-        "amn": {"keys": np.array([0, 2]), "cam": torch.cat([coarse[:1], coarse]), "high_res": stack(0.9, 0.2, 0.4)},
-        "seam": {2: stack(0.4)[0]},
+        "amn": {"keys": np.array([0, 2]), "cam": torch.cat([coarse[:1], coarse]), "high_res": stack(0.9, 0.2, 0.403)},
+        "seam": {2: stack(0.403)[0]},
     }
     for name, content in layouts.items():
         (tmp_path / name).mkdir()
@@ -29,10 +29,10 @@ def test_layouts_of_npy(tmp_path):
     for name in layouts:
         found = read_maps(tmp_path / name, ITEM, (5, 7))
         assert {cls: np.unique(map_).tolist() for cls, map_ in found.items()} == (
-            {2: [102]} if name == "seam" else {0: [51], 2: [102]}
+            {2: [103]} if name == "seam" else {0: [51], 2: [103]}
         )
         assert all(map_.shape == (5, 7) and map_.dtype == np.uint8 for map_ in found.values())
-        assert np.unique(stored_map(tmp_path / name, ITEM, 2)) == [102]
+        assert np.unique(stored_map(tmp_path / name, ITEM, 2)) == [103]
     for name in ("irn", "amn"):
         found = stored_maps(tmp_path / name, ITEM, (2, 3))  # without resizing
         assert {cls: np.unique(map_).tolist() for cls, map_ in found.items()} == {0: [153], 2: [255]}

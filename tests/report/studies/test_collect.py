@@ -85,3 +85,14 @@ def test_rows_of_irn(collect, tmp_path):
     put(row / "image_level/scores/instances/scores.json", {"mean_ap": ap})
     with pytest.raises(InputError, match="truth: expected stage.json of finished stages in image_level/irn"):
         collect("--study", "irn")
+
+
+def test_rows_of_real(collect, tmp_path):
+    """A row of weaker saliency has no classifier of its own: its origin is that of the row main."""
+    run = tmp_path / "faint/seed2"
+    put_stage(run / "main/cls")
+    for row in ("main", "mild"):
+        put(run / row / "scores/label_initial/scores.json", LABELS | {"simple": LABELS, "complex": LABELS})
+    lines = collect("--study", "real")
+    assert [each["row"] for each in lines] == ["main", "mild"] and lines[1].items() >= ORIGIN.items()
+    assert lines[1]["label_initial, mean_iou"] == 56

@@ -161,6 +161,17 @@ def test_irn(table, tmp_path):
     assert "instances.png" not in found["text"] and "## Without context" not in (tmp_path / "out.md").read_text()
 
 
+def test_real(table):
+    """Labels without saliency minus those with it, and weaker saliency beside U²-Net's."""
+    more = {"image_level/label_seed, mean_iou": 40.0}
+    lines = [line("main", seed, **{"label_initial, mean_iou": 40.0 + seed}, **more) for seed in (1, 2, 3)]
+    lines += [line("mild", seed, **{"label_initial, mean_iou": 38.0 + seed}) for seed in (1, 2, 3)]
+    found = table("real", lines, "Without saliency: IRN")
+    assert found["labels: initial, seeds"] == ["42.0 ± 1.0", "40.0 ± 0.0", "-2.00 ± 2.48 (0/3)"]
+    found = table("real", lines, "What saliency is worth")
+    assert [found[name][0] for name in ("U²-Net", "mild")] == ["42.0 ± 1.0", "40.0 ± 1.0"]
+
+
 @pytest.mark.parametrize("name", COMMITTED)
 def test_the_pages_in_the_repository_come_from_the_lines_in_it(name):
     sources, out = COMMITTED[name]
