@@ -3,8 +3,10 @@
 import pytest
 import torch
 
+from common.training import loop
 from fbr.settings import Settings
 from fbr.train_amn import build
+from tests.fbr.test_train import Killed, dies_in_step, leaves
 from tests.outputs import scalars, weights
 
 AMN = ("--blocks", 1, 1, 1, 1, "--width", 4, "--rates", 1, "--crop-size", 64, "--epochs", 2, "--batch-size", 4)
@@ -40,3 +42,17 @@ def test_each_loss_moves_the_backbone_and_none_leaves_a_head(train):
     ends = {part: end[name] for part, end in ends.items()}
     assert torch.equal(ends["none"], ends.pop("plain"))
     assert len({end.numpy().tobytes() for end in ends.values()}) == len(PARTS) + 1
+
+
+def test_stopped_it_ends_the_same(train, monkeypatch):
+    """Byte for byte: weights, and what the last checkpoint holds, the bank and Adam's averages among it."""
+    whole = train("whole", "fbr.train_amn", *FBR, "--batch-size", 3)
+    monkeypatch.setattr(loop, "Report", dies_in_step(3))
+    with pytest.raises(Killed):
+        train("parts", "fbr.train_amn", *FBR, "--batch-size", 3)
+    assert torch.load(whole.parent / "parts/training.pth", weights_only=False)["iteration"] == 3
+    monkeypatch.undo()
+    parts = train("parts", "fbr.train_amn", *FBR, "--batch-size", 3)
+    ends = [list(leaves(torch.load(out / "training.pth", weights_only=False))) for out in (parts, whole)]
+    assert ends[0] == ends[1] and any("exp_avg_sq" in name for name, _ in ends[0])
+    assert (parts / "weights.pth").read_bytes() == (whole / "weights.pth").read_bytes()
