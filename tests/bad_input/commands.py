@@ -160,6 +160,7 @@ FAULTS = {  # command: [(more arguments, damages to make first, message)]
     ],
     "seg.train": [
         ("--crop-size 15", [], "--crop-size: expected at least 16, found 15"),
+        ("", [("remove", LABEL)], "a_simple.png: no such file"),
         ("--convention caffe", [], "seg.pth: expected weights of the caffe convention"),
     ],
     "seg.predict": [
