@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common.files.dataset import DataSet, numbered_lines
-from common.files.images import IGNORE_INDEX, read_grey, read_indexed, read_rgb
+from common.files.images import check_size, check_values, read_grey, read_indexed, read_rgb
 from common.files.instances import classes_beneath
 from data import check_saliency
 from data.check_saliency import CONSTANT, Measures, measure
@@ -172,14 +172,14 @@ def inspect(data, saliency, job):
 
     truth = read_mask("ground truth", data.ground_truth_path(job.id), size, faults)
     if truth is not None:
-        check_values(data, job, data.ground_truth_path(job.id), truth, faults, remarks)
+        check_classes(data, job, data.ground_truth_path(job.id), truth, faults, remarks)
     instances = read_mask("instances", data.instances_path(job.id), size, faults)
     if instances is not None and truth is not None and instances.shape == truth.shape:
         check_instances(data.instances_path(job.id), instances, truth, faults)
     context = read_mask("context", data.context_path(job.id), size, faults)
-    if context is not None and context.max() > len(data.classes):  # unlike ground truth, no 255: nothing is ignored
-        message = f"{data.context_path(job.id)}: expected values 0 to {len(data.classes)}, found {context.max()}"
-        faults.append(("context values out of range", message))
+    if context is not None:
+        kind, path = "context values out of range", data.context_path(job.id)
+        attempt(faults, kind, check_values, path, context, len(data.classes), may_ignore=False)
     return Findings(faults, remarks, measures)
 
 
@@ -191,7 +191,8 @@ def check_map(data, job, size, faults, remarks):
     saliency = read("saliency", read_grey, path, faults)
     if saliency is None:
         return None
-    check_size("saliency", path, saliency, size, faults)
+    if size:
+        attempt(faults, "saliency of another size", check_size, path, saliency.shape, size)
     if not saliency.any():
         faults.append(("saliency all zero", str(path)))
         return None
@@ -205,8 +206,8 @@ def read_mask(what, path, size, faults):
     if not path.exists():
         return None
     mask = read(what, read_indexed, path, faults)
-    if mask is not None:
-        check_size(what, path, mask, size, faults)
+    if mask is not None and size:
+        attempt(faults, f"{what} of another size", check_size, path, mask.shape, size)
     return mask
 
 
@@ -222,20 +223,19 @@ def read(what, reader, path, faults):
         faults.append((f"{what} {problem}", str(error)))
 
 
-def check_size(what, path, array, size, faults):
-    if size and array.shape != size:
-        (height, width), (own_height, own_width) = size, array.shape
-        message = f"{path}: expected the image's size {width}x{height}, found {own_width}x{own_height}"
-        faults.append((f"{what} of another size", message))
+def attempt(faults, kind, check, *arguments, **options):
+    """Calls a function; its InputError becomes a fault of this kind."""
+    try:
+        check(*arguments, **options)
+    except InputError as error:
+        faults.append((kind, str(error)))
 
 
-def check_values(data, job, path, truth, faults, remarks):
+def check_classes(data, job, path, truth, faults, remarks):
     """Faults of values that are no class; remarks of classes that are not the image-level labels."""
-    shown = [int(value) for value in np.unique(truth) if value not in (0, IGNORE_INDEX)]
-    if shown and shown[-1] > len(data.classes):
-        message = f"{path}: expected values 0 to {len(data.classes)} and 255, found {shown[-1]}"
-        faults.append(("ground truth values out of range", message))
-    elif job.classes and tuple(value - 1 for value in shown) != job.classes:
+    attempt(faults, "ground truth values out of range", check_values, path, truth, len(data.classes))
+    shown = [int(value) for value in np.unique(truth) if 1 <= value <= len(data.classes)]
+    if job.classes and tuple(value - 1 for value in shown) != job.classes:
         names = [" ".join(data.classes[c] for c in classes) for classes in ([v - 1 for v in shown], job.classes)]
         remarks.append((LABELS_DIFFER, f"{path}: shows {names[0] or 'nothing'}, listed {names[1]}"))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from common.files.images import FORMATS, image_size
+from common.files.images import FORMATS, check_size, image_size
 from stages.files import InputError, atomic
 from stages.progress import progress_bar
 
@@ -47,8 +47,7 @@ def check_header(path: Path, mode: str, size: tuple[int, int]) -> None:
         if image.mode != mode:
             expected = {"L": "an 8-bit grey image", "P": "an indexed (palette) PNG"}[mode]
             raise InputError(f"{path}: expected {expected}, found mode {image.mode}")
-    if found != size:
-        raise InputError(f"{path}: expected the image's size {size[1]}x{size[0]}, found {found[1]}x{found[0]}")
+    check_size(path, found, size)
 
 
 def check_saliency(folder: Path, ids: Sequence[str], sizes: dict[str, tuple[int, int]]) -> None:
