@@ -9,7 +9,15 @@ import numpy as np
 from PIL import Image
 
 from common.files.dataset import DataSet
-from common.files.images import check_size, check_values, is_complete, read_indexed, write_grey, write_indexed
+from common.files.images import (
+    check_size,
+    check_values,
+    is_complete,
+    read_indexed,
+    write_grey,
+    write_indexed,
+    write_jpeg,
+)
 from common.files.photographs import (
     fitted,
     opened,
@@ -118,9 +126,7 @@ def write_photograph(target: Path, source: Path, longest: int | None) -> None:
     if is_jpeg and fits:
         copy(source, target)
         return
-    image = Image.fromarray(shrunk(read_photograph(source), longest))
-    with atomic(target) as partial_file:
-        image.save(partial_file, format="JPEG", quality=95, subsampling=0)
+    write_jpeg(target, shrunk(read_photograph(source), longest))
 
 
 def copy(source: Path, target: Path) -> None:

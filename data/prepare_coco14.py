@@ -24,9 +24,9 @@ from common.files.dataset import DataSet
 from common.files.images import check_size, image_size
 from common.files.instances import MOST
 from data.coco import CocoImage, read_images, write_masks
-from data.linked import check_saliency, counts, for_all, link, table, write_lines
+from data.linked import check_saliency, counts, for_all, link, table
 from stages.command import main, stage_parser
-from stages.files import InputError
+from stages.files import InputError, write_lines
 from stages.fingerprints import Selection
 from stages.parallel import add_workers_argument, for_each
 

@@ -17,7 +17,7 @@ from PIL import Image
 from common.files.dataset import DataSet, Item
 from common.files.images import FORMATS, IGNORE_INDEX, VOC_PALETTE
 from stages.command import command_name, exit_on_input_error, stage_parser
-from stages.files import InputError, atomic
+from stages.files import InputError, atomic, cite
 from stages.progress import progress_bar
 
 FOLDER = "results/VOC2012/Segmentation/comp6_test_cls"
@@ -30,10 +30,8 @@ def checked_predictions(dataset: DataSet, items: Iterable[Item], folder: Path) -
     Raises InputError naming the first files that are missing, or the first that the server would refuse.
     """
     paths = {item.id: folder / f"{item.id}.png" for item in sorted(items)}
-    missing = [path.name for path in paths.values() if not path.exists()]
-    if missing:
-        first = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
-        raise InputError(f"{folder}: expected {len(paths)} predictions, {len(missing)} are missing: {first}")
+    if missing := [path.name for path in paths.values() if not path.exists()]:
+        raise InputError(f"{folder}: expected {len(paths)} predictions, {len(missing)} are missing: {cite(missing)}")
     with progress_bar("check", len(paths)) as bar:
         for id, path in paths.items():
             check(dataset, id, path)

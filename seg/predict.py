@@ -27,7 +27,7 @@ from seg.inference import Output, load_deeplab, outputs_of, resize_label
 from stages import distributed
 from stages.arguments import fraction, positive_int, scale
 from stages.command import main, stage_parser
-from stages.files import InputError, atomic
+from stages.files import InputError, write_lines
 from stages.fingerprints import Selection
 from stages.parallel import MemoryLimit, cores, for_each
 
@@ -121,8 +121,7 @@ def memory_of_output(crf: dict[str, Any], output: Output) -> int:
 
 def write_legend(out: Path, names: list[str], photographs: list[Photograph]) -> None:
     """Write how to read the labels of photographs: classes.txt, and names.csv if names cannot be ids."""
-    with atomic(out / "classes.txt") as partial_file:
-        partial_file.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    write_lines(out / "classes.txt", names)
     write_names(out / "names.csv", photographs)
 
 

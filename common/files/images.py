@@ -129,6 +129,12 @@ def _read(path, mode, expected):
         return np.asarray(image)
 
 
+def write_jpeg(path: Path, rgb: np.ndarray) -> None:
+    """Write uint8 (H, W, 3), RGB, as a JPEG of quality 95 with full colours."""
+    with atomic(path) as partial:
+        Image.fromarray(rgb).save(partial, format="JPEG", quality=95, subsampling=0)
+
+
 def write_grey(path: Path, array: np.ndarray) -> None:
     """Write uint8 (H, W) as an 8-bit grey PNG."""
     _write(path, Image.fromarray(array))

@@ -18,7 +18,7 @@ from report.tables import summary
 from report.tables.table import scores_path
 from stages.arguments import file_name
 from stages.command import HelpFormatter, command_name, exit_on_input_error
-from stages.files import InputError, atomic, check_output, read_json
+from stages.files import InputError, check_output, read_json, write_lines
 
 
 def parser() -> argparse.ArgumentParser:
@@ -98,8 +98,7 @@ def main(args: argparse.Namespace) -> None:
         lines = [line for run in args.runs for line in lines_of_tables(run, args.tables, args.setting)]
     if not lines:
         raise InputError(f"{args.runs[0]}: expected scores of rows below it, found none")
-    with atomic(args.out) as partial:
-        partial.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    write_lines(args.out, map(json.dumps, lines))
     print(f"{len(lines)} lines of {len(args.runs)} runs -> {args.out}")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from report.tables.table import markdown_table, scores_path
 from stages.arguments import file_name
 from stages.command import HelpFormatter, command_name, exit_on_input_error
-from stages.files import InputError, atomic, check_output, read_json
+from stages.files import InputError, check_output, read_json, write_text
 
 
 def parser() -> argparse.ArgumentParser:
@@ -47,8 +47,7 @@ def main(args: argparse.Namespace) -> None:
     body = [[name, *(row.get(threshold, "–") for threshold in thresholds)] for name, row in rows.items()]
     note = f"\n{args.note}\n" if args.note else ""
     text = f"**{args.title}** (AP, %)\n\n{markdown_table(head, body)}{note}"
-    with atomic(args.run / f"{args.name}.md") as partial:
-        partial.write_text(text)
+    write_text(args.run / f"{args.name}.md", text)
     print(text)
 
 
