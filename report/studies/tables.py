@@ -13,7 +13,7 @@ from report.studies import ablation, amn, fbr, irn, real
 from report.studies.study import Study, Table, by_seed, interval, read_lines, scores, signed, spread
 from report.tables.table import markdown_table
 from stages.command import HelpFormatter, command_name, exit_on_input_error
-from stages.files import InputError, atomic, check_output
+from stages.files import InputError, check_output, write_text
 
 STUDIES = {"ablation": ablation.STUDY, "amn": amn.STUDY, "fbr": fbr.STUDY, "irn": irn.STUDY, "real": real.STUDY}
 HEAD = """# {title}
@@ -86,14 +86,13 @@ def page(study: Study, lines: list[dict], folder: Path) -> str:
 
 def plot(path: Path, frame: pd.DataFrame, table: Table) -> None:
     """Write a PNG of some columns: a row has a dot for each seed, and the mean ± deviation, or ± interval."""
-    import matplotlib
+    from matplotlib.figure import Figure  # slow to import
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from report.tables.gallery import write_figure
 
     rows, count = cells(frame, table), len(table.plotted)
-    size = (2 + 3.5 * count, 0.9 + 0.3 * len(rows))
-    figure, axes = pyplot.subplots(1, count, figsize=size, sharey=True, squeeze=False, layout="constrained")
+    figure = Figure(figsize=(2 + 3.5 * count, 0.9 + 0.3 * len(rows)), layout="constrained")
+    axes = figure.subplots(1, count, sharey=True, squeeze=False)
     for axis, place in zip(axes[0], table.plotted, strict=True):
         for y, row in enumerate(rows.values()):
             text, values = row[place]
@@ -104,9 +103,7 @@ def plot(path: Path, frame: pd.DataFrame, table: Table) -> None:
         axis.set(title=table.columns[place][0], yticks=range(len(rows)), yticklabels=rows)
         axis.grid(alpha=0.3)
     axes[0][0].invert_yaxis()  # the first row on top
-    with atomic(path) as partial:
-        figure.savefig(partial, format="png", dpi=110)
-    pyplot.close(figure)
+    write_figure(path, figure)
 
 
 def main(args: argparse.Namespace) -> None:
@@ -122,8 +119,7 @@ def main(args: argparse.Namespace) -> None:
         if table.plotted:
             check_output(args.out.with_name(table.picture), *args.results)
             plot(args.out.with_name(table.picture), frame, table)
-    with atomic(args.out) as partial:
-        partial.write_text(page(study, lines, args.out.parent))
+    write_text(args.out, page(study, lines, args.out.parent))
     print(f"{len(lines)} lines -> {args.out}")
 
 
