@@ -18,6 +18,7 @@ from seg import predict
 from seg.deeplab import MultiScale
 from seg.deeplab import build as build_deeplab
 from stages.files import InputError
+from tests.report.runs import put
 
 NAMES = ["disc", "square", "bar"]
 SIZES = {"classes": 3, "class_names": NAMES, "channels": [4] * 5, "depths": [1] * 5, "batch_norm": True}
@@ -26,11 +27,6 @@ DEEPLAB = {"backbone": "vgg16", **SIZES, "fc_channels": 4, "rates": [1]}
 SCORES = {"mean_iou": 61.25, "ignored": 7.5, "false_negative": None, "images": 4, "split": "train"}
 SCORES |= {"simple": {"mean_iou": 71.0, "ignored": 1, "false_negative": 2}}
 COMMIT = "c0ffee" * 6 + "beef"
-
-
-def put(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content))
 
 
 def record(command, minute=0, **arguments):
