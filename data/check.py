@@ -29,10 +29,9 @@ from data import check_saliency
 from data.check_saliency import CONSTANT, Measures, measure
 from data.linked import counts, table
 from stages.command import HelpFormatter, exit_on_input_error
-from stages.files import InputError
+from stages.files import CITED, InputError
 from stages.parallel import add_workers_argument, for_each
 
-CITED = 3
 LABELS_DIFFER = "ground truth that shows other classes than the lists"
 
 
@@ -52,30 +51,18 @@ class Findings(NamedTuple):
     saliency: Measures | None  # None without a usable map
 
 
-class Tally:
-    """Counts messages by kind and keeps the first few of each."""
-
-    def __init__(self):
-        self.kinds = {}  # kind: [count, first messages]
-
-    def add(self, kind, message):
-        entry = self.kinds.setdefault(kind, [0, []])
-        entry[0] += 1
-        if len(entry[1]) < CITED:
-            entry[1].append(message)
-
-    def add_all(self, messages):
-        for kind, message in messages:
-            self.add(kind, message)
-
-    def print(self, title):
-        print(f"\n{title}" if self.kinds else f"\n{title}: none")
-        for kind, (count, messages) in self.kinds.items():
-            print(f"  {kind}: {count}")
-            for message in messages:
-                print(f"    {message}")
-            if count > len(messages):
-                print(f"    and {count - len(messages)} more")
+def show(title, found):
+    """Print how many messages there are of each kind, and the first few; `found` are (kind, message)."""
+    kinds = {}
+    for kind, message in found:
+        kinds.setdefault(kind, []).append(message)
+    print(f"\n{title}" if kinds else f"\n{title}: none")
+    for kind, messages in kinds.items():
+        print(f"  {kind}: {len(messages)}")
+        for message in messages[:CITED]:
+            print(f"    {message}")
+        if len(messages) > CITED:
+            print(f"    and {len(messages) - CITED} more")
 
 
 def check(root, workers, saliency=True):
@@ -84,23 +71,23 @@ def check(root, workers, saliency=True):
     Raises InputError if classes.txt or all lists are missing, or a list is not text.
     """
     data = DataSet(root)
-    faults, remarks, maps = Tally(), Tally(), []
+    faults, remarks, maps = [], [], []
     splits = read_lists(data, faults)
     print(f"{root}: {len(data.classes)} classes\n\n{counts_table(data, splits, saliency)}", flush=True)
 
     jobs = jobs_of(splits, faults)
     for findings in for_each(partial(inspect, data, saliency), jobs, workers, "checking"):
-        faults.add_all(findings.faults)
-        remarks.add_all(findings.remarks)
+        faults += findings.faults
+        remarks += findings.remarks
         maps += [findings.saliency] if findings.saliency else []
     if saliency:
         print(f"\n{check_saliency.summary(maps)}")
-    faults.add_all(check_saliency.faults(maps))
-    remarks.add_all(check_saliency.remarks(maps))
-    if remarks.kinds:
-        remarks.print("worth a look")
-    faults.print("faults")
-    return not faults.kinds
+    faults += check_saliency.faults(maps)
+    remarks += check_saliency.remarks(maps)
+    if remarks:
+        show("worth a look", remarks)
+    show("faults", faults)
+    return not faults
 
 
 def read_lists(data, faults):
@@ -116,18 +103,18 @@ def read_lists(data, faults):
             try:
                 item = data.parse_line(line, where)
             except InputError as error:
-                faults.add("lines that cannot be used", str(error))
+                faults.append(("lines that cannot be used", str(error)))
                 continue
             if item.id in items:
-                faults.add("images listed twice", f"{where}: {item.id}")
+                faults.append(("images listed twice", f"{where}: {item.id}"))
             items.setdefault(item.id, item)
         splits[path.stem] = list(items.values())
         if not lines:
-            faults.add("lists without an image", f"lists/{path.name}")
+            faults.append(("lists without an image", f"lists/{path.name}"))
         if any(item.classes for item in items.values()):  # or else it is a test split, which has ids alone
             for item in items.values():
                 if not item.classes:
-                    faults.add("images listed without a class", f"lists/{path.name}: {item.id}")
+                    faults.append(("images listed without a class", f"lists/{path.name}: {item.id}"))
     return splits
 
 
@@ -138,7 +125,7 @@ def jobs_of(splits, faults):
         for id, classes in items:
             known = jobs.get(id, Job(id, (), False))
             if classes and known.classes and classes != known.classes:
-                faults.add("images with different classes in two lists", f"lists/{split}.txt: {id}")
+                faults.append(("images with different classes in two lists", f"lists/{split}.txt: {id}"))
             jobs[id] = Job(id, known.classes or classes, known.in_training or split.startswith("train"))
     return list(jobs.values())
 
