@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evaluate.scores import read_scores
-from report.tables.published import PUBLISHED, Method
+from report.tables.published import NOTES, PUBLISHED, Method
 from stages.arguments import file_name
 from stages.command import HelpFormatter, command_name, exit_on_input_error
 from stages.files import InputError, check_output, write_json, write_text
@@ -77,9 +77,10 @@ def in_their_places(methods: list[Method], rows: Sequence[Row]) -> list[list[str
 def text_of(args: argparse.Namespace, rows: Sequence[Row]) -> str:
     """The table as Markdown, of the paper's numbers and this run's, with the notes below it."""
     if args.published:
-        table = PUBLISHED[args.published]
         head = ["method", "venue", "val (paper)", "test (paper)", "this run, val", "run here?"]
-        body, notes = in_their_places(table.methods, rows), [QUOTED.format(number=table.number, note=table.note)]
+        number = args.published.removeprefix("table")
+        body = in_their_places(PUBLISHED[args.published], rows)
+        notes = [QUOTED.format(number=number, note=NOTES[args.published])]
     else:
         head, notes = ["", f"paper, {args.paper_on}", "this run"], []
         body = [[name, paper or "–", "–" if score is None else f"{score:.1f}"] for name, paper, score in rows]
