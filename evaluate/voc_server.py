@@ -16,7 +16,7 @@ from PIL import Image
 
 from common.files.dataset import DataSet, Item
 from common.files.images import FORMATS, IGNORE_INDEX, VOC_PALETTE
-from stages.command import command_name, exit_on_input_error, stage_parser
+from stages.command import command_name, run_command, stage_parser
 from stages.files import InputError, atomic, cite
 from stages.progress import progress_bar
 
@@ -92,11 +92,5 @@ def parser() -> ArgumentParser:
     return parser
 
 
-def main() -> None:
-    """Run the command. It writes one file, which has no record, so it is no stage."""
-    with exit_on_input_error(command_name()):
-        print(f"{command_name()}: {run(parser().parse_args())}")
-
-
-if __name__ == "__main__":
-    main()
+if __name__ == "__main__":  # it writes one file, which has no record, so it is no stage
+    run_command(lambda args: print(f"{command_name()}: {run(args)}"), parser())

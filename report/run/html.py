@@ -20,7 +20,7 @@ from report.run.image_page import PAGES
 from report.run.reading import Stage, data_of, read_curves, read_scored, read_stages
 from report.run.templating import copy_assets, write_page
 from stages.arguments import natural
-from stages.command import HelpFormatter, command_name, exit_on_input_error
+from stages.command import command_name, command_parser, run_command
 from stages.files import write_json
 
 MARKER = "report.json"
@@ -28,7 +28,7 @@ IMAGES = 400  # of each split: what a person may page through, and what a disk h
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(f"python -m {command_name()}", description=__doc__, formatter_class=HelpFormatter)
+    parser = command_parser(__doc__)
     parser.add_argument("--run", type=Path, required=True, help="run folder")
     parser.add_argument("--out", type=Path, required=True, help="output folder, such as <run>/report; is replaced")
     parser.add_argument("--data", type=Path, help="data set folder, if it has moved since the run")
@@ -68,5 +68,4 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    with exit_on_input_error(command_name()):
-        main(parser().parse_args())
+    run_command(main, parser())

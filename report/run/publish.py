@@ -21,7 +21,7 @@ from report.run.reading import Stage, read_scored, read_stage, read_stages
 from report.run.templating import render
 from report.tables.summary import said_of
 from stages.arguments import file_name
-from stages.command import HelpFormatter, command_name, exit_on_input_error
+from stages.command import command_parser, run_command
 from stages.files import InputError, read_json, write_json
 from stages.fingerprints import content_of, sha256
 
@@ -48,7 +48,7 @@ METHODS = {  # by a command that only they have: name and paper
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(f"python -m {command_name()}", description=__doc__, formatter_class=HelpFormatter)
+    parser = command_parser(__doc__)
     parser.add_argument("--run", type=Path, required=True, help="run folder, all of whose stages must be finished")
     parser.add_argument("--out", type=Path, required=True, help=f"output folder; one with {SUMS} is replaced")
     parser.add_argument(
@@ -195,5 +195,4 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    with exit_on_input_error(command_name()):
-        main(parser().parse_args())
+    run_command(main, parser())

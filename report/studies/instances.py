@@ -8,12 +8,12 @@ from pathlib import Path
 
 from report.tables.table import markdown_table, scores_path
 from stages.arguments import file_name
-from stages.command import HelpFormatter, command_name, exit_on_input_error
+from stages.command import command_parser, run_command
 from stages.files import InputError, check_output, read_json, write_text
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(f"python -m {command_name()}", description=__doc__, formatter_class=HelpFormatter)
+    parser = command_parser(__doc__)
     parser.add_argument("--run", type=Path, required=True, help="the run's folder")
     parser.add_argument("--name", type=file_name, required=True, help="of the file to write, without ending")
     parser.add_argument("--title", required=True)
@@ -52,5 +52,4 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    with exit_on_input_error(command_name()):
-        main(parser().parse_args())
+    run_command(main, parser())

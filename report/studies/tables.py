@@ -12,7 +12,7 @@ import pandas as pd
 from report.studies import ablation, amn, fbr, irn, real
 from report.studies.study import Study, Table, by_seed, interval, read_lines, scores, signed, spread
 from report.tables.table import markdown_table
-from stages.command import HelpFormatter, command_name, exit_on_input_error
+from stages.command import command_parser, run_command
 from stages.files import InputError, check_output, write_text
 
 STUDIES = {"ablation": ablation.STUDY, "amn": amn.STUDY, "fbr": fbr.STUDY, "irn": irn.STUDY, "real": real.STUDY}
@@ -29,7 +29,7 @@ differences ± half its 95 % interval (Student's t), with the number of seeds in
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(f"python -m {command_name()}", description=__doc__, formatter_class=HelpFormatter)
+    parser = command_parser(__doc__)
     parser.add_argument("--study", choices=STUDIES, required=True, help="which study the lines are of")
     parser.add_argument("--results", type=Path, nargs="+", required=True, help="JSON lines of report.studies.collect")
     parser.add_argument("--out", type=Path, required=True, help="Markdown file to write; plots go beside it")
@@ -124,5 +124,4 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    with exit_on_input_error(command_name()):
-        main(parser().parse_args())
+    run_command(main, parser())

@@ -22,7 +22,7 @@ from common.files.images import IGNORE_INDEX, VOC_COLOURS, legend
 from evaluate.scores import image_miou
 from report.tables.labels import further_labels
 from stages.arguments import checked
-from stages.command import HelpFormatter, command_name, exit_on_input_error
+from stages.command import command_parser, run_command
 from stages.files import InputError, atomic, check_output
 
 Scored = tuple[str, float, float]  # id, mIoU before and after, in percent
@@ -33,7 +33,7 @@ EVEN = checked(int, lambda count: count in range(2, 1001, 2), "an even number fr
 
 def picture_parser(doc: str, count: int, counted: str = "number of images, even") -> argparse.ArgumentParser:
     """Parser of a figure of `count` chosen images of a run; doc: the command's docstring; counted: help of --count."""
-    parser = argparse.ArgumentParser(f"python -m {command_name()}", description=doc, formatter_class=HelpFormatter)
+    parser = command_parser(doc)
     parser.add_argument("--data", type=Path, required=True, help="data set folder")
     parser.add_argument("--split", required=True, help="list of the data set: lists/<split>.txt")
     parser.add_argument("--run", type=Path, required=True, help="run folder")
@@ -184,5 +184,4 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    with exit_on_input_error(command_name()):
-        main(parser().parse_args())
+    run_command(main, parser())

@@ -11,7 +11,7 @@ from pathlib import Path
 from evaluate.scores import read_scores
 from report.tables.published import NOTES, PUBLISHED, Method
 from stages.arguments import file_name
-from stages.command import HelpFormatter, command_name, exit_on_input_error
+from stages.command import command_parser, run_command
 from stages.files import InputError, check_output, write_json, write_text
 
 Row = tuple[str, str, float | None]  # name, the paper's number as text, this run's mIoU in percent
@@ -23,7 +23,7 @@ QUOTED = (
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(f"python -m {command_name()}", description=__doc__, formatter_class=HelpFormatter)
+    parser = command_parser(__doc__)
     parser.add_argument("--run", type=Path, required=True, help="run folder")
     parser.add_argument("--name", type=file_name, required=True, help="output files in <run>, without ending")
     parser.add_argument("--title", required=True, help="title of the table")
@@ -128,5 +128,4 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    with exit_on_input_error(command_name()):
-        main(parser().parse_args())
+    run_command(main, parser())
