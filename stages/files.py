@@ -69,6 +69,13 @@ def read_json(path):
         raise InputError(f"{path}: expected JSON ({error})") from None
 
 
+def check_outside(out, folders):
+    """Raises InputError if `out` is one of the `folders`, which are read, or lies in one."""
+    for folder in folders:
+        if folder.resolve() in (out.resolve(), *out.resolve().parents):
+            raise InputError(f"{out}: expected an --out outside of {folder}, which is read")
+
+
 def check_output(path, *inputs):
     """Raises InputError unless `path` can be written: its folder exists, and it is none of `inputs`."""
     if not path.parent.is_dir():

@@ -16,13 +16,13 @@ from typing import Any
 
 from data.toy_drawing import CLASSES as TOY_CLASSES
 from evaluate.scores import by_threshold
-from report.run.folder import check_outside, new_folder
+from report.run.folder import new_folder
 from report.run.reading import Stage, read_scored, read_stage, read_stages
 from report.run.templating import render
 from report.tables.summary import said_of
 from stages.arguments import file_name
 from stages.command import command_parser, run_command
-from stages.files import InputError, read_json, write_json
+from stages.files import InputError, check_outside, read_json, write_json
 from stages.fingerprints import content_of, sha256
 
 SUMS = "SHA256SUMS"
@@ -173,7 +173,7 @@ def card(run: Path, stages: list[Stage], origins: list[Stage], weights: list[dic
 def main(args: argparse.Namespace) -> None:
     """Write the folder. Raises InputError if the run is not finished or the folder cannot be written."""
     found = read_stages(args.run)
-    check_outside(args.out, [args.run / stage.folder for stage in found], None)
+    check_outside(args.out, [args.run / stage.folder for stage in found])
     chosen = trainings_of(args.run, found, args.stages)
     stages, origins = (
         [Stage(stage.folder, shareable(stage.record, args.run)) for stage in each]

@@ -23,7 +23,7 @@ from evaluate.scores import image_miou
 from report.tables.labels import further_labels
 from stages.arguments import checked
 from stages.command import command_parser, run_command
-from stages.files import InputError, atomic, check_output
+from stages.files import InputError, atomic, check_output, check_outside
 
 Scored = tuple[str, float, float]  # id, mIoU before and after, in percent
 Picture = Callable[[str], np.ndarray]  # from an id to a picture, uint8 (H, W, 3)
@@ -155,9 +155,7 @@ def draw(
 def check_figure(out: Path, *folders: Path) -> None:
     """Raises InputError unless a figure can be written at `out`, outside of the `folders`, which are read."""
     check_output(out)
-    for folder in folders:
-        if folder.resolve() in out.resolve().parents:
-            raise InputError(f"{out}: expected a file outside of {folder}, which is read")
+    check_outside(out, folders)
 
 
 def write_figure(out: Path, figure: Figure) -> None:
