@@ -1,16 +1,12 @@
-import functools
-
 import pytest
 import torch
-from torchvision.models.resnet import Bottleneck, ResNet
 
 from common.training import checkpoint
 from seg.deeplab import MultiScale, build
 from seg.pretrained import arch_of, convention_of, load_init, unused_tensors
 from stages.files import InputError
 
-RESNET = {"backbone": "resnet101", "classes": 3, "blocks": [1, 2, 1, 1]}  # torchvision's has no other width
-THIN = {**RESNET, "width": 4}
+THIN = {"backbone": "resnet101", "classes": 3, "blocks": [1, 2, 1, 1], "width": 4}
 VGG16 = {"backbone": "vgg16", "classes": 3, "channels": [4, 4, 4, 4, 8], "depths": [1, 1, 1, 1, 1], "fc_channels": 16}
 
 
@@ -22,11 +18,6 @@ def seed():
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "weights.pth"
-
-
-@functools.cache
-def torchvision_resnet(depths=(1, 2, 1, 1)):
-    return ResNet(Bottleneck, depths, num_classes=5).state_dict()
 
 
 def filled(model):
@@ -45,17 +36,6 @@ def aspp_names(model):
 
 
 # What loads
-
-
-def test_torchvision_resnet_fills_the_backbone(path):
-    state = torchvision_resnet()
-    torch.save(state, path)
-    network = filled(build(**RESNET))
-    assert load_init(MultiScale(network), path) == aspp_names(network) == untouched(network)
-    ours = network.state_dict()
-    assert torch.equal(ours["layer1.conv1.bn.weight"], state["bn1.weight"])
-    assert torch.equal(ours["layer3.block2.conv3x3.conv.weight"], state["layer2.1.conv2.weight"])
-    assert torch.equal(ours["layer5.block1.shortcut.bn.running_var"], state["layer4.0.downsample.1.running_var"])
 
 
 def test_published_trunk_without_aspp_or_with_fc_or_without_counters(path):

@@ -125,11 +125,6 @@ def test_a_gradient_that_is_not_finite_names_its_own_step(tmp_path, save_every):
         assert state["iteration"] == 2 and state["model"]["weight"].isfinite().all()
 
 
-def test_a_loss_that_is_a_mean_already_is_refused(tmp_path):
-    with pytest.raises(ValueError, match='the first loss is a scalar: expected its elements, as reduction="none"'):
-        train(tmp_path, Numbers(1.0), lambda iteration, output: {"first": output.mean()})
-
-
 def test_what_is_not_finite_is_never_saved(tmp_path):
     """The loss of a step is looked at one step late, but always before a checkpoint."""
     for save_every in (1, 2, 3):
