@@ -7,13 +7,12 @@ logs, SHA256SUMS what `sha256sum -c` reads. The same run gives the same bytes. P
 """
 
 import argparse
-import gzip
 import re
 import shutil
-import tarfile
 from pathlib import Path
 from typing import Any
 
+from common.files.archive import write_tar_gz
 from data.toy_drawing import CLASSES as TOY_CLASSES
 from evaluate.scores import by_threshold
 from report.run.folder import new_folder
@@ -108,20 +107,11 @@ def write_weights(run: Path, out: Path, stage: Stage) -> dict[str, Any]:
 
 
 def write_labels(run: Path, out: Path, stage: Stage) -> dict[str, Any]:
-    """Pack a folder of labels into an archive that depends on the files' names and contents alone."""
+    """Pack a folder of labels."""
     source, path = run / stage.folder, f"labels/{stage.folder}.tar.gz"
     names = sorted(content_of(source))
     (out / "labels").mkdir(exist_ok=True)
-    with (
-        open(out / path, "wb") as file,
-        gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0) as compressed,
-        tarfile.open(mode="w", fileobj=compressed, format=tarfile.GNU_FORMAT) as archive,
-    ):
-        for name in names:
-            entry = tarfile.TarInfo(f"{stage.folder}/{name}")  # a file, of time 0, owner 0, mode 644
-            with open(source / name, "rb") as content:
-                entry.size = (source / name).stat().st_size
-                archive.addfile(entry, content)
+    write_tar_gz(out / path, {f"{stage.folder}/{name}": source / name for name in names})
     return {"path": path, "stage": stage, "count": len(names), "size": (out / path).stat().st_size}
 
 
