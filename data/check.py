@@ -14,7 +14,6 @@ Exit status: 0 without faults, 1 with faults, 2 if the folder cannot be read as 
 """
 
 import argparse
-import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -136,18 +135,13 @@ def counts_table(data, splits, saliency):
     folders["with ground truth"] = "SegmentationClass"
     if (data.root / "InstanceMasks").is_dir():
         folders["with instances"] = "InstanceMasks"
-    there = [names_in(data.root / name) for name in folders.values()]
+    there = [{path.name for path in (data.root / name).glob("*.png")} for name in folders.values()]
     columns = []
     for split, items in splits.items():
         covered = [sum(f"{item.id}.png" in names for item in items) for names in there]
         labels = [item.classes for item in items if item.classes]
         columns.append([split, len(items), *covered, *(counts(labels, len(data.classes)) if labels else [])])
     return table(["", "images", *folders, "simple", "complex", *data.classes], columns)
-
-
-def names_in(folder):
-    """The names of a folder's files; none if it does not exist."""
-    return set(os.listdir(folder)) if folder.is_dir() else set()
 
 
 def inspect(data, saliency, job):
