@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common.files.dataset import DataSet, numbered_lines
-from common.files.images import check_size, check_values, read_grey, read_indexed, read_rgb
+from common.files.images import IGNORE_INDEX, check_size, check_values, read_grey, read_indexed, read_rgb
 from common.files.instances import classes_beneath
 from data import check_saliency
 from data.check_saliency import CONSTANT, Measures, measure
@@ -205,17 +205,20 @@ def read(what, reader, path, faults):
 
 
 def attempt(faults, kind, check, *arguments, **options):
-    """Calls a function; its InputError becomes a fault of this kind."""
+    """Whether a call raises no InputError, which becomes a fault of this kind."""
     try:
         check(*arguments, **options)
     except InputError as error:
         faults.append((kind, str(error)))
+        return False
+    return True
 
 
 def check_classes(data, job, path, truth, faults, remarks):
     """Faults of values that are no class; remarks of classes that are not the image-level labels."""
-    attempt(faults, "ground truth values out of range", check_values, path, truth, len(data.classes))
-    shown = [int(value) for value in np.unique(truth) if 1 <= value <= len(data.classes)]
+    if not attempt(faults, "ground truth values out of range", check_values, path, truth, len(data.classes)):
+        return
+    shown = [int(value) for value in np.unique(truth) if value not in (0, IGNORE_INDEX)]
     if job.classes and tuple(value - 1 for value in shown) != job.classes:
         names = [" ".join(data.classes[c] for c in classes) for classes in ([v - 1 for v in shown], job.classes)]
         remarks.append((LABELS_DIFFER, f"{path}: shows {names[0] or 'nothing'}, listed {names[1]}"))
