@@ -25,7 +25,7 @@ from common.files.dataset import DataSet, numbered_lines
 from common.files.images import IGNORE_INDEX, check_size, check_values, read_grey, read_indexed, read_rgb
 from common.files.instances import classes_beneath
 from data import check_saliency
-from data.check_saliency import CONSTANT, Measures, measure
+from data.check_saliency import CONSTANT, measure
 from data.linked import counts, table
 from stages.command import HelpFormatter, exit_on_input_error
 from stages.files import CITED, InputError
@@ -40,14 +40,6 @@ class Job(NamedTuple):
     id: str
     classes: tuple  # its 0-based classes in the lists; empty if none has any
     in_training: bool
-
-
-class Findings(NamedTuple):
-    """Faults and remarks of one image, and the measures of its map."""
-
-    faults: list  # of (kind, message)
-    remarks: list  # likewise
-    saliency: Measures | None  # None without a usable map
 
 
 def show(title, found):
@@ -75,10 +67,10 @@ def check(root, workers, saliency=True):
     print(f"{root}: {len(data.classes)} classes\n\n{counts_table(data, splits, saliency)}", flush=True)
 
     jobs = jobs_of(splits, faults)
-    for findings in for_each(partial(inspect, data, saliency), jobs, workers, "checking"):
-        faults += findings.faults
-        remarks += findings.remarks
-        maps += [findings.saliency] if findings.saliency else []
+    for own_faults, own_remarks, measures in for_each(partial(inspect, data, saliency), jobs, workers, "checking"):
+        faults += own_faults
+        remarks += own_remarks
+        maps += [measures] if measures else []
     if saliency:
         print(f"\n{check_saliency.summary(maps)}")
     faults += check_saliency.faults(maps)
@@ -145,7 +137,10 @@ def counts_table(data, splits, saliency):
 
 
 def inspect(data, saliency, job):
-    """Decodes what belongs to one image, its `saliency` or not, in a process of its own. Returns Findings."""
+    """Decodes what belongs to one image, its `saliency` or not, in a process of its own.
+
+    Returns its faults and remarks, lists of (kind, message), and the Measures of its map, None without a usable one.
+    """
     faults, remarks = [], []
     image = read("image", read_rgb, data.image_path(job.id), faults)
     size = None if image is None else image.shape[:2]
@@ -161,7 +156,7 @@ def inspect(data, saliency, job):
     if context is not None:
         kind, path = "context values out of range", data.context_path(job.id)
         attempt(faults, kind, check_values, path, context, len(data.classes), may_ignore=False)
-    return Findings(faults, remarks, measures)
+    return faults, remarks, measures
 
 
 def check_map(data, job, size, faults, remarks):
