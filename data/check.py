@@ -14,7 +14,6 @@ Exit status: 0 without faults, 1 with faults, 2 if the folder cannot be read as 
 """
 
 import argparse
-import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -23,16 +22,15 @@ from typing import NamedTuple
 import numpy as np
 
 from common.files.dataset import DataSet, numbered_lines
-from common.files.images import IGNORE_INDEX, read_grey, read_indexed, read_rgb
+from common.files.images import IGNORE_INDEX, check_size, check_values, read_grey, read_indexed, read_rgb
 from common.files.instances import classes_beneath
 from data import check_saliency
-from data.check_saliency import CONSTANT, Measures, measure
+from data.check_saliency import CONSTANT, measure
 from data.linked import counts, table
 from stages.command import HelpFormatter, exit_on_input_error
-from stages.files import InputError
+from stages.files import CITED, InputError
 from stages.parallel import add_workers_argument, for_each
 
-CITED = 3
 LABELS_DIFFER = "ground truth that shows other classes than the lists"
 
 
@@ -44,38 +42,18 @@ class Job(NamedTuple):
     in_training: bool
 
 
-class Findings(NamedTuple):
-    """Faults and remarks of one image, and the measures of its map."""
-
-    faults: list  # of (kind, message)
-    remarks: list  # likewise
-    saliency: Measures | None  # None without a usable map
-
-
-class Tally:
-    """Counts messages by kind and keeps the first few of each."""
-
-    def __init__(self):
-        self.kinds = {}  # kind: [count, first messages]
-
-    def add(self, kind, message):
-        entry = self.kinds.setdefault(kind, [0, []])
-        entry[0] += 1
-        if len(entry[1]) < CITED:
-            entry[1].append(message)
-
-    def add_all(self, messages):
-        for kind, message in messages:
-            self.add(kind, message)
-
-    def print(self, title):
-        print(f"\n{title}" if self.kinds else f"\n{title}: none")
-        for kind, (count, messages) in self.kinds.items():
-            print(f"  {kind}: {count}")
-            for message in messages:
-                print(f"    {message}")
-            if count > len(messages):
-                print(f"    and {count - len(messages)} more")
+def show(title, found):
+    """Print how many messages there are of each kind, and the first few; `found` are (kind, message)."""
+    kinds = {}
+    for kind, message in found:
+        kinds.setdefault(kind, []).append(message)
+    print(f"\n{title}" if kinds else f"\n{title}: none")
+    for kind, messages in kinds.items():
+        print(f"  {kind}: {len(messages)}")
+        for message in messages[:CITED]:
+            print(f"    {message}")
+        if len(messages) > CITED:
+            print(f"    and {len(messages) - CITED} more")
 
 
 def check(root, workers, saliency=True):
@@ -84,23 +62,23 @@ def check(root, workers, saliency=True):
     Raises InputError if classes.txt or all lists are missing, or a list is not text.
     """
     data = DataSet(root)
-    faults, remarks, maps = Tally(), Tally(), []
+    faults, remarks, maps = [], [], []
     splits = read_lists(data, faults)
     print(f"{root}: {len(data.classes)} classes\n\n{counts_table(data, splits, saliency)}", flush=True)
 
     jobs = jobs_of(splits, faults)
-    for findings in for_each(partial(inspect, data, saliency), jobs, workers, "checking"):
-        faults.add_all(findings.faults)
-        remarks.add_all(findings.remarks)
-        maps += [findings.saliency] if findings.saliency else []
+    for own_faults, own_remarks, measures in for_each(partial(inspect, data, saliency), jobs, workers, "checking"):
+        faults += own_faults
+        remarks += own_remarks
+        maps += [measures] if measures else []
     if saliency:
         print(f"\n{check_saliency.summary(maps)}")
-    faults.add_all(check_saliency.faults(maps))
-    remarks.add_all(check_saliency.remarks(maps))
-    if remarks.kinds:
-        remarks.print("worth a look")
-    faults.print("faults")
-    return not faults.kinds
+    faults += check_saliency.faults(maps)
+    remarks += check_saliency.remarks(maps)
+    if remarks:
+        show("worth a look", remarks)
+    show("faults", faults)
+    return not faults
 
 
 def read_lists(data, faults):
@@ -116,18 +94,18 @@ def read_lists(data, faults):
             try:
                 item = data.parse_line(line, where)
             except InputError as error:
-                faults.add("lines that cannot be used", str(error))
+                faults.append(("lines that cannot be used", str(error)))
                 continue
             if item.id in items:
-                faults.add("images listed twice", f"{where}: {item.id}")
+                faults.append(("images listed twice", f"{where}: {item.id}"))
             items.setdefault(item.id, item)
         splits[path.stem] = list(items.values())
         if not lines:
-            faults.add("lists without an image", f"lists/{path.name}")
+            faults.append(("lists without an image", f"lists/{path.name}"))
         if any(item.classes for item in items.values()):  # or else it is a test split, which has ids alone
             for item in items.values():
                 if not item.classes:
-                    faults.add("images listed without a class", f"lists/{path.name}: {item.id}")
+                    faults.append(("images listed without a class", f"lists/{path.name}: {item.id}"))
     return splits
 
 
@@ -138,7 +116,7 @@ def jobs_of(splits, faults):
         for id, classes in items:
             known = jobs.get(id, Job(id, (), False))
             if classes and known.classes and classes != known.classes:
-                faults.add("images with different classes in two lists", f"lists/{split}.txt: {id}")
+                faults.append(("images with different classes in two lists", f"lists/{split}.txt: {id}"))
             jobs[id] = Job(id, known.classes or classes, known.in_training or split.startswith("train"))
     return list(jobs.values())
 
@@ -149,7 +127,7 @@ def counts_table(data, splits, saliency):
     folders["with ground truth"] = "SegmentationClass"
     if (data.root / "InstanceMasks").is_dir():
         folders["with instances"] = "InstanceMasks"
-    there = [names_in(data.root / name) for name in folders.values()]
+    there = [{path.name for path in (data.root / name).glob("*.png")} for name in folders.values()]
     columns = []
     for split, items in splits.items():
         covered = [sum(f"{item.id}.png" in names for item in items) for names in there]
@@ -158,13 +136,11 @@ def counts_table(data, splits, saliency):
     return table(["", "images", *folders, "simple", "complex", *data.classes], columns)
 
 
-def names_in(folder):
-    """The names of a folder's files; none if it does not exist."""
-    return set(os.listdir(folder)) if folder.is_dir() else set()
-
-
 def inspect(data, saliency, job):
-    """Decodes what belongs to one image, its `saliency` or not, in a process of its own. Returns Findings."""
+    """Decodes what belongs to one image, its `saliency` or not, in a process of its own.
+
+    Returns its faults and remarks, lists of (kind, message), and the Measures of its map, None without a usable one.
+    """
     faults, remarks = [], []
     image = read("image", read_rgb, data.image_path(job.id), faults)
     size = None if image is None else image.shape[:2]
@@ -172,15 +148,15 @@ def inspect(data, saliency, job):
 
     truth = read_mask("ground truth", data.ground_truth_path(job.id), size, faults)
     if truth is not None:
-        check_values(data, job, data.ground_truth_path(job.id), truth, faults, remarks)
+        check_classes(data, job, data.ground_truth_path(job.id), truth, faults, remarks)
     instances = read_mask("instances", data.instances_path(job.id), size, faults)
     if instances is not None and truth is not None and instances.shape == truth.shape:
         check_instances(data.instances_path(job.id), instances, truth, faults)
     context = read_mask("context", data.context_path(job.id), size, faults)
-    if context is not None and context.max() > len(data.classes):  # unlike ground truth, no 255: nothing is ignored
-        message = f"{data.context_path(job.id)}: expected values 0 to {len(data.classes)}, found {context.max()}"
-        faults.append(("context values out of range", message))
-    return Findings(faults, remarks, measures)
+    if context is not None:
+        kind, path = "context values out of range", data.context_path(job.id)
+        attempt(faults, kind, check_values, path, context, len(data.classes), may_ignore=False)
+    return faults, remarks, measures
 
 
 def check_map(data, job, size, faults, remarks):
@@ -191,7 +167,8 @@ def check_map(data, job, size, faults, remarks):
     saliency = read("saliency", read_grey, path, faults)
     if saliency is None:
         return None
-    check_size("saliency", path, saliency, size, faults)
+    if size:
+        attempt(faults, "saliency of another size", check_size, path, saliency.shape, size)
     if not saliency.any():
         faults.append(("saliency all zero", str(path)))
         return None
@@ -205,8 +182,8 @@ def read_mask(what, path, size, faults):
     if not path.exists():
         return None
     mask = read(what, read_indexed, path, faults)
-    if mask is not None:
-        check_size(what, path, mask, size, faults)
+    if mask is not None and size:
+        attempt(faults, f"{what} of another size", check_size, path, mask.shape, size)
     return mask
 
 
@@ -222,20 +199,22 @@ def read(what, reader, path, faults):
         faults.append((f"{what} {problem}", str(error)))
 
 
-def check_size(what, path, array, size, faults):
-    if size and array.shape != size:
-        (height, width), (own_height, own_width) = size, array.shape
-        message = f"{path}: expected the image's size {width}x{height}, found {own_width}x{own_height}"
-        faults.append((f"{what} of another size", message))
+def attempt(faults, kind, check, *arguments, **options):
+    """Whether a call raises no InputError, which becomes a fault of this kind."""
+    try:
+        check(*arguments, **options)
+    except InputError as error:
+        faults.append((kind, str(error)))
+        return False
+    return True
 
 
-def check_values(data, job, path, truth, faults, remarks):
+def check_classes(data, job, path, truth, faults, remarks):
     """Faults of values that are no class; remarks of classes that are not the image-level labels."""
+    if not attempt(faults, "ground truth values out of range", check_values, path, truth, len(data.classes)):
+        return
     shown = [int(value) for value in np.unique(truth) if value not in (0, IGNORE_INDEX)]
-    if shown and shown[-1] > len(data.classes):
-        message = f"{path}: expected values 0 to {len(data.classes)} and 255, found {shown[-1]}"
-        faults.append(("ground truth values out of range", message))
-    elif job.classes and tuple(value - 1 for value in shown) != job.classes:
+    if job.classes and tuple(value - 1 for value in shown) != job.classes:
         names = [" ".join(data.classes[c] for c in classes) for classes in ([v - 1 for v in shown], job.classes)]
         remarks.append((LABELS_DIFFER, f"{path}: shows {names[0] or 'nothing'}, listed {names[1]}"))
 

@@ -9,7 +9,15 @@ import numpy as np
 from PIL import Image
 
 from common.files.dataset import DataSet
-from common.files.images import IGNORE_INDEX, is_complete, read_indexed, write_grey, write_indexed
+from common.files.images import (
+    check_size,
+    check_values,
+    is_complete,
+    read_indexed,
+    write_grey,
+    write_indexed,
+    write_jpeg,
+)
 from common.files.photographs import (
     fitted,
     opened,
@@ -44,12 +52,8 @@ def fault_of(classes: int, job: Job) -> str | None:
             read_map(job.saliency, job.photograph)
         if job.ground_truth:
             label = read_indexed(job.ground_truth)
-            if label.shape != (height, width):
-                found = f"{label.shape[1]}x{label.shape[0]}"
-                raise InputError(f"{job.ground_truth}: expected the image's size {width}x{height}, found {found}")
-            beyond = label[(label > classes) & (label != IGNORE_INDEX)]
-            if beyond.size:
-                raise InputError(f"{job.ground_truth}: expected values 0 to {classes} and 255, found {beyond[0]}")
+            check_size(job.ground_truth, label.shape, (height, width))
+            check_values(job.ground_truth, label, classes)
     except InputError as error:
         return str(error)
     return None
@@ -122,9 +126,7 @@ def write_photograph(target: Path, source: Path, longest: int | None) -> None:
     if is_jpeg and fits:
         copy(source, target)
         return
-    image = Image.fromarray(shrunk(read_photograph(source), longest))
-    with atomic(target) as partial_file:
-        image.save(partial_file, format="JPEG", quality=95, subsampling=0)
+    write_jpeg(target, shrunk(read_photograph(source), longest))
 
 
 def copy(source: Path, target: Path) -> None:

@@ -19,7 +19,7 @@ import pooch
 import requests
 
 from stages.arguments import checked
-from stages.files import InputError, atomic
+from stages.files import InputError, write_lines
 from stages.progress import progress_bar
 
 pooch.get_logger().setLevel("WARNING")
@@ -115,8 +115,7 @@ def fetch_file(
             new.unlink(missing_ok=True)
     found = pooch.file_hash(path)
     if recorded(path) != found:
-        with atomic(record_of(path)) as record:
-            record.write_text(f"{found}  {path.name}\n")
+        write_lines(record_of(path), [f"{found}  {path.name}"])
     return found
 
 

@@ -9,11 +9,10 @@ from typing import Any
 
 from PIL import Image
 
-from common.files.images import FORMATS, image_size
-from stages.files import InputError, atomic
+from common.files.images import FORMATS, check_size, image_size
+from stages.files import InputError, cite
 from stages.progress import progress_bar
 
-CITED_FAULTS = 3
 THREADS = 16  # they mostly wait for the disk
 
 
@@ -32,11 +31,8 @@ def for_all(function: Callable[[Any], Any], ids: Sequence, what: str) -> list:
             for result in pool.map(attempt, ids):
                 results.append(result)
                 bar.update()
-    faults = [fault for _, fault in results if fault]
-    if faults:
-        rest = len(faults) - CITED_FAULTS
-        cited = "; ".join(faults[:CITED_FAULTS]) + (f"; and {rest} more" if rest > 0 else "")
-        raise InputError(f"{len(faults)} of {len(ids)} {what} missing or unusable: {cited}")
+    if faults := [fault for _, fault in results if fault]:
+        raise InputError(f"{len(faults)} of {len(ids)} {what} missing or unusable: {cite(faults, '; ')}")
     return [result for result, _ in results]
 
 
@@ -47,8 +43,17 @@ def check_header(path: Path, mode: str, size: tuple[int, int]) -> None:
         if image.mode != mode:
             expected = {"L": "an 8-bit grey image", "P": "an indexed (palette) PNG"}[mode]
             raise InputError(f"{path}: expected {expected}, found mode {image.mode}")
-    if found != size:
-        raise InputError(f"{path}: expected the image's size {size[1]}x{size[0]}, found {found[1]}x{found[0]}")
+    check_size(path, found, size)
+
+
+def image_sizes(folder: Path, ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """{id: (height, width)} of a folder of JPEGs. Raises InputError if images are missing or are no images."""
+    return dict(zip(ids, for_all(lambda id: image_size(folder / f"{id}.jpg"), ids, "images")))
+
+
+def check_masks(folder: Path, ids: Sequence[str], sizes: dict[str, tuple[int, int]]) -> None:
+    """Raises InputError unless each image has an indexed mask of its size."""
+    for_all(lambda id: check_header(folder / f"{id}.png", "P", sizes[id]), ids, "ground truth")
 
 
 def check_saliency(folder: Path, ids: Sequence[str], sizes: dict[str, tuple[int, int]]) -> None:
@@ -60,11 +65,6 @@ def link(path: Path, target: Path) -> None:
     """A symbolic link with an absolute target, so that it holds wherever the command was started."""
     path.unlink(missing_ok=True)  # of an earlier run that was interrupted
     path.symlink_to(target.resolve(), target_is_directory=True)
-
-
-def write_lines(path: Path, lines: Iterable[str]) -> None:
-    with atomic(path) as partial:
-        partial.write_text("".join(f"{line}\n" for line in lines))
 
 
 def counts(labels: Sequence[Sequence[int]], classes: int) -> list[int]:

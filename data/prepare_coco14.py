@@ -21,12 +21,12 @@ from functools import partial
 from pathlib import Path
 
 from common.files.dataset import DataSet
-from common.files.images import image_size
+from common.files.images import check_size, image_size
 from common.files.instances import MOST
 from data.coco import CocoImage, read_images, write_masks
-from data.linked import check_saliency, counts, for_all, link, table, write_lines
+from data.linked import check_saliency, counts, for_all, link, table
 from stages.command import main, stage_parser
-from stages.files import InputError
+from stages.files import InputError, write_lines
 from stages.fingerprints import Selection
 from stages.parallel import add_workers_argument, for_each
 
@@ -86,15 +86,12 @@ def check_images(folder: Path, images: Sequence[CocoImage]) -> None:
     """Raises InputError unless the files of all images are there and of the annotations' sizes."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; expected --images to hold train2014 and val2014")
-    for_all(partial(check_image, folder), images, f"images of {folder.name}")
 
+    def check(image):  # reads the header only
+        path = folder / f"{image.id}.jpg"
+        check_size(path, image_size(path), (image.height, image.width), "the annotations'")
 
-def check_image(folder: Path, image: CocoImage) -> None:
-    """Raises InputError unless the image's file is there and of the annotations' size; reads the header only."""
-    path = folder / f"{image.id}.jpg"
-    height, width = image_size(path)
-    if (height, width) != (image.height, image.width):
-        raise InputError(f"{path}: expected the annotations' size {image.width}x{image.height}, found {width}x{height}")
+    for_all(check, images, f"images of {folder.name}")
 
 
 def link_images(out: Path, folder: Path, images: Sequence[CocoImage]) -> None:

@@ -25,17 +25,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from common.files.dataset import DataSet
-from common.files.photographs import PhotographFolder, cite, describe, write_names
+from common.files.photographs import PhotographFolder, describe, write_names
 from data.conversion import Job, fault_of, files_of, missing, write
-from data.linked import write_lines
 from data.tags import Tagged, choose_validation, class_names, read_tags, tagged
 from stages.arguments import fraction, positive_int, random_seed
 from stages.command import main, stage_parser
-from stages.files import InputError
+from stages.files import InputError, cite, write_lines
 from stages.fingerprints import Selection
 from stages.parallel import add_workers_argument, for_each
-
-CITED = 3
 
 
 class Plan(NamedTuple):
@@ -151,7 +148,7 @@ def check(plan: Plan, jobs: list[Job], workers: int) -> None:
     found = for_each(partial(fault_of, len(plan.classes)), jobs, workers, "checking")
     if faults := [fault for fault in found if fault]:
         count = f"{len(faults)} images cannot be used: " if len(faults) > 1 else ""
-        raise InputError(count + "; ".join(faults[:CITED]) + "; …" * (len(faults) > CITED))
+        raise InputError(count + cite(faults, "; "))
 
 
 def run(args: Namespace) -> str:

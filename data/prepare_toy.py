@@ -16,10 +16,9 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from common.files.dataset import DataSet
-from common.files.images import is_complete, read_indexed, write_grey, write_indexed
+from common.files.images import is_complete, read_indexed, write_grey, write_indexed, write_jpeg
 from data.toy_drawing import (
     CLASSES,
     box_blur,
@@ -36,7 +35,7 @@ from data.toy_drawing import (
 )
 from stages.arguments import fraction, positive_float, random_seed, whole_number
 from stages.command import main, stage_parser
-from stages.files import InputError, atomic
+from stages.files import InputError, write_lines
 from stages.parallel import add_workers_argument, for_each
 
 SPLITS = ("train", "val")
@@ -214,10 +213,6 @@ def _draw_saliency(rng, salient, leak, circle, recipe):
     return box_blur(np.floor(255 * saliency), 1).astype(np.uint8)
 
 
-def example_id(split, index):
-    return f"{split}_{index:04d}"
-
-
 def arguments():
     parser = stage_parser(__doc__, data=False)
     parser.add_argument("--seed", type=random_seed, default=0, help="random seed of the images")
@@ -257,22 +252,21 @@ def write_example(data, id, example, recipe):
     write_indexed(data.instances_path(id), example.instances)
     write_indexed(data.ground_truth_path(id), example.ground_truth)
     write_grey(data.saliency_path(id), example.saliency)
-    with atomic(data.image_path(id)) as partial_file:
-        Image.fromarray(example.image).save(partial_file, format="JPEG", quality=95, subsampling=0)
+    write_jpeg(data.image_path(id), example.image)
 
 
 def make_example(split_and_index, data, seed, recipe):
     """Draws and writes one example unless it is there; returns its line of the list."""
-    id = example_id(*split_and_index)
+    id = "{}_{:04d}".format(*split_and_index)
     if not all(map(is_complete, files_of(data, id, recipe))):
         write_example(data, id, draw_example(seed, *split_and_index, recipe), recipe)
     classes = np.unique(read_indexed(data.ground_truth_path(id)))[1:] - 1
-    return f"{id} {' '.join(map(str, classes))}\n"
+    return " ".join([id, *map(str, classes)])
 
 
 def run(args):
     check(args)
-    write_text(args.out / "classes.txt", "".join(f"{name}\n" for name in CLASSES))
+    write_lines(args.out / "classes.txt", CLASSES)
     recipe = Recipe(**{name: getattr(args, name) for name in Recipe._fields})
     for folder in ("JPEGImages", "SegmentationClass", "InstanceMasks", "saliency", "lists"):
         (args.out / folder).mkdir(exist_ok=True)
@@ -281,15 +275,10 @@ def run(args):
     make = partial(make_example, data=DataSet(args.out), seed=args.seed, recipe=recipe)
     items = [(split, index) for split in SPLITS for index in range(getattr(args, split))]
     lines = list(for_each(make, items, args.workers, "draw"))
-    write_text(args.out / "lists" / "train.txt", "".join(lines[: args.train]))
-    write_text(args.out / "lists" / "val.txt", "".join(lines[args.train :]))
+    write_lines(args.out / "lists" / "train.txt", lines[: args.train])
+    write_lines(args.out / "lists" / "val.txt", lines[args.train :])
     size = f"{args.width}x{args.height}"
     return f"{args.train} training and {args.val} validation images of {len(CLASSES)} classes, {size}"
-
-
-def write_text(path, text):
-    with atomic(path) as partial_file:
-        partial_file.write_text(text)
 
 
 if __name__ == "__main__":

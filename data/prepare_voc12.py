@@ -27,15 +27,15 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from common.files.dataset import SAFE_ID
-from common.files.images import IGNORE_INDEX, image_size, read_indexed
+from common.files.dataset import SAFE_ID, numbered_lines
+from common.files.images import IGNORE_INDEX, read_indexed
 from common.files.voc import CLASSES
 from data.download import ARCHIVES, fetch, folder_of_maps, sha256_digits
-from data.linked import check_header, check_saliency, counts, for_all, link, table, write_lines
+from data.linked import check_masks, check_saliency, counts, for_all, image_sizes, link, table
 from data.subset import NAMES, Sources, write_subset
 from stages.arguments import positive_int
 from stages.command import main, stage_parser
-from stages.files import InputError
+from stages.files import InputError, write_lines
 from stages.parallel import add_workers_argument
 
 # Images, of those with one class and with several, and per class: the lists published with the paper's code.
@@ -76,7 +76,7 @@ def run(args):
         return write_subset(args.subset, Sources(devkit, saliency, args.longest), args.workers, args.out)
     splits = read_splits(devkit, sbd)
     labelled = sorted({id for name, ids in splits.items() if name != "test" for id in ids})
-    sizes = image_sizes(devkit, sorted({*labelled, *splits.get("test", [])}))
+    sizes = image_sizes(devkit / "JPEGImages", sorted({*labelled, *splits.get("test", [])}))
     masks = mask_folders(devkit)
     for name in masks.values():
         check_masks(devkit / name, [*splits["train"], *splits["val"]], sizes)
@@ -139,7 +139,7 @@ def read_splits(devkit, sbd=None):
         splits["train_aug"] = sorted(images - set(splits["val"]))
     if (lists / "test.txt").exists():
         test = read_ids(lists / "test.txt")
-        if any(jpeg(devkit, id).exists() for id in test):
+        if any((devkit / "JPEGImages" / f"{id}.jpg").exists() for id in test):
             splits["test"] = test
         else:
             print(f"{lists / 'test.txt'}: skipped, none of its images is there")
@@ -158,28 +158,16 @@ def sbd_lists(folder):
 
 def read_ids(path):
     """The ids of an image set, one a line. Raises InputError if it is missing, empty, or names an image twice."""
-    try:
-        ids = path.read_text(encoding="utf-8").split("\n")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); expected a list of ids") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: expected UTF-8 text") from None
-    ids = [id.strip() for id in ids if id.strip()]
-    seen = set()
-    for id in ids:
+    ids = {}
+    for number, id in numbered_lines(path):
         if not SAFE_ID.fullmatch(id):
-            raise InputError(f"{path}: expected one id a line, such as 2007_000032, found {id!r:.40}")
-        if id in seen:
-            raise InputError(f"{path}: {id} stands in the list twice")
-        seen.add(id)
+            raise InputError(f"{path} line {number}: expected one id a line, such as 2007_000032, found {id!r:.40}")
+        if id in ids:
+            raise InputError(f"{path} line {number}: {id} stands in the list twice")
+        ids[id] = number
     if not ids:
         raise InputError(f"{path}: expected at least one id, the list is empty")
-    return ids
-
-
-def image_sizes(devkit, ids):
-    """{id: (height, width)}. Raises InputError if images are missing or are no images."""
-    return dict(zip(ids, for_all(lambda id: image_size(jpeg(devkit, id)), ids, "images")))
+    return list(ids)
 
 
 def mask_folders(devkit):
@@ -188,11 +176,6 @@ def mask_folders(devkit):
         return {"SegmentationClass": "SegmentationClass", "InstanceMasks": "SegmentationObject"}
     print(f"{devkit / 'SegmentationObject'}: no such folder; instances cannot be scored")
     return {"SegmentationClass": "SegmentationClass"}
-
-
-def check_masks(folder, ids, sizes):
-    """Raises InputError unless each image has an indexed mask of its size."""
-    for_all(lambda id: check_header(folder / f"{id}.png", "P", sizes[id]), ids, "ground truth")
 
 
 def image_labels(devkit, ids, source):
@@ -232,10 +215,6 @@ def classes_in_mask(path):
         found = values[-1] if values else "none"
         raise InputError(f"{path}: expected values of 1 to {len(CLASSES)} beside 0 and 255, found {found}")
     return [value - 1 for value in values]
-
-
-def jpeg(devkit, id):
-    return devkit / "JPEGImages" / f"{id}.jpg"
 
 
 def counts_table(splits, labels):

@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 
 from common.files.dataset import DataSet, Item
-from common.files.images import image_size, is_complete, read_grey, read_indexed, write_grey, write_indexed
+from common.files.images import is_complete, read_grey, read_indexed, write_grey, write_indexed
 from common.files.photographs import fitted
 from common.files.voc import CLASSES
 from data.conversion import copy, write_photograph
-from data.linked import check_header, check_saliency, for_all, link
+from data.linked import check_masks, check_saliency, image_sizes, link
 from stages.parallel import for_each
 
 FOLDER = Path(__file__).parent / "subsets"
@@ -45,10 +45,8 @@ def check(lists: dict[str, list[Item]], sources: Sources) -> None:
     Sizes and kinds are read from the headers.
     """
     ids = {split: [item.id for item in items] for split, items in lists.items()}
-    images, masks = (sources.devkit / folder for folder in ("JPEGImages", "SegmentationClass"))
-    every = ids["train_aug"] + ids["val"]
-    sizes = dict(zip(every, for_all(lambda id: image_size(images / f"{id}.jpg"), every, "images")))
-    for_all(lambda id: check_header(masks / f"{id}.png", "P", sizes[id]), ids["train"] + ids["val"], "ground truth")
+    sizes = image_sizes(sources.devkit / "JPEGImages", ids["train_aug"] + ids["val"])
+    check_masks(sources.devkit / "SegmentationClass", ids["train"] + ids["val"], sizes)
     if sources.saliency:
         check_saliency(sources.saliency, ids["train_aug"], sizes)
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from common.files.dataset import numbered_lines
-from common.files.photographs import Photograph, cite
-from stages.files import InputError
+from common.files.photographs import Photograph
+from stages.files import InputError, cite
 
 LONGEST_NAME = 200  # of a class, as weight files hold it
 

@@ -26,12 +26,11 @@ from evaluate.scores import confusion_matrix, image_iou, percentages, read_score
 from stages import distributed
 from stages.arguments import fraction
 from stages.command import main, stage_parser
-from stages.files import InputError, atomic, write_json
+from stages.files import InputError, write_json, write_lines
 from stages.parallel import add_workers_argument, for_each
 
-METHOD_THRESHOLD = (
-    0.3  # of its maps' range: --background-threshold of pseudo.pom, --score-threshold of pseudo.background
-)
+# Of its maps' range: --background-threshold of pseudo.pom, --score-threshold of pseudo.background.
+METHOD_THRESHOLD = 0.3
 
 
 def parser() -> ArgumentParser:
@@ -166,7 +165,7 @@ def image_line(id: str, counts: Counts, index: int, classes: Sequence[str]) -> s
         "ignored": to_percent(counts.ignored[index]),
         "class_iou": {names[cls]: to_percent(value) for cls, value in zip(counts.classes, iou, strict=True)},
     }
-    return json.dumps(line) + "\n"
+    return json.dumps(line)
 
 
 def run(args: Namespace) -> str:
@@ -201,9 +200,8 @@ def run(args: Namespace) -> str:
         ascending = sorted(range(len(thresholds)), key=thresholds.__getitem__)
         report["thresholds"] = [{"threshold": thresholds[i]} | report_of(dataset, items, totals, i) for i in ascending]
     if distributed.IS_FIRST:
-        with atomic(args.out / "images.jsonl", sync=True) as partial_file:
-            lines = (image_line(item.id, counted[item.id], best, dataset.classes) for item in items)
-            partial_file.write_text("".join(lines))
+        lines = (image_line(item.id, counted[item.id], best, dataset.classes) for item in items)
+        write_lines(args.out / "images.jsonl", lines, sync=True)
         write_json(args.out / "scores.json", report)
         print(json.dumps(shown, indent=2))
     at = f" at the threshold {report['threshold']:g}, {report['chosen']}" if thresholds else ""

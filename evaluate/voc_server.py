@@ -5,8 +5,6 @@ own data, as with weights from ImageNet or COCO. The server refuses an archive i
 another size, or has values above 20 (also 255), and does not always name it, so all this is checked first.
 """
 
-import gzip
-import tarfile
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,31 +12,30 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from common.files.archive import write_tar_gz
 from common.files.dataset import DataSet, Item
 from common.files.images import FORMATS, IGNORE_INDEX, VOC_PALETTE
-from stages.command import command_name, exit_on_input_error, stage_parser
-from stages.files import InputError, atomic
+from stages.command import command_name, run_command, stage_parser
+from stages.files import InputError, atomic, cite
 from stages.progress import progress_bar
 
 FOLDER = "results/VOC2012/Segmentation/comp6_test_cls"
 CLASSES = 20
 
 
-def checked_predictions(dataset: DataSet, items: Iterable[Item], folder: Path) -> dict[str, Path]:
-    """Check the predictions of all `items`, and return {id: path} in the order of the ids.
+def checked_predictions(dataset: DataSet, items: Iterable[Item], folder: Path) -> list[Path]:
+    """Check the predictions of all `items`, and return their paths in the order of the ids.
 
     Raises InputError naming the first files that are missing, or the first that the server would refuse.
     """
     paths = {item.id: folder / f"{item.id}.png" for item in sorted(items)}
-    missing = [path.name for path in paths.values() if not path.exists()]
-    if missing:
-        first = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
-        raise InputError(f"{folder}: expected {len(paths)} predictions, {len(missing)} are missing: {first}")
+    if missing := [path.name for path in paths.values() if not path.exists()]:
+        raise InputError(f"{folder}: expected {len(paths)} predictions, {len(missing)} are missing: {cite(missing)}")
     with progress_bar("check", len(paths)) as bar:
         for id, path in paths.items():
             check(dataset, id, path)
             bar.update()
-    return paths
+    return list(paths.values())
 
 
 def check(dataset: DataSet, id: str, path: Path) -> None:
@@ -51,22 +48,6 @@ def check(dataset: DataSet, id: str, path: Path) -> None:
     used = np.unique(label)
     if not np.array_equal(palette[used], np.array(VOC_PALETTE).reshape(-1, 3)[used]):
         raise InputError(f"{path}: expected the VOC palette")
-
-
-def write_archive(path: Path, predictions: dict[str, Path]) -> None:
-    """Pack {id: path} into a .tgz that depends on the files' names and contents alone: no times, no owners."""
-    with (
-        open(path, "wb") as file,
-        gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as compressed,
-        tarfile.open(mode="w", fileobj=compressed, format=tarfile.USTAR_FORMAT) as archive,
-        progress_bar("pack", len(predictions)) as bar,
-    ):
-        for id, prediction in predictions.items():
-            entry = tarfile.TarInfo(f"{FOLDER}/{id}.png")  # time 0, owner 0, mode 644
-            entry.size = prediction.stat().st_size
-            with open(prediction, "rb") as content:
-                archive.addfile(entry, content)
-            bar.update()
 
 
 def run(args: Namespace) -> str:
@@ -82,7 +63,7 @@ def run(args: Namespace) -> str:
     try:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         with atomic(args.out) as partial:
-            write_archive(partial, predictions)
+            write_tar_gz(partial, {f"{FOLDER}/{path.name}": path for path in predictions})
     except OSError as error:
         raise InputError(f"{args.out}: cannot be written ({error.strerror})") from None
     return f"{len(predictions)} predictions -> {args.out}, {args.out.stat().st_size / 1e6:.1f} MB"
@@ -94,11 +75,5 @@ def parser() -> ArgumentParser:
     return parser
 
 
-def main() -> None:
-    """Run the command. It writes one file, which has no record, so it is no stage."""
-    with exit_on_input_error(command_name()):
-        print(f"{command_name()}: {run(parser().parse_args())}")
-
-
-if __name__ == "__main__":
-    main()
+if __name__ == "__main__":  # it writes one file, which has no record, so it is no stage
+    run_command(lambda args: print(f"{command_name()}: {run(args)}"), parser())

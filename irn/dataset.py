@@ -1,24 +1,11 @@
 """Whole images for IRN, padded as published."""
 
-from typing import NamedTuple
-
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from common.files.dataset import DataSet, Item
-
-
-class Padded(NamedTuple):
-    """Images of a batch, at the top left of what they are padded to: the P images' index (P,) in the split.
-
-    `images`: uint8 (B, H, W, 3) RGB; `rectangles`: int64 (B, 4), top, left, bottom, right of the image in each.
-    """
-
-    index: Tensor
-    images: Tensor
-    rectangles: Tensor
 
 
 class PaddedImages(Dataset):
@@ -37,15 +24,19 @@ class PaddedImages(Dataset):
         """(H, W) that an image of `size` is padded to: at least the crop's, multiples of 16."""
         return tuple(-(-max(self.crop_size, side) // 16) * 16 for side in size)
 
-    def collate(self, samples: list[tuple[int, np.ndarray]]) -> Padded:
-        """Collate images of one padded size."""
+    def collate(self, samples: list[tuple[int, np.ndarray]]) -> tuple[Tensor, Tensor, Tensor]:
+        """Collate images of one padded size, at the top left of what they are padded to.
+
+        Returns their indices int64 (B,), the images uint8 (B, H, W, 3), and top, left, bottom, right of the image in
+        each, int64 (B, 4).
+        """
         height, width = self.padded_size(samples[0][1].shape[:2])
         images = torch.zeros((len(samples), height, width, 3), dtype=torch.uint8)
         rectangles = torch.zeros((len(samples), 4), dtype=torch.int64)
         for place, (_, image) in enumerate(samples):
             images[place, : image.shape[0], : image.shape[1]] = torch.tensor(image)
             rectangles[place, 2:] = torch.tensor(image.shape[:2])
-        return Padded(torch.tensor([index for index, _ in samples]), images, rectangles)
+        return torch.tensor([index for index, _ in samples]), images, rectangles
 
 
 class TopLeftCrops(PaddedImages):

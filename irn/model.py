@@ -92,10 +92,13 @@ class IRN(nn.Module):
     and W are multiples of 16: other stages would have to be stretched to meet.
     """
 
-    def __init__(self, arch: IRNArch, features: nn.Module):
+    description: type[IRNArch]
+    stages: type[nn.Module]  # makes the backbone of a description
+
+    def __init__(self, arch: IRNArch):
         super().__init__()
         self.arch = arch
-        self.features = features.requires_grad_(False)
+        self.features = self.stages(arch).requires_grad_(False)
         channels, width = self.features.out_channels, arch.branch_width
         self.boundary_layers = nn.ModuleList(Layer(count, width, 4) for count in channels)
         self.boundary_head = nn.Conv2d(5 * width, 1, 1)
@@ -148,28 +151,19 @@ class IRN(nn.Module):
 class IRNResNet50(IRN):
     """IRN on a ResNet."""
 
-    description = IRNResNetArch
-
-    def __init__(self, arch: IRNResNetArch):
-        super().__init__(arch, ResNetStages(arch))
+    description, stages = IRNResNetArch, ResNetStages
 
 
 class IRNVGG16(IRN):
     """IRN on VGG16."""
 
-    description = IRNVGGArch
-
-    def __init__(self, arch: IRNVGGArch):
-        super().__init__(arch, VGGStages(arch))
+    description, stages = IRNVGGArch, VGGStages
 
 
 class IRNTimm(IRN):
     """IRN on a network of timm."""
 
-    description = IRNTimmArch
-
-    def __init__(self, arch: IRNTimmArch):
-        super().__init__(arch, TimmStages(arch))
+    description, stages = IRNTimmArch, TimmStages
 
 
 def build(**arch: Any) -> IRN:

@@ -104,16 +104,15 @@ def find(
     images = PaddedImages(dataset, share, network.arch.crop_size)
     sizes = (images.padded_size(dataset.image_size(item.id)) for item in share)
     batches = batches_of_one_size(sizes, args.batch_size or BATCH_SIZES[device.type], done)
-    for batch in make_loader(images, batches, args.workers, device, images.collate):
-        rectangles = batch.rectangles.to(device, non_blocking=True)
-        rgb = batch.images.to(device, non_blocking=True)
-        sizes = [tuple(size) for size in batch.rectangles[:, 2:].tolist()]
+    for indices, rgb, rectangles in make_loader(images, batches, args.workers, device, images.collate):
+        sizes = [tuple(size) for size in rectangles[:, 2:].tolist()]
+        rgb, rectangles = (each.to(device, non_blocking=True) for each in (rgb, rectangles))
         with torch.inference_mode(), devices.autocast(device, args.amp):
             straight = network(normalise(rgb, "torchvision", rectangles))
             mirrored = network(normalise(mirror(rgb, sizes), "torchvision", rectangles))
             map_sizes = [map_size(size) for size in sizes]
             logits = (straight.boundary + mirror(mirrored.boundary, map_sizes, torch.inf)) / 2
-        items = [share[index] for index in batch.index.tolist()]
+        items = [share[index] for index in indices.tolist()]
         yield Found(items, sizes, logits.sigmoid(), straight.displacement)
 
 

@@ -18,11 +18,9 @@ def walk(maps: Tensor, boundary: Tensor, radius: int = 5, beta: float = 10, expo
     maps: float (B, C, h, w); boundary: float (B, h, w) in [0, 1], on the same device. Returns float32 (B, C, h, w),
     without gradient. In its mean a pixel has weight 1, a pixel less than `radius` away their `pair_affinity` to the
     power `beta`; the radius is at least 2. Outside the map the boundary counts as 1, so an image padded with boundary 1
-    to the size of its batch walks as if alone. Raises ValueError if the boundary is not of the maps' size.
+    to the size of its batch walks as if alone.
     """
-    batch, _, height, width = maps.shape
-    if boundary.shape != (batch, height, width):
-        raise ValueError(f"boundary: expected {(batch, height, width)} as the maps, found {tuple(boundary.shape)}")
+    width = maps.shape[3]
     boundary, reach = boundary.float(), radius - 1
     outside = pad(boundary, (reach, reach, 0, reach), value=1.0)  # so that every pixel of the map is a source
     weights = pair_affinity(outside, radius).pow_(beta).flatten(2)  # (B, P, hw)

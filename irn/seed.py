@@ -54,10 +54,8 @@ def refine_seed(
     are the scores of the background, in 0..1 beside maps with the maximum 1, or with `absolute` beside maps / 255.
     `crf`: parameters of common.crf.dense.dense_crf that differ from CRF's, `backend` among them.
     Returns uint8 (H, W): class + 1 where the strict background leaves an object, 0 where both find background, 255
-    elsewhere. Raises ValueError if a map does not have the image's size.
+    elsewhere.
     """
-    if any(map_.shape != image.shape[:2] for map_ in maps.values()):
-        raise ValueError("image and maps must have the same size")
     both = cut_twice(maps, image.shape[:2], strict, loose, absolute)
     return agreement(after_crf(image, both, len(maps), confidence, **crf), maps)
 

@@ -26,6 +26,14 @@ require() { # folder, list, advice: ends unless each image of the list has its P
     done <"$list"
 }
 
+fetch() { # files of weights/: those that are missing
+    local file missing=()
+    for file; do
+        [ -e "weights/$file" ] || missing+=("${file%.*}")
+    done
+    [ ${#missing[@]} = 0 ] || python -m weights.fetch "${missing[@]}"
+}
+
 classify() { # arguments of both trainings: from images to initial and pseudo labels
     scripts/cls_train.sh "${CLS[@]}" "$@"
     label "$@"
@@ -158,4 +166,11 @@ table() { # name, title, then "--row NAME PAPER FOLDER" for each row: <run>/<nam
 published_table() { # as table, with the rows of other methods as the paper lists them
     table "$@" --published "$1" --note "This run is scored on the list $VAL of $(basename "$DATA"); its numbers and the\
  paper's compare where both are of VOC 2012."
+}
+
+published_amn() { # the published numbers of AMN, and of FBR on it: on, masks, val, test
+    case $(basename "$DATA") in
+    coco14*) on="COCO 2014" masks=("" 46.7) val=(44.7 45.6) test=("" "") ;;
+    *) on="VOC 2012 val" masks=(72.2 73.1) val=(70.7 71.8) test=(" (test 70.6)" " (test 73.2)") ;;
+    esac
 }

@@ -27,7 +27,7 @@ from seg.inference import Output, load_deeplab, outputs_of, resize_label
 from stages import distributed
 from stages.arguments import fraction, positive_int, scale
 from stages.command import main, stage_parser
-from stages.files import InputError, atomic
+from stages.files import InputError, write_lines
 from stages.fingerprints import Selection
 from stages.parallel import MemoryLimit, cores, for_each
 
@@ -114,18 +114,6 @@ def write_photograph(names: list[str], out: Path, crf: dict[str, Any] | None, ou
     write_overlay(out / f"{output.key.id}{OVERLAY}", rgb, label, names)
 
 
-def memory_of_output(crf: dict[str, Any], output: Output) -> int:
-    """Estimate the bytes of a process that makes the label of an Output with logits."""
-    return memory_of(crf["backend"], output.rgb[..., 0].size, output.values.shape[2], crf["min_probability"])
-
-
-def write_legend(out: Path, names: list[str], photographs: list[Photograph]) -> None:
-    """Write how to read the labels of photographs: classes.txt, and names.csv if names cannot be ids."""
-    with atomic(out / "classes.txt") as partial_file:
-        partial_file.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
-    write_names(out / "names.csv", photographs)
-
-
 def run(args: Namespace) -> str:
     """Write the predictions that are missing; returns a summary."""
     from common.training import device as devices
@@ -148,14 +136,17 @@ def run(args: Namespace) -> str:
         WholeImages(folder, share), args.inference_batch_size, args.workers, device, network.smallest_side(), done
     )
     outputs = outputs_of(devices.to_device(network, device), loader, device, args.amp, crf)
-    limit = None
-    if crf and not stays_on_device(device, crf):
-        limit = MemoryLimit(args.crf_memory * 2**30, partial(memory_of_output, crf))
+
+    def memory(output: Output) -> int:
+        return memory_of(crf["backend"], output.rgb[..., 0].size, output.values.shape[2], crf["min_probability"])
+
+    limit = MemoryLimit(args.crf_memory * 2**30, memory) if crf and not stays_on_device(device, crf) else None
     for _ in for_each(partial(write, args.out, crf), outputs, cores(), args.out.name, done.count(False), limit):
         pass
 
     if args.images and distributed.IS_FIRST:
-        write_legend(args.out, names, images)
+        write_lines(args.out / "classes.txt", names)
+        write_names(args.out / "names.csv", images)  # if names cannot be ids
     return f"{len(images)} {'photographs' if args.images else 'images'}{' with CRF' if args.crf else ''}"
 
 

@@ -16,6 +16,7 @@ from common.training.arguments import (
     add_backbone_argument,
     add_device_arguments,
     add_output_stride_argument,
+    add_resnet_arguments,
     add_save_arguments,
     add_seed_argument,
     add_vgg_arguments,
@@ -79,23 +80,7 @@ def parser() -> ArgumentParser:
         help="score the network on --val-split every N iterations; shown and logged only: no weights are chosen by it",
     )
     parser.add_argument("--val-split", default="val", help="list of the data set that --val-every scores")
-    add_size_arguments(parser)
-    add_seed_argument(parser)
-    add_device_arguments(parser)
-    return parser
-
-
-def add_size_arguments(parser: ArgumentParser) -> None:
-    """Sizes of the backbones, by default those of ResNet-101 and VGG16."""
-    resnet = parser.add_argument_group("size of a resnet101")
-    resnet.add_argument(
-        "--blocks",
-        type=positive_int,
-        nargs=4,
-        default=list(DeepLabResNetArch.blocks),
-        help="blocks of ResNet's four stages",
-    )
-    resnet.add_argument("--width", type=positive_int, default=DeepLabResNetArch.width, help="channels of ResNet's stem")
+    add_resnet_arguments(parser, "resnet101", DeepLabResNetArch)
     vgg = parser.add_argument_group("size of a vgg16")
     add_vgg_arguments(vgg)
     add_output_stride_argument(parser)
@@ -105,6 +90,9 @@ def add_size_arguments(parser: ArgumentParser) -> None:
         default=DeepLabVGGArch.fc_channels,
         help="channels of VGG's fc6 and fc7; 0 leaves them out, as with a ResNet",
     )
+    add_seed_argument(parser)
+    add_device_arguments(parser)
+    return parser
 
 
 def build_model(args: Namespace, classes: Sequence[str]) -> tuple[MultiScale, list[str]]:

@@ -29,12 +29,14 @@ def command_name():
     return f"{program.parent.name}.{program.stem}"
 
 
-def stage_parser(doc, data=True):
-    """A parser for one stage. `doc`, the module's docstring, is the head of its --help.
+def command_parser(doc):
+    """A parser for a command. `doc`, the module's docstring, is the head of its --help."""
+    return argparse.ArgumentParser(f"python -m {command_name()}", description=doc, formatter_class=HelpFormatter)
 
-    Arguments of type Path that the stage adds are its inputs (see stages.record).
-    """
-    parser = argparse.ArgumentParser(f"python -m {command_name()}", description=doc, formatter_class=HelpFormatter)
+
+def stage_parser(doc, data=True):
+    """The same for one stage. Arguments of type Path that the stage adds are its inputs (see stages.record)."""
+    parser = command_parser(doc)
     if data:
         parser.add_argument("--data", type=Path, required=True, help="data set folder (layout: docs/data.md)")
         parser.add_argument("--split", required=True, help="list of the data set: lists/<split>.txt")
@@ -67,6 +69,12 @@ def exit_on_input_error(command):
         where = getattr(error, "where", "")
         print(f"{command}: interrupted{where}; {RESUMES}", file=sys.stderr)
         distributed.end(128 + getattr(error, "signal", signal.SIGINT))
+
+
+def run_command(run, parser):
+    """Parses the command line of a command that is no stage and calls `run(args)`."""
+    with exit_on_input_error(command_name()):
+        run(parser.parse_args())
 
 
 @contextmanager

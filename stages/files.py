@@ -5,9 +5,17 @@ import os
 from contextlib import contextmanager
 from pathlib import Path
 
+CITED = 3  # of a list in a message
+
 
 class InputError(Exception):
     """Input that cannot be used. The message is one line: the file, what was expected, what was found."""
+
+
+def cite(texts, separator=", "):
+    """The first few of a list of texts, and how many more there are: "a, b, c and 4 more"."""
+    more = f" and {len(texts) - CITED} more" if len(texts) > CITED else ""
+    return separator.join(texts[:CITED]) + more
 
 
 @contextmanager
@@ -36,9 +44,19 @@ def sync_file(path):
         os.close(descriptor)
 
 
+def write_text(path, text, sync=False):
+    """Write UTF-8 text, completely or not at all; `sync` as for `atomic`."""
+    with atomic(path, sync) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def write_lines(path, lines, sync=False):
+    """The same of lines, which get their ends."""
+    write_text(path, "".join(f"{line}\n" for line in lines), sync)
+
+
 def write_json(path, content):
-    with atomic(path, sync=True) as partial:
-        partial.write_text(json.dumps(content, indent=2) + "\n")
+    write_text(path, json.dumps(content, indent=2) + "\n", sync=True)
 
 
 def read_json(path):
@@ -49,6 +67,13 @@ def read_json(path):
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: expected JSON ({error})") from None
+
+
+def check_outside(out, folders):
+    """Raises InputError if `out` is one of the `folders`, which are read, or lies in one."""
+    for folder in folders:
+        if folder.resolve() in (out.resolve(), *out.resolve().parents):
+            raise InputError(f"{out}: expected an --out outside of {folder}, which is read")
 
 
 def check_output(path, *inputs):

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from stages.files import InputError, atomic, read_json
+from stages.files import InputError, read_json, write_text
 
 NOT_CONTENT = {"stage.json", "tensorboard", "training.pth"}  # in a stage's folder, beside its results
 MEMORY = ".fingerprints"
@@ -58,8 +58,7 @@ class Memory:
                 return
             with suppress(OSError):
                 content = _read(path) | {prefix + name: entry for name, entry in self.new.items()}
-                with atomic(path) as partial:
-                    partial.write_text(json.dumps(content))
+                write_text(path, json.dumps(content))
                 self.new = {}
 
     def _known(self, names, versions):

@@ -5,8 +5,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 
 def contents(folder):
-    """{name: bytes} of the files in a folder."""
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    """{path: bytes} of the files below a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def weights(out):

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.files.images import image_size, read_grey, read_indexed, read_rgb
+from common.files.images import check_size, check_values, image_size, read_grey, read_indexed, read_rgb
 from stages.files import InputError
 from stages.fingerprints import Selection
 
@@ -159,9 +159,7 @@ class DataSet:
         """
         path = self.context_path(id)
         mask = self.same_size(read_indexed(path), path, id)
-        beyond = mask[mask > len(self.classes)]
-        if beyond.size:
-            raise InputError(f"{path}: expected values 0 to {len(self.classes)}, found {beyond[0]}")
+        check_values(path, mask, len(self.classes), may_ignore=False)
         return mask
 
     def instances(self, id: str) -> np.ndarray:
@@ -172,18 +170,12 @@ class DataSet:
     def checked_label(self, path: Path, id: str) -> np.ndarray:
         """Read a label or a prediction of image `id`: indexed, of the image's size, with no class beyond C."""
         label = self.same_size(read_indexed(path), path, id)
-        beyond = label[(label > len(self.classes)) & (label != 255)]
-        if beyond.size:
-            raise InputError(f"{path}: expected values 0 to {len(self.classes)} and 255, found {beyond[0]}")
+        check_values(path, label, len(self.classes))
         return label
 
     def same_size(self, array: np.ndarray, path: Path, id: str) -> np.ndarray:
         """Returns `array` (H, W), read from `path`. Raises InputError unless it is of the size of image `id`."""
-        size = self.image_size(id)
-        if array.shape != size:
-            raise InputError(
-                f"{path}: expected the image's size {size[1]}x{size[0]}, found {array.shape[1]}x{array.shape[0]}"
-            )
+        check_size(path, array.shape, self.image_size(id))
         return array
 
 

@@ -87,6 +87,20 @@ def image_size(path: Path) -> tuple[int, int]:
         return image.height, image.width
 
 
+def check_size(path: Path, found: tuple[int, int], expected: tuple[int, int], whose: str = "the image's") -> None:
+    """Raises InputError unless what is in a file has the expected (height, width)."""
+    if found != expected:
+        sizes = f"{expected[1]}x{expected[0]}, found {found[1]}x{found[0]}"
+        raise InputError(f"{path}: expected {whose} size {sizes}")
+
+
+def check_values(path: Path, label: np.ndarray, classes: int, may_ignore: bool = True) -> None:
+    """Raises InputError if a mask has other values than 0 to `classes` and, if it may ignore pixels, 255."""
+    beyond = label[(label > classes) & ~(may_ignore & (label == IGNORE_INDEX))]
+    if beyond.size:
+        raise InputError(f"{path}: expected values 0 to {classes}{' and 255' * may_ignore}, found {beyond[0]}")
+
+
 def read_rgb(path: Path) -> np.ndarray:
     """Read a photograph as uint8 (H, W, 3), RGB. Raises InputError if it cannot be read or has not 8 bits a channel."""
     with _opened(path) as image:
@@ -113,6 +127,12 @@ def _read(path, mode, expected):
         if image.mode != mode:
             raise InputError(f"{path}: expected {expected}, found mode {image.mode}")
         return np.asarray(image)
+
+
+def write_jpeg(path: Path, rgb: np.ndarray) -> None:
+    """Write uint8 (H, W, 3), RGB, as a JPEG of quality 95 with full colours."""
+    with atomic(path) as partial:
+        Image.fromarray(rgb).save(partial, format="JPEG", quality=95, subsampling=0)
 
 
 def write_grey(path: Path, array: np.ndarray) -> None:

@@ -17,11 +17,10 @@ from PIL import ExifTags, Image, ImageOps
 from common.files import images
 from common.files.dataset import SAFE_ID
 from common.files.images import check_pixels, opening
-from stages.files import InputError, atomic
+from stages.files import InputError, atomic, cite
 
 FORMATS = (*images.FORMATS, "WEBP")
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
-CITED = 3
 
 
 class Photograph(NamedTuple):
@@ -130,12 +129,6 @@ def write_names(path: Path, photographs: Iterable[Photograph]) -> None:
     if rows := [(each.path.name, each.id) for each in renamed(photographs)]:
         with atomic(path) as partial, open(partial, "w", encoding="utf-8", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([("file", "id"), *rows])
-
-
-def cite(names: Sequence[str]) -> str:
-    """The first few names, and how many more there are: "a, b, c and 4 more"."""
-    more = f" and {len(names) - CITED} more" if len(names) > CITED else ""
-    return ", ".join(names[:CITED]) + more
 
 
 @contextmanager

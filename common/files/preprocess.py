@@ -10,8 +10,6 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from stages.files import InputError
-
 if TYPE_CHECKING:
     import torch
 
@@ -21,19 +19,12 @@ CONVENTIONS = {  # order of the channels; mean and divisor of each, for values f
 }
 
 
-def check_convention(convention: str) -> None:
-    """Check that a convention is one of CONVENTIONS. Raises InputError if it is not."""
-    if convention not in CONVENTIONS:
-        raise InputError(f"convention {convention!r}: expected {' or '.join(CONVENTIONS)}")
-
-
 def normalise(images: torch.Tensor, convention: str, rectangles: torch.Tensor | None = None) -> torch.Tensor:
     """Normalise RGB images, uint8 (B, H, W, 3), to a network's input, float32 (B, 3, H, W), channels-last.
 
     `rectangles`, int64 (B, 4), give top, left, bottom, right of the image in each; the padding outside becomes 0, the
-    convention's mean, as in the published code. Raises InputError for an unknown convention.
+    convention's mean, as in the published code.
     """
-    check_convention(convention)
     mean, divisor = _constants(convention, images.device)  # (3,)
     if CONVENTIONS[convention][0] == "BGR":
         images = images.flip(3)

@@ -21,13 +21,13 @@ def add_vgg_arguments(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def add_resnet_arguments(parser: argparse._ActionsContainer) -> None:
-    """--blocks, --width: the size of a ResNet at output stride 16. The defaults are ResNet-50."""
-    resnet = parser.add_argument_group("size of a resnet50")
+def add_resnet_arguments(parser: argparse.ArgumentParser, name: str = "resnet50", sizes: type = ResNetArch) -> None:
+    """--blocks, --width: the size of a ResNet. The defaults are those of its description."""
+    resnet = parser.add_argument_group(f"size of a {name}")
     resnet.add_argument(
-        "--blocks", type=positive_int, nargs=4, default=list(ResNetArch.blocks), help="blocks of its four stages"
+        "--blocks", type=positive_int, nargs=4, default=list(sizes.blocks), help="blocks of its four stages"
     )
-    resnet.add_argument("--width", type=positive_int, default=ResNetArch.width, help="channels of ResNet's stem")
+    resnet.add_argument("--width", type=positive_int, default=sizes.width, help="channels of ResNet's stem")
 
 
 def add_backbone_argument(

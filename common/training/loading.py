@@ -3,6 +3,7 @@
 import multiprocessing
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -31,7 +32,7 @@ def make_loader(
         dataset,
         batch_sampler=batches,
         num_workers=workers,
-        collate_fn=_UnlessEmpty(collate),
+        collate_fn=partial(_unless_empty, collate),
         pin_memory=device.type == "cuda",
         generator=torch.Generator(),
         worker_init_fn=_start_worker,
@@ -74,14 +75,9 @@ def _context():
     return context
 
 
-class _UnlessEmpty:
-    """Collate function that gives None for an empty batch; a class, because workers have to unpickle it."""
-
-    def __init__(self, collate):
-        self.collate = collate
-
-    def __call__(self, samples):
-        return self.collate(samples) if samples else None
+def _unless_empty(collate, samples):
+    """Collate samples; None of none."""
+    return collate(samples) if samples else None
 
 
 def _start_worker(*_):

@@ -10,7 +10,7 @@ from common.files.dataset import DataSet
 from common.files.images import IGNORE_INDEX, read_grey, read_indexed
 from report.run.choice import even
 from report.run.reading import Curves, Scored, Stage, seconds_of, short_commit
-from stages.files import InputError
+from stages.files import InputError, cite
 
 SAMPLED = 200  # files of a folder that are looked at, evenly spaced: finds a share of 2 % and takes seconds
 MOST_IGNORED = 70.0  # percent: NSRM's masked labels ignore up to a half on purpose, IRN's a third
@@ -157,8 +157,8 @@ def empty_maps(run: Path, stage: Stage) -> Iterator[Finding]:
         reason = "A constant map does not show where its class is, so no label can take the class from it."
         if len(empty) > len(paths) / 2:
             reason += " With so many of them, the network may have collapsed."
-        some = ", ".join(empty[:3]) + ("" if len(empty) <= 3 else ", …")
-        yield Finding(f"{stage.folder}: {len(empty)} of {len(paths)} maps looked at are constant ({some})", reason)
+        text = f"{stage.folder}: {len(empty)} of {len(paths)} maps looked at are constant ({cite(empty)})"
+        yield Finding(text, reason)
 
 
 def waiting(folder: str, curves: Curves) -> Iterator[Finding]:

@@ -9,16 +9,16 @@ from pathlib import Path
 
 from evaluate.scores import by_threshold
 from report.run.reading import Scored, Stage, argument_text, read_scored, read_stages
-from report.run.templating import cell, number, signed
+from report.run.templating import cell, number
 from report.tables.table import markdown_table
-from stages.command import HelpFormatter, command_name, exit_on_input_error
+from stages.command import command_parser, run_command
 
 UNKNOWN = "(not recorded)"
 CUTS = {"": "", "best": ", best threshold", "fixed": ", fixed threshold"}  # of scored maps
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(f"python -m {command_name()}", description=__doc__, formatter_class=HelpFormatter)
+    parser = command_parser(__doc__)
     parser.add_argument("a", type=Path, metavar="A", help="run folder")
     parser.add_argument("b", type=Path, metavar="B", help="run folder to compare with A")
     return parser
@@ -65,7 +65,7 @@ def score_rows(a: tuple[Path, list[Stage]], b: tuple[Path, list[Stage]]) -> Iter
             one, other = (table[cut]["mean_iou"] if cut in table else None for table in tables)
             difference = "other images" if len(set(on)) > 1 or "" in on[0] else "–"
             if difference == "–" and None not in (one, other):
-                difference = signed(round(other - one, 2) + 0.0)
+                difference = f"{round(other - one, 2) + 0.0:+.2f}".replace("-", "−")
             yield [shown.title + CUTS[cut], f"mIoU on {shown.split}, %", number(one), number(other), difference]
 
 
@@ -82,5 +82,4 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    with exit_on_input_error(command_name()):
-        main(parser().parse_args())
+    run_command(main, parser())

@@ -2,19 +2,11 @@
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from common.files.dataset import DataSet
 from stages.files import InputError
-
-
-def check_outside(out: Path, folders: Iterable[Path], dataset: DataSet | None) -> None:
-    """Raises InputError if `out` lies in one of the `folders`, which stages wrote, or in the data set."""
-    for place in [*folders, *([dataset.root] if dataset else [])]:
-        if place.resolve() in (out.resolve(), *out.resolve().parents):
-            raise InputError(f"{out}: expected an --out outside of {place}, which is read")
 
 
 @contextmanager

@@ -14,21 +14,21 @@ from typing import Any
 
 from common.files.dataset import DataSet
 from report.run import checks, overview
-from report.run.folder import check_outside, new_folder
+from report.run.folder import new_folder
 from report.run.gallery import write_gallery
 from report.run.image_page import PAGES
 from report.run.reading import Stage, data_of, read_curves, read_scored, read_stages
 from report.run.templating import copy_assets, write_page
 from stages.arguments import natural
-from stages.command import HelpFormatter, command_name, exit_on_input_error
-from stages.files import write_json
+from stages.command import command_name, command_parser, run_command
+from stages.files import check_outside, write_json
 
 MARKER = "report.json"
 IMAGES = 400  # of each split: what a person may page through, and what a disk holds easily
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(f"python -m {command_name()}", description=__doc__, formatter_class=HelpFormatter)
+    parser = command_parser(__doc__)
     parser.add_argument("--run", type=Path, required=True, help="run folder")
     parser.add_argument("--out", type=Path, required=True, help="output folder, such as <run>/report; is replaced")
     parser.add_argument("--data", type=Path, help="data set folder, if it has moved since the run")
@@ -56,7 +56,8 @@ def main(args: argparse.Namespace) -> None:
     start = time.perf_counter()
     stages = read_stages(args.run)
     dataset = data_of(stages, args.data)
-    check_outside(args.out, [args.run / stage.folder for stage in stages], dataset)
+    read = [args.run / stage.folder for stage in stages] + ([dataset.root] if dataset else [])
+    check_outside(args.out, read)
     if dataset is None:
         print(f"{command_name()}: the run's data set is not there, so there is no gallery; see --data", file=sys.stderr)
     with new_folder(args.out, MARKER) as out:
@@ -68,5 +69,4 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    with exit_on_input_error(command_name()):
-        main(parser().parse_args())
+    run_command(main, parser())

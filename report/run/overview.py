@@ -11,6 +11,7 @@ from common.files.dataset import DataSet
 from evaluate.scores import by_threshold
 from report.run.charts import draw
 from report.run.reading import Curves, Scored, Stage, duration, short_commit
+from report.run.templating import listed
 from report.tables.summary import said_of
 
 KINDS = ("simple", "complex")  # images of one class, of two or more
@@ -18,24 +19,20 @@ KINDS = ("simple", "complex")  # images of one class, of two or more
 
 def facts(run: Path, dataset: DataSet | None, stages: list[Stage]) -> dict[str, str]:
     """{name: value} of the run: data, commit, machine, time."""
-
-    def unique(values):
-        return ", ".join(dict.fromkeys(str(value) for value in values if value is not None)) or "–"
-
     done = [stage for stage in stages if stage.seconds is not None]
-    found = {"Run": str(run), "Data set": unique(stage.arguments.get("data") for stage in stages)}
+    found = {"Run": str(run), "Data set": listed(stage.arguments.get("data") for stage in stages)}
     if dataset:
         lists = {path.stem: len(dataset.split(path.stem)) for path in sorted(dataset.root.glob("lists/*.txt"))}
         found["Classes"] = str(len(dataset.classes))
         found["Images"] = ", ".join(f"{name} {count}" for name, count in lists.items())
     return found | {
-        "Commit": unique(short_commit(stage.commit) for stage in stages if stage.commit),
-        "Machine": unique(stage.record.get("machine") for stage in stages),
+        "Commit": listed(short_commit(stage.commit) for stage in stages if stage.commit),
+        "Machine": listed(stage.record.get("machine") for stage in stages),
         "From": stages[0].record["started"],
         "To": max((str(stage.record["finished"]) for stage in done), default="not finished"),
         "Time in stages": duration(sum(stage.seconds for stage in done)),
         "Stages": f"{len(done)} of {len(stages)} finished",
-        "Seed": unique(stage.arguments.get("seed") for stage in stages),
+        "Seed": listed(stage.arguments.get("seed") for stage in stages),
     }
 
 

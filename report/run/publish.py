@@ -7,22 +7,21 @@ logs, SHA256SUMS what `sha256sum -c` reads. The same run gives the same bytes. P
 """
 
 import argparse
-import gzip
 import re
 import shutil
-import tarfile
 from pathlib import Path
 from typing import Any
 
+from common.files.archive import write_tar_gz
 from data.toy_drawing import CLASSES as TOY_CLASSES
 from evaluate.scores import by_threshold
-from report.run.folder import check_outside, new_folder
+from report.run.folder import new_folder
 from report.run.reading import Stage, read_scored, read_stage, read_stages
 from report.run.templating import render
 from report.tables.summary import said_of
 from stages.arguments import file_name
-from stages.command import HelpFormatter, command_name, exit_on_input_error
-from stages.files import InputError, read_json, write_json
+from stages.command import command_parser, run_command
+from stages.files import InputError, check_outside, read_json, write_json
 from stages.fingerprints import content_of, sha256
 
 SUMS = "SHA256SUMS"
@@ -48,7 +47,7 @@ METHODS = {  # by a command that only they have: name and paper
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(f"python -m {command_name()}", description=__doc__, formatter_class=HelpFormatter)
+    parser = command_parser(__doc__)
     parser.add_argument("--run", type=Path, required=True, help="run folder, all of whose stages must be finished")
     parser.add_argument("--out", type=Path, required=True, help=f"output folder; one with {SUMS} is replaced")
     parser.add_argument(
@@ -108,20 +107,11 @@ def write_weights(run: Path, out: Path, stage: Stage) -> dict[str, Any]:
 
 
 def write_labels(run: Path, out: Path, stage: Stage) -> dict[str, Any]:
-    """Pack a folder of labels into an archive that depends on the files' names and contents alone."""
+    """Pack a folder of labels."""
     source, path = run / stage.folder, f"labels/{stage.folder}.tar.gz"
     names = sorted(content_of(source))
     (out / "labels").mkdir(exist_ok=True)
-    with (
-        open(out / path, "wb") as file,
-        gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0) as compressed,
-        tarfile.open(mode="w", fileobj=compressed, format=tarfile.GNU_FORMAT) as archive,
-    ):
-        for name in names:
-            entry = tarfile.TarInfo(f"{stage.folder}/{name}")  # a file, of time 0, owner 0, mode 644
-            with open(source / name, "rb") as content:
-                entry.size = (source / name).stat().st_size
-                archive.addfile(entry, content)
+    write_tar_gz(out / path, {f"{stage.folder}/{name}": source / name for name in names})
     return {"path": path, "stage": stage, "count": len(names), "size": (out / path).stat().st_size}
 
 
@@ -173,7 +163,7 @@ def card(run: Path, stages: list[Stage], origins: list[Stage], weights: list[dic
 def main(args: argparse.Namespace) -> None:
     """Write the folder. Raises InputError if the run is not finished or the folder cannot be written."""
     found = read_stages(args.run)
-    check_outside(args.out, [args.run / stage.folder for stage in found], None)
+    check_outside(args.out, [args.run / stage.folder for stage in found])
     chosen = trainings_of(args.run, found, args.stages)
     stages, origins = (
         [Stage(stage.folder, shareable(stage.record, args.run)) for stage in each]
@@ -195,5 +185,4 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    with exit_on_input_error(command_name()):
-        main(parser().parse_args())
+    run_command(main, parser())

@@ -18,11 +18,6 @@ def number(value: float | None, digits: int = 2) -> str:
     return "–" if value is None or isinstance(value, jinja2.Undefined) else f"{value:.{digits}f}"
 
 
-def signed(value: float | None, digits: int = 2) -> str:
-    """A difference with its sign, a true minus; a dash for None."""
-    return "–" if value is None else f"{value:+.{digits}f}".replace("-", "−")
-
-
 def cell(value: object) -> str:
     """A value as Markdown on one line and without markup, fit for a table's cell; a dash for None."""
     text = " ".join(str("–" if value is None else value).split())
@@ -53,7 +48,6 @@ def _environment(markdown):
         **{"undefined": jinja2.StrictUndefined} | kinds,
     )
     environment.filters |= {"argument": argument_text, "duration": duration, "listed": listed, "number": number}
-
     return environment
 
 

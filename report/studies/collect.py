@@ -17,12 +17,12 @@ from report.studies.tables import STUDIES
 from report.tables import summary
 from report.tables.table import scores_path
 from stages.arguments import file_name
-from stages.command import HelpFormatter, command_name, exit_on_input_error
-from stages.files import InputError, atomic, check_output, read_json
+from stages.command import command_parser, run_command
+from stages.files import InputError, check_output, read_json, write_lines
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(f"python -m {command_name()}", description=__doc__, formatter_class=HelpFormatter)
+    parser = command_parser(__doc__)
     parser.add_argument("--runs", type=Path, nargs="+", required=True, help="folders of runs")
     rows = parser.add_mutually_exclusive_group(required=True)
     rows.add_argument(
@@ -98,11 +98,9 @@ def main(args: argparse.Namespace) -> None:
         lines = [line for run in args.runs for line in lines_of_tables(run, args.tables, args.setting)]
     if not lines:
         raise InputError(f"{args.runs[0]}: expected scores of rows below it, found none")
-    with atomic(args.out) as partial:
-        partial.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    write_lines(args.out, map(json.dumps, lines))
     print(f"{len(lines)} lines of {len(args.runs)} runs -> {args.out}")
 
 
 if __name__ == "__main__":
-    with exit_on_input_error(command_name()):
-        main(parser().parse_args())
+    run_command(main, parser())

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from report.tables.table import markdown_table, scores_path
 from stages.arguments import file_name
-from stages.command import HelpFormatter, command_name, exit_on_input_error
-from stages.files import InputError, atomic, check_output, read_json
+from stages.command import command_parser, run_command
+from stages.files import InputError, check_output, read_json, write_text
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(f"python -m {command_name()}", description=__doc__, formatter_class=HelpFormatter)
+    parser = command_parser(__doc__)
     parser.add_argument("--run", type=Path, required=True, help="the run's folder")
     parser.add_argument("--name", type=file_name, required=True, help="of the file to write, without ending")
     parser.add_argument("--title", required=True)
@@ -47,11 +47,9 @@ def main(args: argparse.Namespace) -> None:
     body = [[name, *(row.get(threshold, "–") for threshold in thresholds)] for name, row in rows.items()]
     note = f"\n{args.note}\n" if args.note else ""
     text = f"**{args.title}** (AP, %)\n\n{markdown_table(head, body)}{note}"
-    with atomic(args.run / f"{args.name}.md") as partial:
-        partial.write_text(text)
+    write_text(args.run / f"{args.name}.md", text)
     print(text)
 
 
 if __name__ == "__main__":
-    with exit_on_input_error(command_name()):
-        main(parser().parse_args())
+    run_command(main, parser())

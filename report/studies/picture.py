@@ -15,7 +15,7 @@ from common.files.images import VOC_COLOURS
 from common.files.maps import require_maps
 from report.studies.context import own_context, strongest
 from report.tables.gallery import check_figure, choose, draw, photograph, picture_parser, write_figure
-from stages.command import command_name, exit_on_input_error
+from stages.command import run_command
 from stages.files import InputError
 
 LEAST, THRESHOLD = 200, 0.5
@@ -68,5 +68,4 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    with exit_on_input_error(command_name()):
-        main(parser().parse_args())
+    run_command(main, parser())

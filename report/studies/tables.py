@@ -12,8 +12,8 @@ import pandas as pd
 from report.studies import ablation, amn, fbr, irn, real
 from report.studies.study import Study, Table, by_seed, interval, read_lines, scores, signed, spread
 from report.tables.table import markdown_table
-from stages.command import HelpFormatter, command_name, exit_on_input_error
-from stages.files import InputError, atomic, check_output
+from stages.command import command_parser, run_command
+from stages.files import InputError, check_output, write_text
 
 STUDIES = {"ablation": ablation.STUDY, "amn": amn.STUDY, "fbr": fbr.STUDY, "irn": irn.STUDY, "real": real.STUDY}
 HEAD = """# {title}
@@ -29,7 +29,7 @@ differences ± half its 95 % interval (Student's t), with the number of seeds in
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(f"python -m {command_name()}", description=__doc__, formatter_class=HelpFormatter)
+    parser = command_parser(__doc__)
     parser.add_argument("--study", choices=STUDIES, required=True, help="which study the lines are of")
     parser.add_argument("--results", type=Path, nargs="+", required=True, help="JSON lines of report.studies.collect")
     parser.add_argument("--out", type=Path, required=True, help="Markdown file to write; plots go beside it")
@@ -86,14 +86,13 @@ def page(study: Study, lines: list[dict], folder: Path) -> str:
 
 def plot(path: Path, frame: pd.DataFrame, table: Table) -> None:
     """Write a PNG of some columns: a row has a dot for each seed, and the mean ± deviation, or ± interval."""
-    import matplotlib
+    from matplotlib.figure import Figure  # slow to import
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from report.tables.gallery import write_figure
 
     rows, count = cells(frame, table), len(table.plotted)
-    size = (2 + 3.5 * count, 0.9 + 0.3 * len(rows))
-    figure, axes = pyplot.subplots(1, count, figsize=size, sharey=True, squeeze=False, layout="constrained")
+    figure = Figure(figsize=(2 + 3.5 * count, 0.9 + 0.3 * len(rows)), layout="constrained")
+    axes = figure.subplots(1, count, sharey=True, squeeze=False)
     for axis, place in zip(axes[0], table.plotted, strict=True):
         for y, row in enumerate(rows.values()):
             text, values = row[place]
@@ -104,9 +103,7 @@ def plot(path: Path, frame: pd.DataFrame, table: Table) -> None:
         axis.set(title=table.columns[place][0], yticks=range(len(rows)), yticklabels=rows)
         axis.grid(alpha=0.3)
     axes[0][0].invert_yaxis()  # the first row on top
-    with atomic(path) as partial:
-        figure.savefig(partial, format="png", dpi=110)
-    pyplot.close(figure)
+    write_figure(path, figure)
 
 
 def main(args: argparse.Namespace) -> None:
@@ -122,11 +119,9 @@ def main(args: argparse.Namespace) -> None:
         if table.plotted:
             check_output(args.out.with_name(table.picture), *args.results)
             plot(args.out.with_name(table.picture), frame, table)
-    with atomic(args.out) as partial:
-        partial.write_text(page(study, lines, args.out.parent))
+    write_text(args.out, page(study, lines, args.out.parent))
     print(f"{len(lines)} lines -> {args.out}")
 
 
 if __name__ == "__main__":
-    with exit_on_input_error(command_name()):
-        main(parser().parse_args())
+    run_command(main, parser())

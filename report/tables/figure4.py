@@ -25,7 +25,7 @@ from report.tables.gallery import (
     score,
     write_figure,
 )
-from stages.command import command_name, exit_on_input_error
+from stages.command import run_command
 from stages.files import InputError
 
 
@@ -88,5 +88,4 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    with exit_on_input_error(command_name()):
-        main(parser().parse_args())
+    run_command(main, parser())

@@ -22,8 +22,8 @@ from common.files.images import IGNORE_INDEX, VOC_COLOURS, legend
 from evaluate.scores import image_miou
 from report.tables.labels import further_labels
 from stages.arguments import checked
-from stages.command import HelpFormatter, command_name, exit_on_input_error
-from stages.files import InputError, atomic, check_output
+from stages.command import command_parser, run_command
+from stages.files import InputError, atomic, check_output, check_outside
 
 Scored = tuple[str, float, float]  # id, mIoU before and after, in percent
 Picture = Callable[[str], np.ndarray]  # from an id to a picture, uint8 (H, W, 3)
@@ -33,7 +33,7 @@ EVEN = checked(int, lambda count: count in range(2, 1001, 2), "an even number fr
 
 def picture_parser(doc: str, count: int, counted: str = "number of images, even") -> argparse.ArgumentParser:
     """Parser of a figure of `count` chosen images of a run; doc: the command's docstring; counted: help of --count."""
-    parser = argparse.ArgumentParser(f"python -m {command_name()}", description=doc, formatter_class=HelpFormatter)
+    parser = command_parser(doc)
     parser.add_argument("--data", type=Path, required=True, help="data set folder")
     parser.add_argument("--split", required=True, help="list of the data set: lists/<split>.txt")
     parser.add_argument("--run", type=Path, required=True, help="run folder")
@@ -155,9 +155,7 @@ def draw(
 def check_figure(out: Path, *folders: Path) -> None:
     """Raises InputError unless a figure can be written at `out`, outside of the `folders`, which are read."""
     check_output(out)
-    for folder in folders:
-        if folder.resolve() in out.resolve().parents:
-            raise InputError(f"{out}: expected a file outside of {folder}, which is read")
+    check_outside(out, folders)
 
 
 def write_figure(out: Path, figure: Figure) -> None:
@@ -184,5 +182,4 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    with exit_on_input_error(command_name()):
-        main(parser().parse_args())
+    run_command(main, parser())

@@ -6,7 +6,7 @@ These are its folders `label_*` except the method's own and their variants, such
 import argparse
 from pathlib import Path
 
-from stages.command import HelpFormatter, command_name, exit_on_input_error
+from stages.command import command_parser, run_command
 from stages.files import InputError
 
 METHOD = ("label_initial", "label_pseudo", "label_seed", "label_irn", "label_masked")  # BE, POM; IRN's two; NSRM
@@ -23,7 +23,7 @@ def further_labels(folder: Path) -> list[str]:
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(f"python -m {command_name()}", description=__doc__, formatter_class=HelpFormatter)
+    parser = command_parser(__doc__)
     parser.add_argument("--run", type=Path, required=True, help="run folder")
     return parser
 
@@ -36,5 +36,4 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    with exit_on_input_error(command_name()):
-        main(parser().parse_args())
+    run_command(main, parser())

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from evaluate.scores import REPORTED, by_threshold, read_scores
 from report.tables.labels import further_labels
 from stages.arguments import file_name
-from stages.command import HelpFormatter, command_name, exit_on_input_error
+from stages.command import command_parser, run_command
 from stages.files import InputError, check_output, write_json
 
 
@@ -45,7 +45,7 @@ def rows_of(run: Path, val: str = "val") -> list[Row]:
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(f"python -m {command_name()}", description=__doc__, formatter_class=HelpFormatter)
+    parser = command_parser(__doc__)
     parser.add_argument("--run", type=Path, required=True, help="reads <run>/scores/<folder>/scores.json")
     parser.add_argument(
         "--val", type=file_name, default="val", help="validation split, part of the names of prediction folders"
@@ -93,5 +93,4 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    with exit_on_input_error(command_name()):
-        main(parser().parse_args())
+    run_command(main, parser())

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evaluate.scores import read_scores
-from report.tables.published import PUBLISHED, Method
+from report.tables.published import NOTES, PUBLISHED, Method
 from stages.arguments import file_name
-from stages.command import HelpFormatter, command_name, exit_on_input_error
-from stages.files import InputError, atomic, check_output, write_json
+from stages.command import command_parser, run_command
+from stages.files import InputError, check_output, write_json, write_text
 
 Row = tuple[str, str, float | None]  # name, the paper's number as text, this run's mIoU in percent
 QUOTED = (
@@ -23,7 +23,7 @@ QUOTED = (
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(f"python -m {command_name()}", description=__doc__, formatter_class=HelpFormatter)
+    parser = command_parser(__doc__)
     parser.add_argument("--run", type=Path, required=True, help="run folder")
     parser.add_argument("--name", type=file_name, required=True, help="output files in <run>, without ending")
     parser.add_argument("--title", required=True, help="title of the table")
@@ -77,9 +77,10 @@ def in_their_places(methods: list[Method], rows: Sequence[Row]) -> list[list[str
 def text_of(args: argparse.Namespace, rows: Sequence[Row]) -> str:
     """The table as Markdown, of the paper's numbers and this run's, with the notes below it."""
     if args.published:
-        table = PUBLISHED[args.published]
         head = ["method", "venue", "val (paper)", "test (paper)", "this run, val", "run here?"]
-        body, notes = in_their_places(table.methods, rows), [QUOTED.format(number=table.number, note=table.note)]
+        number = args.published.removeprefix("table")
+        body = in_their_places(PUBLISHED[args.published], rows)
+        notes = [QUOTED.format(number=number, note=NOTES[args.published])]
     else:
         head, notes = ["", f"paper, {args.paper_on}", "this run"], []
         body = [[name, paper or "–", "–" if score is None else f"{score:.1f}"] for name, paper, score in rows]
@@ -93,20 +94,19 @@ def markdown_table(head: list[str], body: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
 
 
-def plot(path: Path, label: str, points: Sequence[tuple[float, float, float]], title: str | None = None) -> None:
-    """Write a PNG of mIoU, in percent, over numbers. points: (number, mean, standard deviation or 0)."""
-    import matplotlib
+def plot(path: Path, label: str, points: Sequence[tuple[float, float]], title: str) -> None:
+    """Write a PNG of mIoU, in percent, over numbers."""
+    from matplotlib.figure import Figure  # slow to import
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from report.tables.gallery import write_figure
 
-    figure, axes = pyplot.subplots(figsize=(5, 3.2), layout="constrained")
-    axes.errorbar(*zip(*points, strict=True), marker="o", capsize=3)
-    axes.set(title=title, xlabel=label, ylabel="mIoU (%)", xticks=[x for x, *_ in points])
+    numbers, scores = zip(*points)
+    figure = Figure(figsize=(5, 3.2), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(numbers, scores, marker="o")
+    axes.set(title=title, xlabel=label, ylabel="mIoU (%)", xticks=numbers)
     axes.grid(alpha=0.3)
-    with atomic(path) as partial:
-        figure.savefig(partial, format="png", dpi=110)
-    pyplot.close(figure)
+    write_figure(path, figure)
 
 
 def main(args: argparse.Namespace) -> None:
@@ -115,12 +115,11 @@ def main(args: argparse.Namespace) -> None:
         check_output(args.run / f"{args.name}.{ending}")
     rows = [(name, paper, score_of(args.run, folder)) for name, paper, folder in args.row]
     try:
-        points = [(float(name), score, 0) for name, _, score in rows if score is not None] if args.plot else []
+        points = [(float(name), score) for name, _, score in rows if score is not None] if args.plot else []
     except ValueError as error:
         raise InputError(f"--row: expected numbers as names, for --plot ({error})") from None
     text = text_of(args, rows)
-    with atomic(args.run / f"{args.name}.md") as partial:
-        partial.write_text(text)
+    write_text(args.run / f"{args.name}.md", text)
     keys = ("row", "paper", "folder")
     write_json(args.run / f"{args.name}.json", [dict(zip(keys, row, strict=True)) for row in args.row])
     if points:
@@ -129,5 +128,4 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    with exit_on_input_error(command_name()):
-        main(parser().parse_args())
+    run_command(main, parser())

@@ -12,10 +12,7 @@ prepare --no-saliency resnet101 resnet50
     amn plain cls.train_amn
     amn fbr fbr.train_amn "${FBR_AMN[@]}"
 )
-case $(basename "$DATA") in # published: AMN, and FBR on it
-coco14*) on="COCO 2014" masks=("" 46.7) val=(44.7 45.6) test=("" "") ;;
-*) on="VOC 2012 val" masks=(72.2 73.1) val=(70.7 71.8) test=(" (test 70.6)" " (test 73.2)") ;;
-esac
+published_amn
 table fbr_amn "FBR on AMN, from image-level labels (I)" --paper-on "$on" \
     --row "seeds of the classifier's CAMs, train" "" amn/image_level/label_seed \
     --row "AMN, seeds of its maps, train" "" amn/plain/image_level/label_seed \

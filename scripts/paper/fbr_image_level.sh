@@ -5,14 +5,13 @@
 source "$(dirname "$0")/../method.sh"
 image_level_method
 (RUN=$RUN/fbr; train_fbr "${FBR[@]}"; image_level)
-case $(basename "$DATA") in # published: AMN, and FBR on it
+published_amn
+case $(basename "$DATA") in
 coco14*)
-    on="COCO 2014" masks=("" 46.7) val=(44.7 45.6) test=("" "")
     note="FBR's abstract calls the 45.6 on val a test result. AMN's lists hold the images without an object, too, which\
  data.prepare_coco14 leaves out."
     ;;
 *)
-    on="VOC 2012 val" masks=(72.2 73.1) val=(70.7 71.8) test=(" (test 70.6)" " (test 73.2)")
     note="With VOC's settings the segmentation networks with saliency start from COCO's weights (SEG), those without\
  from ImageNet's (SEG_IMAGE_LEVEL)."
     ;;

@@ -42,9 +42,5 @@ prepare() { # --no-saliency if a script reads none; names of the weights that it
  own: docs/saliency.md"
     fi
     [ $# -gt 0 ] || set -- "${STARTS[@]}"
-    local name missing=()
-    for name; do
-        [ -e "weights/$name.pth" ] || missing+=("$name")
-    done
-    [ ${#missing[@]} = 0 ] || python -m weights.fetch "${missing[@]}"
+    fetch "${@/%/.pth}"
 }

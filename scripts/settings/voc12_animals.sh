@@ -21,11 +21,8 @@ prepare() { # --no-saliency if a script reads none
     local devkit=(--download)
     [ -z "${DEVKIT:-}" ] || devkit=(--devkit "$DEVKIT")
     python -m data.prepare_voc12 "${devkit[@]}" --no-saliency --subset animals --longest 320 --out "$DATA"
-    local name missing=() needed=(efficientnet_lite0.pth)
-    [ "${1:-}" = --no-saliency ] || needed+=(u2net.onnx)
-    for name in "${needed[@]}"; do
-        [ -e "weights/$name" ] || missing+=("${name%.*}")
-    done
-    [ ${#missing[@]} = 0 ] || python -m weights.fetch "${missing[@]}"
-    [ "${1:-}" = --no-saliency ] || python -m data.saliency --data "$DATA" --split "$TRAIN" --weights weights/u2net.onnx
+    fetch efficientnet_lite0.pth
+    [ "${1:-}" != --no-saliency ] || return 0
+    fetch u2net.onnx
+    python -m data.saliency --data "$DATA" --split "$TRAIN" --weights weights/u2net.onnx
 }

@@ -5,8 +5,7 @@
 # plots. TABLES: what to run beyond Table 3; OUT: another folder than runs/ablation.
 OUT=${OUT:-runs/ablation}
 DATA=data/toy RUN=$OUT
-source "$(dirname "$0")/../method.sh"
-source scripts/study/jobs.sh
+source "$(dirname "$0")/jobs.sh"
 [ $# -gt 0 ] || set -- 1 2 3 4 5
 TABLES=${TABLES-controls table4 fig6 fig7}
 runs=("${@/#/$OUT/seed}")

@@ -5,12 +5,9 @@
 OUT=${OUT:-runs/amn}
 export TOY_ARGS=${TOY_ARGS:---context 0.9 --context-alone 0.1}
 DATA=data/toy RUN=$OUT
-source "$(dirname "$0")/../method.sh"
-source scripts/study/jobs.sh
+source "$(dirname "$0")/jobs.sh"
 [ $# -gt 0 ] || set -- 1 2 3 4 5
 
 pretrain
 for seed; do echo "$OUT $seed scripts/paper/fbr_amn.sh"; done | run_jobs ROW
-python -m report.studies.collect --study amn --runs "${@/#/$OUT/seed}" --out "$OUT/results.jsonl"
-python -m report.studies.tables --study amn --results "$OUT/results.jsonl" --out "$OUT/RESULTS.md"
-echo "everything: $SECONDS s"
+results amn "$@"

@@ -6,8 +6,7 @@
 OUT=${OUT:-runs/fbr}
 export TOY_ARGS=${TOY_ARGS:---context 0.9 --context-alone 0.1}
 DATA=data/toy RUN=$OUT
-source "$(dirname "$0")/../method.sh"
-source scripts/study/jobs.sh
+source "$(dirname "$0")/jobs.sh"
 [ $# -gt 0 ] || set -- 1 2 3 4 5
 SWEEP_SEEDS=${SWEEP_SEEDS-1}
 
@@ -77,10 +76,8 @@ echo "rows: $SECONDS s"
         [[ " $* " != *" $seed "* ]] || lines "$seed" scripts/study/fbr_row.sh "${SWEEPS[@]}"
     done
 } | run_jobs ROW
-python -m report.studies.collect --study fbr --runs "${@/#/$OUT/seed}" --out "$OUT/results.jsonl"
 if [[ " $ROWS " == *" ce "* && " $ROWS " == *" all "* && " $ROWS " == *" all_saliency "* ]]; then
     python -m report.studies.picture --data "$OUT/toy$1" --split "$TRAIN" --run "$OUT/seed$1" \
         --rows ce all all_saliency --out "$OUT/maps.png"
 fi
-python -m report.studies.tables --study fbr --results "$OUT/results.jsonl" --out "$OUT/RESULTS.md"
-echo "everything: $SECONDS s"
+results fbr "$@"

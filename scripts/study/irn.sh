@@ -6,8 +6,7 @@
 OUT=${OUT:-runs/irn}
 export TOY_ARGS=${TOY_ARGS:---context 0.9 --context-alone 0.1}
 DATA=data/toy RUN=$OUT
-source "$(dirname "$0")/../method.sh"
-source scripts/study/jobs.sh
+source "$(dirname "$0")/jobs.sh"
 [ $# -gt 0 ] || set -- 1 2 3 4 5
 ROWS=${ROWS:-ce fbr truth plain}
 
@@ -16,6 +15,4 @@ for seed; do echo "$OUT $seed scripts/study/irn_row.sh"; done | run_jobs ROW
 for row in $ROWS; do
     for seed; do echo "$OUT $seed scripts/study/irn_row.sh $row"; done
 done | run_jobs ROW
-python -m report.studies.collect --study irn --runs "${@/#/$OUT/seed}" --out "$OUT/results.jsonl"
-python -m report.studies.tables --study irn --results "$OUT/results.jsonl" --out "$OUT/RESULTS.md"
-echo "everything: $SECONDS s"
+results irn "$@"

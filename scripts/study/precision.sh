@@ -3,8 +3,7 @@
 # Interrupted, the same command goes on. Ends in runs/precision/results.jsonl; OUT: another folder than runs/precision.
 OUT=${OUT:-runs/precision}
 DATA=data/toy RUN=$OUT
-source "$(dirname "$0")/../method.sh"
-source scripts/study/jobs.sh
+source "$(dirname "$0")/jobs.sh"
 [ $# -gt 0 ] || set -- 1 2 3
 
 pretrain

@@ -16,16 +16,13 @@ ROUND1="no_glore:initial main:round1 main:initial main:full fbr:round1 main:irn_
 ROUND2="main:round2 main:pom_retrain main:agreement main:simple_label main:retrain mild:round2 strong:round2 rectangle:round2 fbr:round2 main:irn_round2
     no_glore:pseudo main:all main:no_expansion main:no_masking main:no_dilation"
 RUN=$OUT
-source "$(dirname "$0")/../method.sh"
-source scripts/study/jobs.sh
+source "$(dirname "$0")/jobs.sh"
 export SHARED_DATA=$DATA
 [ $# -gt 0 ] || set -- 1 2 3
 ROWS=$(echo ${ROWS:-$LABELS $FURTHER $ROUND1 $ROUND2}) # in one line
 
 prepare
-if [[ " $ROWS " == *" vgg16:labels "* && ! -e weights/hed_vgg16.pth ]]; then
-    python -m weights.fetch hed_vgg16
-fi
+[[ " $ROWS " != *" vgg16:labels "* ]] || fetch hed_vgg16.pth
 for maps in "${SALIENCY[@]}"; do # data sets that differ in saliency alone
     read -r name arguments <<<"$maps"
     mkdir -p "${DATA}_$name"
@@ -42,6 +39,4 @@ for jobs in "$LABELS" "$FURTHER" "$ROUND1" "$ROUND2"; do # what a job reads was 
         for seed in "${seeds[@]}"; do echo "$OUT $seed scripts/study/real_row.sh $row"; done
     done | run_jobs ROW
 done
-python -m report.studies.collect --study real --runs "${@/#/$OUT/seed}" --out "$OUT/results.jsonl"
-python -m report.studies.tables --study real --results "$OUT/results.jsonl" --out "$OUT/RESULTS.md"
-echo "everything: $SECONDS s"
+results real "$@"

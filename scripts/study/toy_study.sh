@@ -4,8 +4,7 @@
 # saliency. Interrupted, the same command goes on. Ends in runs/study/results.jsonl; OUT: another folder than runs/study.
 OUT=${OUT:-runs/study}
 DATA=data/toy RUN=$OUT
-source "$(dirname "$0")/../method.sh"
-source scripts/study/jobs.sh
+source "$(dirname "$0")/jobs.sh"
 [ $# -gt 0 ] || set -- 1 2
 SETTINGS_OF_STUDY=(
     "objects_fewer --extra-instance 0"

@@ -165,6 +165,7 @@ FAULTS = {  # command: [(more arguments, damages to make first, message)]
     ],
     "seg.train": [
         ("--crop-size 15", [], "--crop-size: expected at least 16, found 15"),
+        ("", [("remove", LABEL)], "a_simple.png: no such file"),
         ("--convention caffe", [], "seg.pth: expected weights of the caffe convention"),
     ],
     "seg.predict": [
@@ -224,18 +225,18 @@ FAULTS = {  # command: [(more arguments, damages to make first, message)]
         ("--rows ce", [], "--rows: expected two rows or more, found ce"),
         ("", [("remove", "tiny/context")], "tiny/context: expected an image with 200 pixels"),
         ("--rows none ce", [], "none/cam: expected maps named <id>_<class>.png"),
-        (f"--out @{CAM}", [], "a_simple_0.png: expected a file outside of"),
+        (f"--out @{CAM}", [], "a_simple_0.png: expected an --out outside of"),
         ("", [("label", CONTEXT, 4)], "a_simple.png: expected values 0 to 3, found 4"),
     ],
     "report.tables.summary": [
         ("--run @mine", [], "mine/scores: expected folders with scores.json of evaluate.labels, found none"),
     ],
     "report.tables.gallery": [
-        ("--out @run/pred1/a_simple.png", [], "a_simple.png: expected a file outside of"),
+        ("--out @run/pred1/a_simple.png", [], "a_simple.png: expected an --out outside of"),
     ],
     "report.tables.figure4": [
         ("--column image label_masked", [], "--column: expected two or more, of different titles"),
-        ("--out @run/pred2/a_simple.png", [], "a_simple.png: expected a file outside of"),
+        ("--out @run/pred2/a_simple.png", [], "a_simple.png: expected an --out outside of"),
         ("", [("write", LIST, "a_simple\n")], "train.txt: expected at least one image with a class and ground truth"),
     ],
     "report.run.compare": [

@@ -1,14 +1,12 @@
-"""The classifier and the integral attention model: names, initialisation, parameter groups."""
+"""The classifier and the integral attention model: names and initialisation."""
 
 import pytest
 import torch
 from torch.nn import Conv2d
 from torchvision.models import vgg16
 
-from cls.model import Classifier, ClassifierArch, IntegralAttention, build
+from cls.model import Classifier, ClassifierArch, build
 from common.training import checkpoint
-
-THIN = {"channels": [4, 4, 8, 8, 8], "depths": [1, 1, 1, 1, 2], "nodes": 3}
 
 
 def published_names(last):
@@ -40,28 +38,6 @@ def test_backbone_equals_torchvision_up_to_the_changed_pools():
     checkpoint.load_backbone(ours, {f"features.{k}": v for k, v in reference.state_dict().items()}, "vgg16.pth")
     x = torch.randn(1, 3, 32, 32)
     torch.testing.assert_close(ours.features[:23](x), reference[:23](x))  # up to pool 4
-
-
-def test_relu_stands_before_glore_in_the_iam_and_after_it_in_the_classifier():
-    def rectified_before(network):
-        seen = []
-        network.extra_convs_2.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0].min().item()))
-        network.eval()(torch.randn(1, 3, 64, 64))
-        return seen[0] >= 0
-
-    torch.manual_seed(0)
-    assert not rectified_before(Classifier(ClassifierArch(classes=5, **THIN)))
-    assert rectified_before(IntegralAttention(ClassifierArch(classes=5, **THIN)))
-
-
-def test_learning_rates():
-    network = Classifier(ClassifierArch(classes=5, **THIN))
-    names = {id(parameter): name for name, parameter in network.named_parameters()}
-    groups = {group["scale"]: {names[id(p)] for p in group["params"]} for group in network.parameter_groups(1e-3)}
-    assert sum(len(group) for group in groups.values()) == len(names)
-    assert "features.0.weight" in groups[1] and "features.0.bias" in groups[2]
-    assert {"extra_convs_1.0.weight", "extra_convs_2.blocker.weight", "extra_convs_3.1.weight"} <= groups[10]
-    assert {"extra_convs_1.0.bias", "extra_convs_2.gcn.conv1.bias", "extra_convs_3.1.bias"} <= groups[20]
 
 
 @pytest.mark.parametrize("classes", [1, 2, 6, 20, 80])

@@ -11,6 +11,7 @@ from common.files.dataset import SAFE_ID, DataSet
 from common.files.images import read_grey, read_indexed, read_rgb
 from common.files.voc import CLASSES
 from data import prepare_voc12, subset
+from tests.outputs import contents
 
 LISTS = {
     "classes": "dog\nperson\ntvmonitor\n",
@@ -37,10 +38,6 @@ def prepare(tiny_devkit, tmp_path, monkeypatch):
         return DataSet(tmp_path / out)
 
     return run
-
-
-def files(folder):
-    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_other_classes_are_background_and_context(prepare, tiny_devkit, in_process):
@@ -87,7 +84,7 @@ def test_images_that_are_small_enough_are_copied(prepare, tiny_devkit):
 
 def test_an_interrupted_run_resumes(prepare):
     data = prepare("--longest", 16)
-    expected = files(data.root)
+    expected = contents(data.root)
     data.image_path("2007_000001").write_bytes(b"\xff\xd8half")
     data.ground_truth_path("2007_000003").unlink()
     data.saliency_path("2008_000004").unlink()
@@ -95,7 +92,7 @@ def test_an_interrupted_run_resumes(prepare):
     for path in kept:
         os.utime(path, (0, 0))
     prepare("--longest", 16)
-    assert files(data.root) == expected and all(path.stat().st_mtime == 0 for path in kept)
+    assert contents(data.root) == expected and all(path.stat().st_mtime == 0 for path in kept)
 
 
 def test_a_whole_devkit_and_a_part_give_the_same(prepare, tiny_devkit, tmp_path):
@@ -104,7 +101,7 @@ def test_a_whole_devkit_and_a_part_give_the_same(prepare, tiny_devkit, tmp_path)
     for path in ("JPEGImages/2008_000005.jpg", "Annotations", "ImageSets"):
         (shutil.rmtree if (part / path).is_dir() else os.unlink)(part / path)
     whole = prepare("--longest", 16)
-    assert files(whole.root) == files(prepare("--longest", 16, out="of_part", devkit=part).root)
+    assert contents(whole.root) == contents(prepare("--longest", 16, out="of_part", devkit=part).root)
 
 
 def test_the_lists_of_animals():

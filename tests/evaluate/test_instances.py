@@ -206,15 +206,6 @@ def span(start, end):
     return mask
 
 
-def test_a_detection_whose_best_object_is_taken_is_wrong_but_for_coco(root):
-    objects = [(0, None, span(0, 10)), (0, None, span(10, 18))]
-    detections = [(0, 0.9, span(0, 4)), (0, 0.8, span(4, 14))]
-    # IoU with the objects: of the first detection 0.4 and 0, of the second 0.43 and 0.29
-    put(root, [(objects, detections)])
-    assert score(root)["class_ap"]["disc"]["0.25"] == 50
-    assert coco_ap([(objects, detections)], 0, [0.25]) == [pytest.approx(1)]
-
-
 def test_void_pixels_count_neither_for_nor_against_unless_they_are_background(root):
     numbers = span(0, 10).astype(np.uint8)
     detections = [(0, 0.5, span(0, 20)), (0, 0.9, span(20, 25)), (1, 0.9, span(30, 35))]

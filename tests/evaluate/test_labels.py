@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from common.files.images import read_indexed, write_grey, write_indexed
-from evaluate.labels import label_from_maps
 from evaluate.scores import image_miou
 from stages.files import InputError
 
@@ -68,10 +67,3 @@ def test_a_threshold_from_another_split(evaluate, tiny_data, tmp_path, cam):
     assert report["fixed"]["from"] == str(source[1])
     with pytest.raises(InputError, match="scores.json: expected scores of another split than train"):
         evaluate(cam, "again", *source)
-
-
-def test_the_strongest_map_wins():
-    first = np.array([[0, 100, 255, 255]], np.uint8)
-    second = np.array([[255, 200, 254, 0]], np.uint8)
-    assert label_from_maps({0: first, 4: second}, (1, 4), 0.5).tolist() == [[5, 5, 1, 1]]
-    assert label_from_maps({}, (1, 4), 0.5).tolist() == [[0, 0, 0, 0]]

@@ -1,19 +1,13 @@
-import functools
-
 import pytest
 import torch
-from torchvision.models.resnet import Bottleneck, ResNet
-from torchvision.models.vgg import VGG, make_layers
 
 from common.training import checkpoint
 from seg.deeplab import MultiScale, build
 from seg.pretrained import arch_of, convention_of, load_init, unused_tensors
 from stages.files import InputError
 
-RESNET = {"backbone": "resnet101", "classes": 3, "blocks": [1, 2, 1, 1]}  # torchvision's has no other width
-THIN = {**RESNET, "width": 4}
+THIN = {"backbone": "resnet101", "classes": 3, "blocks": [1, 2, 1, 1], "width": 4}
 VGG16 = {"backbone": "vgg16", "classes": 3, "channels": [4, 4, 4, 4, 8], "depths": [1, 1, 1, 1, 1], "fc_channels": 16}
-UNITS = 64  # of fc6 and fc7, in place of 4096
 
 
 @pytest.fixture(autouse=True)
@@ -24,25 +18,6 @@ def seed():
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "weights.pth"
-
-
-@functools.cache
-def torchvision_resnet(depths=(1, 2, 1, 1)):
-    return ResNet(Bottleneck, depths, num_classes=5).state_dict()
-
-
-def torchvision_vgg(batch_norm=False):
-    network = VGG(make_layers([4, "M", 4, "M", 4, "M", 4, "M", 8, "M"], batch_norm), init_weights=False)
-    network.classifier = torch.nn.Sequential(
-        torch.nn.Linear(8 * 7 * 7, UNITS),
-        torch.nn.ReLU(),
-        torch.nn.Dropout(),
-        torch.nn.Linear(UNITS, UNITS),
-        torch.nn.ReLU(),
-        torch.nn.Dropout(),
-        torch.nn.Linear(UNITS, 10),
-    )
-    return network.state_dict()
 
 
 def filled(model):
@@ -61,47 +36,6 @@ def aspp_names(model):
 
 
 # What loads
-
-
-def test_torchvision_resnet_fills_the_backbone(path):
-    state = torchvision_resnet()
-    torch.save(state, path)
-    network = filled(build(**RESNET))
-    assert load_init(MultiScale(network), path) == aspp_names(network) == untouched(network)
-    ours = network.state_dict()
-    assert torch.equal(ours["layer1.conv1.bn.weight"], state["bn1.weight"])
-    assert torch.equal(ours["layer3.block2.conv3x3.conv.weight"], state["layer2.1.conv2.weight"])
-    assert torch.equal(ours["layer5.block1.shortcut.bn.running_var"], state["layer4.0.downsample.1.running_var"])
-
-
-@pytest.mark.parametrize("batch_norm", [False, True])
-def test_torchvision_vgg_fills_the_backbone_and_decimated_fc6_and_fc7(path, batch_norm):
-    state = torchvision_vgg(batch_norm)
-    torch.save(state, path)
-    network = filled(build(**VGG16, batch_norm=batch_norm))
-    classifiers = [name for name in aspp_names(network) if "fc8" in name]
-    assert load_init(network, path) == classifiers == untouched(network)
-    ours = network.state_dict()
-    for name in state:
-        if name.startswith("features."):
-            assert torch.equal(ours[name], state[name]), name
-    window = state["classifier.0.weight"].view(UNITS, 8, 7, 7)
-    for branch in ("aspp.c0", "aspp.c3"):
-        assert torch.equal(ours[f"{branch}.fc6.weight"][5, 2, 1, 2], window[20, 2, 3, 6])
-        assert torch.equal(ours[f"{branch}.fc6.weight"], window[::4, :, ::3, ::3])
-        assert torch.equal(ours[f"{branch}.fc6.bias"], state["classifier.0.bias"][::4])
-        assert torch.equal(ours[f"{branch}.fc7.weight"][:, :, 0, 0], state["classifier.3.weight"][::4, ::4])
-        assert torch.equal(ours[f"{branch}.fc7.bias"], state["classifier.3.bias"][::4])
-
-
-@pytest.mark.parametrize("prefix", ["", "module.base."])
-def test_published_names_load_completely(path, prefix):
-    source = build(**THIN, convention="caffe")
-    torch.save({prefix + name: tensor for name, tensor in source.state_dict().items()}, path)
-    network = filled(build(**THIN, convention="caffe"))
-    assert load_init(MultiScale(network), path) == []
-    for name, tensor in source.state_dict().items():
-        assert torch.equal(network.state_dict()[name], tensor), name
 
 
 def test_published_trunk_without_aspp_or_with_fc_or_without_counters(path):

@@ -75,14 +75,14 @@ def test_damaged_memory_is_ignored(data, text):
 @pytest.fixture
 def read_only(data, monkeypatch):
     """The data folder, where nothing can be written, by root neither."""
-    write = fingerprints.atomic
+    write = fingerprints.write_text
 
-    def atomic(path, **options):
+    def write_text(path, text):
         if path.parent == data:
             raise PermissionError(13, "Permission denied", str(path))
-        return write(path, **options)
+        write(path, text)
 
-    monkeypatch.setattr(fingerprints, "atomic", atomic)
+    monkeypatch.setattr(fingerprints, "write_text", write_text)
     return data
 
 

@@ -86,7 +86,7 @@ def test_every_row_of_fbr_for_every_seed_and_three_go_on(study):
     whole = {arguments["out"].relative_to(out).parts[:2] for arguments in of(calls, "cls.train_iam")}
     assert whole == {(f"seed{seed}", row) for seed in (1, 2) for row in ("ce", "all", "all_saliency")}
     assert [module for module, _ in calls[-3:]] == [
-        f"report.studies.{name}" for name in ("collect", "picture", "tables")
+        f"report.studies.{name}" for name in ("picture", "collect", "tables")
     ]
 
 

@@ -73,20 +73,14 @@ FAULTS = {
 }
 
 
-@pytest.fixture
-def foreign(tiny_data, tmp_path):
-    """(data set, folder with the instances of a_simple: one)."""
-    write_instances(tmp_path, "a_simple", strips(1), [2], [0.5])
-    return DataSet(tiny_data), tmp_path
-
-
 @pytest.mark.parametrize("fault", FAULTS)
-def test_faults_of_the_json_are_named(foreign, fault):
+def test_faults_of_the_json_are_named(tiny_data, tmp_path, fault):
     content, message = FAULTS[fault]
-    (foreign[1] / "a_simple.json").write_text(content if isinstance(content, str) else json.dumps(content))
+    write_instances(tmp_path, "a_simple", strips(1), [2], [0.5])
+    (tmp_path / "a_simple.json").write_text(content if isinstance(content, str) else json.dumps(content))
     with pytest.raises(InputError, match=re.escape(message)) as error:
-        read_instances(*foreign, "a_simple")
-    assert "\n" not in str(error.value) and str(foreign[1]) in str(error.value)
+        read_instances(DataSet(tiny_data), tmp_path, "a_simple")
+    assert "\n" not in str(error.value) and str(tmp_path) in str(error.value)
 
 
 def test_classes_beneath():

@@ -1,4 +1,4 @@
-"""The order of the images: whole epochs, resumable anywhere, the same whatever the start; the loop of a training."""
+"""The loop of a training; the order of the images is compared in tests/wiring."""
 
 import math
 import os
@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from common.training.loop import ShuffledBatches, Training
+from common.training.loop import Training
 from stages import interruption
 from stages.files import InputError
 from tests.outputs import scalars
@@ -125,11 +125,6 @@ def test_a_gradient_that_is_not_finite_names_its_own_step(tmp_path, save_every):
         assert state["iteration"] == 2 and state["model"]["weight"].isfinite().all()
 
 
-def test_a_loss_that_is_a_mean_already_is_refused(tmp_path):
-    with pytest.raises(ValueError, match='the first loss is a scalar: expected its elements, as reduction="none"'):
-        train(tmp_path, Numbers(1.0), lambda iteration, output: {"first": output.mean()})
-
-
 def test_what_is_not_finite_is_never_saved(tmp_path):
     """The loss of a step is looked at one step late, but always before a checkpoint."""
     for save_every in (1, 2, 3):
@@ -174,27 +169,3 @@ def test_a_signal_stops_with_a_checkpoint_of_what_was_done(tmp_path):
         signal.signal(signal.SIGINT, signal.default_int_handler)
         interruption._received = None
     assert len(seen) <= 4 and torch.load(tmp_path / "training.pth", weights_only=False)["iteration"] == len(seen)
-
-
-def test_every_epoch_is_a_permutation():
-    batches = list(ShuffledBatches(7, 3, 6, seed=1, whole_epochs=True))
-    assert [len(batch) for batch in batches] == [3, 3, 1, 3, 3, 1]
-    first = [index for batch in batches[:3] for _, index in batch]
-    second = [index for batch in batches[3:] for _, index in batch]
-    assert sorted(first) == sorted(second) == list(range(7))
-    assert first != second
-    assert [position for batch in batches for position, _ in batch] == list(range(14))
-
-
-def test_batches_are_full_across_epochs():
-    batches = list(ShuffledBatches(7, 5, 7, seed=1))
-    assert all(len(batch) == 5 for batch in batches)
-    indices = [index for batch in batches for _, index in batch]
-    for epoch in range(5):
-        assert sorted(indices[7 * epoch : 7 * epoch + 7]) == list(range(7))
-
-
-def test_a_start_in_the_middle_goes_on_as_before():
-    for whole_epochs in (True, False):
-        everything = list(ShuffledBatches(7, 3, 20, seed=4, whole_epochs=whole_epochs))
-        assert list(ShuffledBatches(7, 3, 20, seed=4, start=11, whole_epochs=whole_epochs)) == everything[11:]

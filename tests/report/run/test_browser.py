@@ -6,7 +6,6 @@ Skipped where chromium, chromedriver or selenium is missing.
 import json
 import shutil
 import time
-from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -16,9 +15,9 @@ from PIL import Image
 
 from common.files.dataset import DataSet
 from common.files.images import write_grey, write_indexed
-from evaluate import labels as evaluate
 from report.run import html
 from report.run.reading import read_scored
+from tests.report.runs import put, record, score
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 CHROMEDRIVER = shutil.which("chromedriver")
@@ -68,22 +67,11 @@ def make_run(run, data):
         write_indexed(run / "label_initial" / f"{id}.png", cut)
         for folder in ("pred1", "pred1_val"):
             write_indexed(run / folder / f"{id}.png", other)
-    score(run, data, "cam", "train", "--map-thresholds", "0.5")
-    for folder, split in (("label_initial", "train"), ("pred1", "train"), ("pred1_val", "val")):
-        score(run, data, folder, split)
-
-
-def score(run, data, folder, split, *more):
-    """Score <run>/<folder> as evaluate.labels does, with a record."""
-    out = run / "scores" / folder
-    arguments = {"data": str(data), "split": split, "pred": str(run / folder)}
-    for place, command in ((out, "evaluate.labels"), (run / folder, "seg.predict")):
-        place.mkdir(parents=True, exist_ok=True)
-        record = {"command": command, "arguments": arguments, "inputs": {}, "versions": {}}
-        record |= {"started": "2026-01-01 10:00:00", "finished": "2026-01-01 10:00:01", "summary": ""}
-        (place / "stage.json").write_text(json.dumps(record))
-    places = [text for name, value in arguments.items() for text in (f"--{name}", value)]
-    evaluate.run(evaluate.parser().parse_args([*places, "--out", str(out), "--workers", "1", *more]))
+    cut = {"cam": ["--map-thresholds", "0.5"]}
+    for folder, split in (("cam", "train"), ("label_initial", "train"), ("pred1", "train"), ("pred1_val", "val")):
+        arguments = {"data": str(data), "split": split}
+        put(run / folder / "stage.json", record("seg.predict", arguments=arguments))
+        score(run, data, folder, split, *cut.get(folder, []))
 
 
 @pytest.fixture(scope="module")
@@ -275,24 +263,3 @@ def test_keys_lead_through_the_gallerys_order(browser, report):
     assert browser.do(here) == order[-1] and browser.text("#percent") == "69 %"
     browser.press("g")
     assert "gallery.html" in browser.do("return location.pathname") and browser.ids() == order
-
-
-def test_every_control_is_named(browser):
-    browser.open("gallery.html#split=train")
-    script = "return [...document.querySelectorAll('select, input')].filter((e) => !e.labels.length).length"
-    assert browser.do(script) == 0
-
-
-@pytest.mark.parametrize("page", ["index.html", "gallery.html", "images/train/image_5.html"])
-def test_a_small_screen(browser, page):
-    metrics = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
-    browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    try:
-        browser.open(page)
-        assert browser.do("return [innerWidth, document.documentElement.scrollWidth]") == [390, 390]
-        script = "return [...document.querySelectorAll('select, input, button, .stack')].filter((e) => e.offsetParent)"
-        script += ".every((e) => e.getBoundingClientRect().right <= 390 && e.getBoundingClientRect().left >= 0)"
-        assert browser.do(script)
-    finally:
-        with suppress(Exception):
-            browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

@@ -7,20 +7,20 @@ import pytest
 
 from report.run.compare import differences, main, parser, text_of
 from report.run.reading import read_stages
+from tests.report.runs import put, record
 
 VERSIONS = {"python": "3.11.7", "torch": "2.15.0", "commit": "0123456789abcdef" + "0" * 24}
 OTHERS = {"ignored": 0.0, "false_negative": 0.0}
 
 
-def record(run, folder, command, inputs=None, **arguments):
+def put_stage(run, folder, command, inputs=None, **arguments):
     """Write the record of a finished stage; `inputs` are {argument: (path, content)}."""
     inputs = {"data": ("data/tiny", "d" * 64)} | (inputs or {})
-    found = {"command": command, "arguments": arguments | {name: path for name, (path, _) in inputs.items()}}
-    found["inputs"] = {name: {"sha256": content} for name, (_, content) in inputs.items()}
-    found |= {"versions": VERSIONS, "call": f"python -m {command} --out runs/{run.name}/{folder}", "machine": "M"}
-    found |= {"started": "2026-01-01 10:00:00", "finished": "2026-01-01 10:00:09"}
-    (run / folder).mkdir(parents=True, exist_ok=True)
-    (run / folder / "stage.json").write_text(json.dumps(found))
+    arguments |= {name: path for name, (path, _) in inputs.items()}
+    contents = {name: {"sha256": content} for name, (_, content) in inputs.items()}
+    call = f"python -m {command} --out runs/{run.name}/{folder}"
+    found = record(command, arguments=arguments, inputs=contents, versions=VERSIONS, call=call)
+    put(run / folder / "stage.json", found)
 
 
 def change(run, folder, **parts):
@@ -29,7 +29,7 @@ def change(run, folder, **parts):
     found = json.loads(path.read_text())
     for part, values in parts.items():
         found[part] = {name: value for name, value in (found[part] | values).items() if value is not None}
-    path.write_text(json.dumps(found))
+    put(path, found)
 
 
 @pytest.fixture
@@ -37,13 +37,13 @@ def runs(tmp_path):
     """Two runs with a classifier, CAMs, and scores of CAMs and labels."""
     found = [tmp_path / "runs/a", tmp_path / "runs/b"]
     for run, best in zip(found, (40.0, 37.5)):
-        record(run, "cls", "cls.train", seed=0, lr=0.1, channels=[8, 16])
-        record(run, "cam", "cls.infer", inputs={"weights": (f"runs/{run.name}/cls/weights.pth", "c" * 64)})
+        put_stage(run, "cls", "cls.train", seed=0, lr=0.1, channels=[8, 16])
+        put_stage(run, "cam", "cls.infer", inputs={"weights": (f"runs/{run.name}/cls/weights.pth", "c" * 64)})
         fixed = {"mean_iou": 30.0, "threshold": 0.3} | OTHERS
         cam = {"mean_iou": best, "threshold": 0.6, "chosen": "best on this ground truth", "fixed": fixed}
         for name, scores in (("cam", cam | OTHERS), ("label_initial", {"mean_iou": 70.0} | OTHERS)):
-            record(run, f"scores/{name}", "evaluate.labels", split="train")
-            (run / "scores" / name / "scores.json").write_text(json.dumps(scores))
+            put_stage(run, f"scores/{name}", "evaluate.labels", split="train")
+            put(run / "scores" / name / "scores.json", scores)
             (run / "scores" / name / "images.jsonl").touch()
     return found
 

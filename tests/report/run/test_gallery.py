@@ -10,28 +10,17 @@ from PIL import Image
 
 from common.files.dataset import DataSet, Item
 from common.files.images import VOC_COLOURS, read_indexed, write_grey, write_indexed
-from evaluate import labels as evaluate
 from report.run.choice import choose, extremes
 from report.run.gallery import write_data, write_gallery
 from report.run.reading import read_scored
+from tests.report.runs import put, record, score
 
 IDS = ["a_simple", "b_simple", "c_complex", "d_complex"]
 HOSTILE = "</script><script>alert(1)</script>"
 
 
 def put_record(folder, command, data, split):
-    folder.mkdir(parents=True, exist_ok=True)
-    record = {"command": command, "arguments": {"data": str(data), "split": split}, "inputs": {}, "versions": {}}
-    record |= {"started": "2026-01-01 10:00:00", "finished": "2026-01-01 10:00:01"}
-    (folder / "stage.json").write_text(json.dumps(record))
-
-
-def score(data, run, folder, *more, split="train"):
-    """Score <run>/<folder> as evaluate.labels does."""
-    out = run / "scores" / folder
-    put_record(out, "evaluate.labels", data, split)
-    places = ["--data", data, "--split", split, "--pred", run / folder, "--out", out, "--workers", 1]
-    evaluate.run(evaluate.parser().parse_args([*map(str, places), *more]))
+    put(folder / "stage.json", record(command, arguments={"data": str(data), "split": split}))
 
 
 @pytest.fixture
@@ -49,9 +38,9 @@ def run(tiny_data, tmp_path, capsys):
         write_indexed(run / "label_own rule #1" / f"{id}.png", np.full_like(truth, 255))
         if id in ("b_simple", "d_complex"):
             write_indexed(run / "pred1_val" / f"{id}.png", truth % 255)
-    score(tiny_data, run, "cam", "--map-thresholds", "0.3", "0.6")
+    score(run, tiny_data, "cam", "train", "--map-thresholds", "0.3", "0.6")
     for folder, split in (("label_initial", "train"), ("label_own rule #1", "train"), ("pred1_val", "val")):
-        score(tiny_data, run, folder, split=split)
+        score(run, tiny_data, folder, split)
     return run
 
 

@@ -13,6 +13,7 @@ from markupsafe import escape
 from common.files.images import read_indexed, write_grey, write_indexed
 from report.run import html
 from stages.files import InputError
+from tests.report.runs import put, record
 
 COMMIT = "0123456789" * 4
 SCORES = {"mean_iou": 50.0, "ignored": 1.0, "false_negative": 2.0}
@@ -46,16 +47,12 @@ def run(tiny_data, tmp_path):
     return run
 
 
-def put_stage(folder, command, minute, arguments, finished=True, **more):
+def put_stage(folder, command, minute, arguments):
     """The record of a stage that began so many minutes after ten and took one."""
     paths = [name for name, value in arguments.items() if "/" in str(value)]
-    record = {"command": command, "arguments": arguments | {"seed": 1}}
-    record["inputs"] = {name: {"sha256": f"{arguments[name]}"} for name in paths}
-    record |= {"versions": {"commit": COMMIT}, "call": f"python -m {command}", "processes": 1, "machine": "M, 2 cores"}
-    record |= {"started": f"2026-01-01 10:{minute:02}:00", "summary": f"{command} is done"}
-    record["finished"] = f"2026-01-01 10:{minute + 1:02}:00" if finished else None
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "stage.json").write_text(json.dumps(record | more))
+    inputs = {name: {"sha256": f"{arguments[name]}"} for name in paths}
+    parts = {"arguments": arguments | {"seed": 1}, "inputs": inputs, "versions": {"commit": COMMIT}}
+    put(folder / "stage.json", record(command, minute, **parts))
 
 
 def put_scores(run, name, split, more):
@@ -63,14 +60,14 @@ def put_scores(run, name, split, more):
     arguments = {"data": str(run.parents[1] / "tiny"), "split": split, "pred": f"runs/small/{name}"}
     put_stage(run / "scores" / name, "evaluate.labels", 10, arguments)
     content = {"images": 4, "split": split, **SCORES, "class_iou": IOU, **kinds, **more}
-    (run / "scores" / name / "scores.json").write_text(json.dumps(content))
+    put(run / "scores" / name / "scores.json", content)
     image = {"id": "b_simple", "mean_iou": 50.0, "ignored": 0.0, "class_iou": {"background": 50.0}}
-    (run / "scores" / name / "images.jsonl").write_text(json.dumps(image) + "\n")
+    put(run / "scores" / name / "images.jsonl", image)
 
 
 def change(path, **more):
     """Changes a JSON object in a file."""
-    path.write_text(json.dumps(json.loads(path.read_text()) | more))
+    put(path, json.loads(path.read_text()) | more)
 
 
 def put_log(folder, curves):

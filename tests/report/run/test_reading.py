@@ -7,16 +7,12 @@ import pytest
 
 from report.run.reading import data_of, read_curves, read_scored, read_stages
 from stages.files import InputError
+from tests.report.runs import put
 
 RECORD = {"command": "cls.train", "arguments": {"split": "train"}, "inputs": {}, "versions": {}}
 RECORD |= {"started": "2026-01-01 10:00:00"}
 
 LINE = {"id": "a", "mean_iou": None, "ignored": 0.0, "class_iou": {}}
-
-
-def put(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content if isinstance(content, str) else json.dumps(content))
 
 
 @pytest.fixture

@@ -8,14 +8,10 @@ from torch.utils.tensorboard import SummaryWriter
 from report.studies.collect import main, parser
 from report.studies.fbr import INSIDE
 from stages.files import InputError
+from tests.report.runs import put
 
 ORIGIN = {"seed": 2, "commit": "c", "torch": "2", "machine": "M"}
 LABELS = {"mean_iou": 56.0, "ignored": 1.0, "false_negative": 2.0}
-
-
-def put(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content))
 
 
 def put_stage(folder, **arguments):

@@ -71,13 +71,6 @@ def test_maps_have_a_row_for_the_best_threshold_and_one_for_the_fixed_one(run_co
     assert result.returncode == 2 and "cam/scores.json: expected the scores of evaluate.labels" in result.stderr
 
 
-def test_a_run_without_scores_is_refused(run_command, run):
-    (run / "scores").rename(run / "away")
-    result = run_command("report.tables.summary", "--run", run)
-    assert result.returncode == 2 and "scores: expected folders with scores.json" in result.stderr
-    assert not (run / "summary.json").exists()
-
-
 def test_the_folders_of_further_rules(run_command, run):
     (run / "label_notes.txt").touch()
     for name in ("label_pseudonym", "label_seed", "label_irn", "label_irn_wide"):  # the first is no variant

@@ -44,7 +44,7 @@ def test_plot(run_command, tmp_path):
 
 def test_ours_stand_among_the_published_rows():
     rows = [("ours*, val", "70.4", 61.26), ("another", "66.1", 62.0), ("ours, val", "68.3", None)]
-    body = in_their_places(PUBLISHED["table2"].methods, rows)
+    body = in_their_places(PUBLISHED["table2"], rows)
     assert len(body) == 22 and body[0] == ["DCSP", "BMVC17", "60.8", "61.9", "–", "no"]
     assert body[17] == ["Ours", "–", "68.3", "68.5", "–", "no"]  # not run here, but quoted
     assert body[18:] == [
@@ -65,7 +65,7 @@ def test_ours_stand_among_the_published_rows():
 )
 def test_published_numbers_are_those_of_the_papers_text(table, ours, differences):
     """Section 4.3 says by how many points the paper's method is better on val."""
-    methods = PUBLISHED[table].methods
+    methods = PUBLISHED[table]
     val = {method.name: float(method.val) for method in methods}
     assert len(val) == len(methods) == {"table1": 24, "table2": 21}[table]
     assert val["Ours"] == ours
