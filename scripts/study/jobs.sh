@@ -1,6 +1,6 @@
 # Sourced by the studies, with method.sh: scripts of several runs at once, each on a core of its own, which is faster than
-# one after the other on all cores. JOBS: how many at once (default: as many as there are cores). On the CPU, unless GPUS names GPUs:
-# then job i takes number i mod n of them and any core, and by default a GPU has one job at a time.
+# one after the other on all cores. JOBS: how many at once (default: as many as there are cores). On the CPU, unless GPUS
+# names GPUs: then job i takes number i mod n of them and any core, and by default a GPU has one job at a time.
 source "$(dirname "${BASH_SOURCE[0]}")/../method.sh"
 CORES=$(python -c "import os; print(*sorted(os.sched_getaffinity(0)))")
 JOBS=${JOBS:-$(tr , " " <<<"${GPUS:-$CORES}" | wc -w)}
