@@ -65,7 +65,7 @@ def test_no_id_is_used_as_a_path_unchecked(tiny_data, tmp_path, monkeypatch, id,
     (tiny_data / "lists/evil.txt").write_text(f"{id} 0\n", encoding="utf-8")
     with pytest.raises(InputError, match="evil.txt line 1: expected an id"):
         DataSet(tiny_data).split("evil")
-    with pytest.raises(InputError, match="evil.txt: expected one id a line"):
+    with pytest.raises(InputError, match="evil.txt line 1: expected one id a line"):
         (tiny_data / "lists/evil.txt").write_text(f"{id}\n", encoding="utf-8")
         prepare_voc12.read_ids(tiny_data / "lists/evil.txt")
     for path in (tiny_data / "lists").glob("[tv]*.txt"):
