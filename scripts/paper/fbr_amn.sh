@@ -8,7 +8,7 @@ prepare --no-saliency resnet101 resnet50
     RUN=$RUN/amn INFER+=(--dump-float)
     launch cls.train --out "$RUN/cls" "${IRN_CLS[@]}"
     seeds
-    (RUN=$RUN/image_level; scripts/evaluate.sh label_seed "$EVAL_TRAIN")
+    (RUN=$RUN/image_level; scripts/summary.sh)
     amn plain cls.train_amn
     amn fbr fbr.train_amn "${FBR_AMN[@]}"
 )
