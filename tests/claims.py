@@ -66,7 +66,22 @@ PAGES = {
             "60 % of the object pixels",
             "threshold 0.5",
         ),
-        end="",
+        end="## On AMN",
+    ),
+    "amn": Page(
+        "docs/fbr.md",
+        "amn",
+        """
+- **What FBR adds
+    amn/fbr | amn/plain; image_level/{amn_cam,label_seed,label_irn,pred1_val}, mean_iou
+    amn/fbr | amn/plain; ap, 0.5
+- **AMN's maps
+    amn/plain; image_level/amn_cam, mean_iou
+    amn; image_level/{cam_pyramid,label_seed}, mean_iou
+    amn/plain; image_level/label_seed, mean_iou
+    {amn,amn/plain}; image_level/label_seed, ignored
+""",
+        others=("AP at 0.5", "0.45 and 0.15"),
     ),
     "irn": Page(
         "docs/irn.md",
@@ -160,6 +175,10 @@ FBR's two numbers
     main; pred2_agreement_val, mean_iou | {pred2_val,pred1_val}, mean_iou
 - **The network is near
     main; pred_full_val, mean_iou
+- **FBR hardly
+    fbr | main; {cam,oa_cam,label_pseudo}, mean_iou
+    fbr | main; context_cam, context_at_60
+    no_glore | main; {cam,label_pseudo}, mean_iou
 - CAMs have
     main; {cam,oa_cam}, mean_iou
     main; {context_cam,context_oa_cam}, context_at_60

@@ -11,6 +11,7 @@ from report.studies.tables import STUDIES, main, page, parser
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMITTED = {
+    "amn": (["docs/fbr/amn.jsonl"], "docs/fbr/amn_tables.md"),
     "ablation": (["docs/ablation.jsonl", "docs/study.jsonl"], "docs/results.md"),
     "fbr": (["docs/fbr/results.jsonl"], "docs/fbr/tables.md"),
     "irn": (["docs/irn/results.jsonl"], "docs/irn/tables.md"),
