@@ -224,7 +224,7 @@ def test_jobs_share_the_gpus_they_are_given(tmp_path):
         bash("-c", f"source scripts/env.sh; source scripts/study/jobs.sh; export JOBS; {jobs}", **variables)
         return [(tmp_path / f"seed{slot}/show.log").read_text() for slot in range(3)]
 
-    count = len(bash("-c", "source scripts/env.sh; source scripts/study/jobs.sh; echo $CORES").stdout.split())
+    count = len(os.sched_getaffinity(0))
     expected = [f"gpu , python -m, 1 cores of {count}, {tmp_path}/toy{slot}\n" for slot in range(3)]
     assert logs() == expected
     beginnings = [f"gpu {gpu}, python -m, {count} cores of 2, " for gpu in (4, 7, 4)]

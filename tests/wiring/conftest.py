@@ -69,14 +69,14 @@ def stage(data):
         args = module.parser().parse_args([str(argument) for argument in command])
         args.out.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(12345)  # nothing may depend on what came before
-        module.run(args)
+        with pytest.MonkeyPatch.context() as patch:  # on one core everything stays in this process, which is faster
+            patch.setattr(os, "sched_getaffinity", lambda process: {0}, raising=False)
+            module.run(args)
         return args.out
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # networks are too small to share
-    with pytest.MonkeyPatch.context() as patch:  # on one core everything stays in this process, which is faster
-        patch.setattr(os, "sched_getaffinity", lambda process: {0}, raising=False)
-        yield run
+    yield run
     torch.set_num_threads(threads)
 
 
