@@ -288,8 +288,10 @@ def test_bad_input_is_refused_and_nothing_is_written(place, in_process, capsys, 
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS.keys() - {"weights.fetch"}))
-def test_without_damage_the_command_works(place, in_process, command):
+def test_without_damage_the_command_works(place, in_process, capsys, command):
     in_process(command, *arguments(place, COMMANDS[command]))
+    said = capsys.readouterr()
+    assert said.out and ": error: " not in said.err
 
 
 def test_bad_input_in_a_process_of_its_own(place, run_command):
