@@ -173,7 +173,7 @@ FBR's two numbers
 - **Agreement instead
     main; {label_agreement,pred2_agreement_val}, mean_iou
     main; pred2_agreement_val, mean_iou | {pred2_val,pred1_val}, mean_iou
-- **The network is near
+- **The network is small
     main; pred_full_val, mean_iou
 - **FBR hardly
     fbr | main; {cam,oa_cam,label_pseudo}, mean_iou

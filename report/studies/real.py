@@ -14,6 +14,8 @@ TABLE3 = {  # label, with the paper's mIoU: "row; folder", and what it is compar
     "labels for NSRM's simple images (ours), to NSRM": ("main; pred2_simple_label_val", "main; pred2_val"),
     "agreement (ours), to + GR + POM": ("main; pred2_agreement_val", "main; pred1_val"),
     "agreement (ours), to NSRM": ("main; pred2_agreement_val", "main; pred2_val"),
+    "trained four times as long, + GR + POM, to + GR + POM": ("main; pred1_long_val", "main; pred1_val"),
+    "trained four times as long, NSRM, to + GR + POM of that length": ("main; pred2_long_val", "main; pred1_long_val"),
     "full supervision, 437 images, to + GR": ("main; pred_full_val", "main; pred_initial_val"),
 }
 TABLE4 = {
@@ -82,7 +84,15 @@ WITHOUT = [
     ("without", "main; {row[1]}, mean_iou"),
     ("without - with", "main; {row[1]}, mean_iou | {row[0]}, mean_iou"),
 ]
-SCORED = ["label_masked_simple_label", "label_agreement", *MAPS.values(), "label_masked", "pred1"]
+SCORED = [
+    "label_masked_simple_label",
+    "label_masked_long",
+    "label_agreement",
+    *MAPS.values(),
+    "label_masked",
+    "pred1",
+    "pred1_long",
+]
 SCORED += [text.split("; ")[1] for pair in (*TABLE3.values(), *TABLE4.values()) for text in pair]
 SCORED += [name for pair in IRN.values() for name in pair]
 KEYS = (*LABELS.values(), *(f"{key}mean_iou" for key in KINDS.values()))

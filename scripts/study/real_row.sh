@@ -62,6 +62,12 @@ case $step in
     initial) segment _initial "$RUN/label_initial" ;;
     pseudo) segment 1 "$RUN/label_pseudo" ;;
     round1) segment 1 "$RUN/label_pseudo"; scored 1 ;;
+    long) # four times as long, both rounds
+        SEG+=(--iterations 2000)
+        segment 1_long "$RUN/label_pseudo"
+        scored 1_long
+        masked _long --pred "$RUN/pred1_long"
+        ;;
     retrain) scored _initial; segment _retrain "$RUN/pred_initial" ;;
     pom_retrain) segment _pom_retrain "$RUN/pred1" ;;
     round2) masked "" ;;
