@@ -170,10 +170,19 @@ FBR's two numbers
     main; pred2_val, mean_iou
     main; pred2_val, mean_iou | pred1_val, mean_iou
     main; {pred1,label_masked}, mean_iou
+- **Nor does NSRM
+    {strong,rectangle}; pred2_val, mean_iou | pred1_val, mean_iou
+- **Four epochs
+    long; pred1_val, mean_iou
+    long | main; pred1_val, mean_iou
+    long; pred2_val, mean_iou
+    long; pred2_val, mean_iou | pred1_val, mean_iou
 - **Agreement instead
     main; {label_agreement,pred2_agreement_val}, mean_iou
     main; pred2_agreement_val, mean_iou | {pred2_val,pred1_val}, mean_iou
-- **The network is small
+    main; pred2_simple_label_val, mean_iou
+    main; pred2_simple_label_val, mean_iou | {pred2_val,pred1_val}, mean_iou
+- **Full supervision
     main; pred_full_val, mean_iou
 - **FBR hardly
     fbr | main; {cam,oa_cam,label_pseudo}, mean_iou

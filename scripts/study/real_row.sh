@@ -1,9 +1,16 @@
 #!/usr/bin/env bash
 # A job of real.sh, ROW="row:step", in RUN/<row>. The rows mild, strong and rectangle have the saliency of
-# their own data set, and the maps of the row main.
+# their own data set, and the maps of the row main; long has the labels of main, and trains DeepLab-v2 four times as long.
 source "$(dirname "$0")/../method.sh"
 row=${ROW%:*} step=${ROW#*:} MAIN=$RUN/main RUN=$RUN/${ROW%:*}
-case $row in mild | strong | rectangle) export DATA=${DATA}_$row ;; esac
+case $row in
+    mild | strong | rectangle) export DATA=${DATA}_$row ;;
+    long)
+        SEG+=(--iterations 2000)
+        mkdir -p "$RUN"
+        ln -sfn ../main/label_initial ../main/label_pseudo "$RUN"
+        ;;
+esac
 
 labels() { # those of BE and POM, with their scores and those of the maps, which become labels by a threshold
     local name
@@ -62,12 +69,6 @@ case $step in
     initial) segment _initial "$RUN/label_initial" ;;
     pseudo) segment 1 "$RUN/label_pseudo" ;;
     round1) segment 1 "$RUN/label_pseudo"; scored 1 ;;
-    long) # four times as long, both rounds
-        SEG+=(--iterations 2000)
-        segment 1_long "$RUN/label_pseudo"
-        scored 1_long
-        masked _long --pred "$RUN/pred1_long"
-        ;;
     retrain) scored _initial; segment _retrain "$RUN/pred_initial" ;;
     pom_retrain) segment _pom_retrain "$RUN/pred1" ;;
     round2) masked "" ;;
