@@ -169,7 +169,9 @@ FBR's two numbers
 - **The second round loses
     main; pred2_val, mean_iou
     main; pred2_val, mean_iou | pred1_val, mean_iou
-    main; {pred1,label_masked}, mean_iou
+    main; {pred1,label_masked,pred_pom_retrain_val}, mean_iou
+    main; pred_pom_retrain_val, mean_iou | pred1_val, mean_iou
+    main; pred2_val, mean_iou | pred_pom_retrain_val, mean_iou
 - **Nor does NSRM
     {strong,rectangle}; pred2_val, mean_iou | pred1_val, mean_iou
 - **Four epochs
