@@ -28,7 +28,9 @@ def training_parser(doc: str, resnet: bool = False) -> argparse.ArgumentParser:
     sizes += "or timm:NAME, a network of timm (docs/backbones.md)"
     add_backbone_argument(parser, names, ClassifierArch.backbone, sizes)
     parser.add_argument(
-        "--init", type=Path, help="its weights: of weights.fetch, of timm, of weights.pretrain_toy, or of a training"
+        "--init",
+        type=Path,
+        help="its weights: of weights.fetch, of timm, of weights.pretrain_toy, or of a training (default: random ones)",
     )
     add_optimiser_arguments(parser)
     parser.add_argument(

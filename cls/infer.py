@@ -3,7 +3,7 @@
 One 8-bit grey map <out>/<id>_<class>.png for each class that the image has, at the network's resolution. --scales and
 --flip sum the rectified maps of an image in several sizes and of their mirror images, as irn does (CVPR 2019).
 
-Images are resized to squares, but for irn's classifier (cls.train --backbone resnet50) after training on crops: then
+Images are resized to squares, except for irn's classifier (cls.train --backbone resnet50) after training on crops: then
 they keep their aspect ratio, and maps have a quarter of their size. With --dump-float an image's maps are one file,
 <out>/<id>.npy, in irn's layout, which every command that reads maps takes in the place of PNGs.
 """

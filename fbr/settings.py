@@ -42,8 +42,8 @@ class Settings:
     labels: str = setting(
         "cam",
         None,
-        "pseudo labels of pixels: the class maps or AMN's logits (published), the same refined by the image's colours "
-        "(setting I) or cleaned by saliency (setting I+S), or the ground truth (an upper bound, for analysis only)",
+        "pseudo labels of pixels: the class maps or AMN's logits (published); ours: the same refined by the image's "
+        "colours (setting I) or cleaned by saliency (I+S); or the ground truth (an upper bound, for analysis only)",
         choices=("cam", "refined", "saliency", "truth"),
     )
     background: float = setting(0.1, fraction, "fraction of a map's maximum up to which a pixel is background")

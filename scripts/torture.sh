@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the whole method on a few toy images, undisturbed and again with every stage killed at random moments, and compares all
 # that they wrote; then with a full disk and with too little memory: scripts/torture.sh [KILLS], of each stage (default 3).
-# FOLDER: where (default runs/torture, deleted first). About ten minutes on 2 cores.
+# FOLDER: where (default runs/torture, deleted first). About four minutes on 2 cores.
 source "$(dirname "$0")/env.sh"
 export TORTURE_KILLS=${1:-3} FOLDER=${FOLDER:-runs/torture} OMP_NUM_THREADS=1
 rm -rf "$FOLDER"

@@ -24,9 +24,10 @@ class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescript
 
 
 def command_name():
-    """The name of the running command, such as "cls.train"."""
-    program = Path(sys.argv[0]).resolve()
-    return f"{program.parent.name}.{program.stem}"
+    """The name of the running command, such as "cls.train" or "report.run.compare"."""
+    program, root = Path(sys.argv[0]).resolve().with_suffix(""), Path(__file__).resolve().parents[1]
+    parts = program.relative_to(root).parts if program.is_relative_to(root) else program.parts[-2:]
+    return ".".join(parts)
 
 
 def command_parser(doc):

@@ -29,7 +29,7 @@ PAGES = {
         "docs/fbr.md",
         "fbr",
         """
-**These rows are of the code
+**These rows were made before
     lowest of none_refined; cam, best
     lowest of none_refined; inside, share/hard pixels on objects
 - **The problem is there
@@ -162,6 +162,7 @@ FBR's two numbers
     main; {label_initial,label_pseudo}, mean_iou
     main; label_pseudo, mean_iou | label_initial, mean_iou
     main; {label_initial,label_pseudo}, false_negative
+    main; {label_initial,label_pseudo}, ignored
     {mild,strong,rectangle}; label_pseudo, mean_iou | label_initial, mean_iou
 - **Its gain
     main; {pred_initial_val,pred1_val}, mean_iou

@@ -64,7 +64,8 @@ STUDY = Study(
     "Results on the toy data",
     "scripts/study/ablation.sh",
     "docs/paper.md says what the rows are. mIoU on the validation images, unless a table says otherwise. The paper's "
-    "numbers are of PASCAL VOC 2012 val: other data, another network. Only the signs can be compared.",
+    "numbers are of PASCAL VOC 2012 val: other data, another network. Only the signs can be compared. These rows "
+    "predate a change of the classifier's initial weights (docs/paper.md, few classes), which changes every row.",
     [
         Table("Table 3: components", rows("table3"), PAPER + against("above")),
         Table("Controls", rows("controls"), [PAPER[1], against("above")[1]]),

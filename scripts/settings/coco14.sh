@@ -1,7 +1,6 @@
 # Sourced by method.sh: MS COCO 2014, a folder that data.prepare_coco14 has made (docs/coco14.md). What is not here is as
 # in voc12.sh, since nothing is published for it: NSROM has no run on COCO, and FBR's code none of its own there (of the
 # networks below it AMN's branch coco14 is published). Nothing here has been run on COCO itself.
-TRAIN=${TRAIN:-train} VAL=${VAL:-val} EVAL_TRAIN=${EVAL_TRAIN:-$TRAIN} # every training image has ground truth
 source scripts/settings/imagenet.sh # COCO's DeepLab weights were trained on COCO's masks: here they would be the answer
 IMAGE_LEVEL=1                       # without a saliency folder run_all.sh runs setting I; FBR reports no other on COCO
 MADE_BY=data.prepare_coco14

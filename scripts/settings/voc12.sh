@@ -1,6 +1,6 @@
 # Sourced by method.sh: the paper's run on PASCAL VOC 2012. Hyperparameters that are not here stand in the stages'
 # scripts.
-TRAIN=${TRAIN:-train_aug} EVAL_TRAIN=${EVAL_TRAIN:-train} # of train_aug, only train has ground truth
+[[ $run != voc12* ]] || TRAIN=${TRAIN:-train_aug} EVAL_TRAIN=${EVAL_TRAIN:-train} # of train_aug, only train has ground truth
 SEED=${SEED:-0}
 CLS=(--init weights/vgg16.pth --seed "$SEED") # the classifier, with FBR too
 IAM=(--init weights/vgg16.pth --seed "$SEED") # the integral attention model

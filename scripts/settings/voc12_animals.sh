@@ -2,7 +2,6 @@
 # EfficientNet-Lite0, whose weights come from ImageNet as VGG16's do. DEVKIT names VOCdevkit/VOC2012 if it is not to be
 # downloaded. Chosen on seed 0, on images held out of VOC's train, IRN_WALK on the others of train (docs/real.md). AMN's
 # settings and those of IRN's training are not tuned.
-TRAIN=${TRAIN:-train_aug} EVAL_TRAIN=${EVAL_TRAIN:-train} # of train_aug, only train has ground truth
 source scripts/settings/voc12.sh
 LIGHT=(--backbone timm:tf_efficientnet_lite0 --output-stride 16 --init weights/efficientnet_lite0.pth --seed "$SEED")
 SQUARES=("${LIGHT[@]}" --channels 64 128 256 512 256 --batch-size 8 --lr 1e-4)

@@ -21,7 +21,7 @@ def own(monkeypatch):
 
     def run(depths):
         def resnet50(weights, **more):
-            assert weights == "DEFAULT"
+            assert weights == "IMAGENET1K_V1"
             return ResNet(Bottleneck, depths, **more)
 
         monkeypatch.setattr(torchvision.models, "resnet50", resnet50)

@@ -57,6 +57,8 @@ def test_a_data_set_is_its_settings_file(tmp_path):
     assert shown(what, **common) == "scripts/settings/coco.sh train2014 val2014 train2014"
     assert shown(what, **common, SETTINGS="voc12") == "scripts/settings/voc12.sh train2014 val2014 train2014"
     assert shown(what, **common, TRAIN="mine") == "scripts/settings/coco.sh mine val2014 mine"
+    own.write_text("source scripts/settings/voc12.sh\nCLS+=(--lr 1e-4)\n")  # VOC's, but for one: not VOC's lists
+    assert shown(what + " ${CLS[*]}", **common).endswith(" train val train --init weights/vgg16.pth --seed 0 --lr 1e-4")
 
 
 def test_run_all_takes_data_and_settings_as_words(tmp_path):
