@@ -1,8 +1,5 @@
 """The choice of pixels in FBR: pseudo labels, hard pixels, prototypes, queries, by hand and against the published."""
 
-import math
-
-import numpy as np
 import pytest
 import torch
 
@@ -31,35 +28,6 @@ def test_saliency_cleans_by_the_number_of_the_images_classes():
     simple, complex_ = clean_by_saliency(pseudo, salient, torch.cat([ONE, TWO])).tolist()
     assert simple == [[0, 1, -1, -1, -1, -1, -2, -2]]
     assert complex_ == [[0, 1, -2, -2, -1, -1, -2, -2]]
-
-
-def plain_hard_pixels(active, chances, pseudo, quantile, entropy_quantile, of_objects):
-    """`hard_pixels` of one image, pixel by pixel: active (C, N), chances (P, N), pseudo (N,)."""
-    count = len(pseudo)
-    entropy = [-sum(p * math.log(p) for p in chances[:, i] if p > 0) for i in range(count)]
-    entropy = [0 if of_objects and pseudo[i] < 0 else entropy[i] for i in range(count)]
-    low, hard = np.quantile(entropy, entropy_quantile), []
-    for i in range(count):
-        own = sorted(active[pseudo[i], j] for j in range(count) if pseudo[j] == pseudo[i])
-        own = [value for value in own if value > 0.05]
-        sure = bool(own) and active[pseudo[i], i] > own[math.floor(quantile * len(own))]
-        hard.append(bool(pseudo[i] >= 0 and not sure and entropy[i] > low))
-    return hard
-
-
-@pytest.mark.parametrize("of_objects", [False, True])
-@pytest.mark.parametrize("quantile, entropy_quantile", [(0.4, 0.25), (0.6, 0.1), (0.0, 0.9), (0.5, 0.0), (0.95, 0.7)])
-def test_hard_pixels_equal_a_plain_loop(quantile, entropy_quantile, of_objects):
-    active = torch.rand(4, 3, 5, 6, generator=seeded())
-    active[3] *= 0.1  # about half of them do not count
-    chances = (4 * torch.rand(4, 4, 5, 6, generator=seeded(1))).softmax(1)
-    pseudo = torch.randint(-2, 3, (4, 5, 6), generator=seeded(2))
-    pseudo[1].clamp_(min=0)
-    pseudo[2].clamp_(max=1)
-    found = hard_pixels(active, chances, pseudo, quantile, entropy_quantile, of_objects)
-    for i in range(4):
-        image = active[i].flatten(1).numpy(), chances[i].flatten(1).numpy(), pseudo[i].flatten().numpy()
-        assert found[i].flatten().tolist() == plain_hard_pixels(*image, quantile, entropy_quantile, of_objects)
 
 
 def test_hard_pixels_equal_those_of_the_published_setting_i(golden_file):

@@ -58,16 +58,6 @@ PAPER = {
         "crf_min_probability": 0, "crf_backend": "auto",
     },
     "evaluate.labels": {"map_thresholds": None},
-    "data.prepare_toy": {  # ours, as the next
-        "train": 600, "val": 200, "height": 96, "width": 128, "complex_share": 0.5, "max_classes": 3,
-        "extra_instance": 0.6, "salient_radius": (17, 24), "non_salient_radius": (9, 15),
-        "non_salient_blend": (0.4, 0.75), "saliency_missing": 0.5, "saliency_noise": 0.5, "saliency_leak": 0.15,
-        "context": 0, "context_alone": 0,
-    },
-    "weights.pretrain_toy": TRAINING | {
-        "channels": [16, 32, 64, 96, 96], "depths": [1, 1, 2, 2, 2], "batch_norm": True, "crops": 5000, "steps": 900,
-        "batch_size": 32, "lr": 0.05,
-    },
 }  # fmt: skip
 SCRIPTS = {
     "cls_train": ["cls.train"],
@@ -93,7 +83,6 @@ def test_defaults(module):
 def test_only_what_draws_numbers_takes_a_seed():
     """So that no result is refused, or made again, for another seed."""
     drawing = {"cls.train", "fbr.train", "cls.train_iam", "irn.train", "seg.train"}
-    drawing |= {"data.prepare_toy", "weights.pretrain_toy"}
     assert {module for module in PAPER if "seed" in defaults_of(module)} == drawing
 
 
