@@ -1,9 +1,11 @@
 """Data loading in worker processes, ahead of the network."""
 
 import multiprocessing
+import signal
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from multiprocessing import forkserver, resource_tracker
 from typing import Any
 
 import torch
@@ -69,9 +71,15 @@ def batches_of_one_size(
 def _context():
     """Start method of worker processes: no fork of one of several processes, in which NCCL and gloo may hang."""
     if distributed.WORLD_SIZE == 1:
-        return None
+        return multiprocessing.get_context("fork")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["common.training.loading"])  # PyTorch is imported once for all workers
+    # torchrun and Slurm send SIGTERM to the forkserver too, and workers end with it, while a checkpoint is still to be
+    # written. The tracker comes first, because it unblocks the signal when it starts.
+    resource_tracker.ensure_running()
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    forkserver.ensure_running()
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     return context
 
 
