@@ -16,6 +16,7 @@ from stages.files import InputError
 
 DRIVER = Path("/proc/driver/nvidia/version")  # of the kernel, which containers share, with a GPU or without
 NODES = Path("/dev")
+CPU = "--device cpu, or CUDA_VISIBLE_DEVICES= before a script"
 
 
 def select_device(name: str, deterministic: bool = False, tf32: bool = True) -> torch.device:
@@ -47,6 +48,7 @@ def select_device(name: str, deterministic: bool = False, tf32: bool = True) -> 
     if device.type == "cuda" and device.index >= torch.cuda.device_count():
         raise InputError(f"--device {name}: this machine has {torch.cuda.device_count()} CUDA devices")
     if device.type == "cuda":
+        _refuse_old_gpu(device)
         torch.cuda.set_device(device)  # the GPU that NCCL uses and whose random state a checkpoint holds
     return device
 
@@ -62,8 +64,19 @@ def _refuse_unusable_gpu(name):
     build = f"for CUDA {torch.version.cuda}" if torch.version.cuda else "without CUDA"
     raise InputError(
         f"--device {name}: PyTorch {torch.__version__}, {build}, cannot use the GPU with this machine's NVIDIA driver "
-        f"{driver}: expected versions that go together (docs/voc12.md), or, for the CPU, --device cpu"
+        f"{driver}: expected versions that go together (docs/voc12.md), or, for the CPU, {CPU}"
     )
+
+
+def _refuse_old_gpu(device):
+    """Raise InputError if this PyTorch was built for newer GPUs alone, whose kernels this one cannot run."""
+    built = [int(each) for each in re.findall(r"sm_(\d+)", " ".join(torch.cuda.get_arch_list()))]
+    major, minor = torch.cuda.get_device_capability(device)
+    if built and 10 * major + minor < min(built):
+        raise InputError(
+            f"--device {device}: PyTorch {torch.__version__} is built for GPUs of compute capability {min(built) / 10} "
+            f"or later, this one has {major}.{minor}: expected another build (docs/voc12.md), or, for the CPU, {CPU}"
+        )
 
 
 def autocast(device: torch.device, enabled: bool | None) -> torch.autocast:

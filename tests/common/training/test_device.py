@@ -18,9 +18,11 @@ def gpus(monkeypatch):
             raise ValueError(f"Expected a torch.device with a specified index or an integer, but got: {device}")
         chosen.append(device.index)
 
-    def mock(count):
+    def mock(count, capability=(9, 0)):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+        monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_75", "sm_90a", "sm_120", "compute_120"])
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
         monkeypatch.setattr(torch.cuda, "set_device", set_device)
         return chosen
 
@@ -69,6 +71,17 @@ def test_under_torchrun_each_process_has_its_gpu(gpus, torchrun, name):
     assert chosen == [0, 1, 2]
 
 
+def test_a_gpu_older_than_pytorch_was_built_for_is_refused(gpus, monkeypatch):
+    """A V100, whose first operation would fail."""
+    monkeypatch.setattr(torch, "__version__", "2.14.1+cu130")
+    chosen = gpus(1, (7, 0))
+    with pytest.raises(
+        InputError, match=r"--device cuda:0: PyTorch 2\.14\.1\+cu130 is built for .* 7\.5 .* has 7\.0: "
+    ):
+        devices.select_device("auto")
+    assert not chosen and gpus(1, (7, 5)) is chosen and devices.select_device("auto").index == 0
+
+
 def test_one_gpu_for_all_processes_is_refused(gpus, torchrun):
     gpus(2)
     torchrun(1, 2)
@@ -113,7 +126,8 @@ def test_a_gpu_that_pytorch_cannot_use_is_no_reason_for_the_cpu(gpus, machine, m
         devices.select_device(name)
     assert str(raised.value) == (
         f"--device {name}: PyTorch 2.14.1+cu130, for CUDA 13.0, cannot use the GPU with this machine's NVIDIA driver "
-        "470.57.02: expected versions that go together (docs/voc12.md), or, for the CPU, --device cpu"
+        "470.57.02: expected versions that go together (docs/voc12.md), or, for the CPU, --device cpu, or "
+        "CUDA_VISIBLE_DEVICES= before a script"
     )
     assert devices.select_device("cpu") == torch.device("cpu")
 
