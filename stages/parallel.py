@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
+from math import ceil
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,16 +25,21 @@ CGROUPS, OWN_CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 def cores():
     """The number of cores that this process may use, by its affinity, which batch systems and taskset restrict.
 
-    Processes that torchrun starts on one machine share them.
+    Or by the quota of the container around it. Processes that torchrun starts on one machine share them.
     """
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    count = len(os.sched_getaffinity(0))
+    for path in _limits("cpu", "cpu.cfs_quota_us", "cpu.max"):
+        with suppress(OSError, ValueError):  # there is no such file, or it says "max"
+            quota, *period = map(int, path.read_text().split())
+            (period,) = period or [int(path.with_name("cpu.cfs_period_us").read_text())]
+            count = min(count, ceil(quota / period)) if quota > 0 else count
     return max(1, count // distributed.LOCAL_WORLD_SIZE)
 
 
 def machine_memory():
     """Memory in bytes of this machine, or the limit of the container or batch job around this process."""
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    for path in _memory_limits():
+    for path in _limits("memory", "memory.limit_in_bytes", "memory.max"):
         with suppress(OSError, ValueError):  # there is no such file, or it says "max"
             total = min(total, int(path.read_text()))
     return total
@@ -51,17 +57,17 @@ def spare_memory():
     return min(1024 * int(free), machine_memory()) / 4 / distributed.LOCAL_WORLD_SIZE
 
 
-def _memory_limits():
-    """Files with the memory limits of this process's control group and those around it, cgroup v1 and v2."""
+def _limits(controller, first, second):
+    """Files with the limits of this process's control group and those around it; their names in cgroup v1 and v2."""
     try:
         lines = OWN_CGROUP.read_text().splitlines()
     except OSError:  # another system
         return
     for line in lines:
         _, controllers, place = line.split(":", 2)
-        if controllers and "memory" not in controllers.split(","):
+        if controllers and controller not in controllers.split(","):
             continue
-        root, name = (CGROUPS / "memory", "memory.limit_in_bytes") if controllers else (CGROUPS, "memory.max")
+        root, name = (CGROUPS / controller, first) if controllers else (CGROUPS, second)
         place = root / place.strip("/")
         yield from (folder / name for folder in (place, *place.parents) if folder.is_relative_to(root))
 

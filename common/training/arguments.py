@@ -67,8 +67,8 @@ def add_device_arguments(parser: argparse._ActionsContainer, amp: bool | None = 
     parser.add_argument("--amp", action=argparse.BooleanOptionalAction, default=amp, help=precision)
     rounded = "allow TF32, with 10 bits of mantissa, in float32 convolutions on a GPU"
     parser.add_argument("--tf32", action=argparse.BooleanOptionalAction, default=True, help=rounded)
-    # with many cores an eighth is left to this process; on a single core another process would only cost time
-    workers = cores() - cores() // 8 if cores() > 1 else 0
+    # an eighth of many cores is left to this process; on a single core another process would only cost time
+    workers = min(16, cores() - cores() // 8) if cores() > 1 else 0
     parser.add_argument("--workers", type=natural, default=workers, help="processes that read and augment images")
     same = "use deterministic CUDA operators where PyTorch has them; slower (CPUs are always deterministic)"
     parser.add_argument("--deterministic", action="store_true", help=same)

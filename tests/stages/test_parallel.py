@@ -7,7 +7,7 @@ import pytest
 
 from stages import interruption
 from stages.files import InputError
-from stages.parallel import MemoryLimit, _chunks, for_each, machine_memory, spare_memory
+from stages.parallel import MemoryLimit, _chunks, cores, for_each, machine_memory, spare_memory
 
 
 def negative(number):
@@ -81,6 +81,21 @@ def test_an_exception_does_not_wait_for_the_others_where_memory_is_short():
     assert len(drawn) <= 4  # without memory, 17
 
 
+@pytest.fixture
+def within(tmp_path, monkeypatch):
+    """`within(own, limits)`: this process is in the control group `own`, and these files have limits."""
+    monkeypatch.setattr("stages.parallel.CGROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr("stages.parallel.OWN_CGROUP", tmp_path / "own")
+
+    def within(own, limits):
+        (tmp_path / "own").write_text(own)
+        for name, limit in limits.items():
+            (tmp_path / "cgroup" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "cgroup" / name).write_text(f"{limit}\n")
+
+    return within
+
+
 @pytest.mark.parametrize(
     ("own", "limits", "found"),
     [
@@ -93,16 +108,28 @@ def test_an_exception_does_not_wait_for_the_others_where_memory_is_short():
         ("", {"memory.max": 2**28}, None),
     ],
 )
-def test_the_limit_of_a_container_or_a_job_counts(tmp_path, monkeypatch, own, limits, found):
-    monkeypatch.setattr("stages.parallel.CGROUPS", tmp_path / "cgroup")
-    monkeypatch.setattr("stages.parallel.OWN_CGROUP", tmp_path / "own")
+def test_the_limit_of_a_container_or_a_job_counts(within, own, limits, found):
+    within(own, {})
     whole = machine_memory()
     assert whole > 2**28
-    (tmp_path / "own").write_text(own)
-    for name, limit in limits.items():
-        (tmp_path / "cgroup" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "cgroup" / name).write_text(f"{limit}\n")
+    within(own, limits)
     assert machine_memory() == (found or whole)
+
+
+@pytest.mark.parametrize(
+    ("own", "limits", "found"),
+    [
+        ("0::/", {"cpu.max": "250000 100000"}, 3),  # two cores and a half
+        ("0::/pod", {"cpu.max": "max 100000", "pod/cpu.max": "400000 100000"}, 4),
+        ("3:cpu,cpuacct:/", {"cpu/cpu.cfs_quota_us": 50000, "cpu/cpu.cfs_period_us": 100000}, 1),  # version 1
+        ("3:cpu,cpuacct:/", {"cpu/cpu.cfs_quota_us": -1, "cpu/cpu.cfs_period_us": 100000}, 8),
+        ("0::/", {"cpu.max": "max 100000"}, 8),
+    ],
+)
+def test_a_quota_of_cores_counts(within, monkeypatch, own, limits, found):
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(8)))
+    within(own, limits)
+    assert cores() == found
 
 
 @pytest.mark.parametrize(
