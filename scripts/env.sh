@@ -45,7 +45,7 @@ else
 fi
 
 if [ -n "${GPUS:-}" ]; then
-    export CUDA_VISIBLE_DEVICES=$GPUS
+    export CUDA_VISIBLE_DEVICES=$GPUS CUDA_DEVICE_ORDER=PCI_BUS_ID # as nvidia-smi counts them
     count=$(wc -w <<<"${GPUS//,/ }")
     [ "$count" = 1 ] || LAUNCH=${LAUNCH:-python -m torch.distributed.run --standalone --nproc-per-node $count -m}
 fi

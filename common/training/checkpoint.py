@@ -155,7 +155,9 @@ def resume_training(path: Path, model: nn.Module, optimizer: torch.optim.Optimiz
     if content.get("states", {}).keys() != states.keys():
         raise InputError(f"{path}: expected the state of this version's training; --force restarts")
     if len(content["random"]) != distributed.WORLD_SIZE:
-        raise InputError(f"{path}: expected to go on with {len(content['random'])} processes, as it was begun")
+        raise InputError(
+            f"{path}: expected to go on with {len(content['random'])} processes, as it was begun; --force restarts"
+        )
     model.load_state_dict(content["model"])
     optimizer.load_state_dict(content["optimizer"])
     for name, each in states.items():
