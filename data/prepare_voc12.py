@@ -25,10 +25,7 @@ Detectors, ICCV 2011. The saliency maps must cover the training images (train, t
 from pathlib import Path
 from xml.etree import ElementTree
 
-import numpy as np
-
 from common.files.dataset import SAFE_ID, numbered_lines
-from common.files.images import IGNORE_INDEX, read_indexed
 from common.files.voc import CLASSES
 from data.download import ARCHIVES, fetch, folder_of_maps, sha256_digits
 from data.linked import check_masks, check_saliency, counts, for_all, image_sizes, link, table
@@ -59,8 +56,6 @@ def build_parser():
     download = "download to DIR, or to downloads/, what is not given"
     add("--download", nargs="?", const="downloads", metavar="DIR", help=download)
     add("--saliency-sha256", type=sha256_digits, metavar="HEX", help="required SHA-256 of the saliency archive")
-    source = "image-level labels from the annotations, including 'difficult' objects, or from the masks"
-    add("--labels-from", choices=("xml", "masks"), default="xml", help=source)
     add("--subset", choices=NAMES, help="a part of the images and classes instead of all")
     longest = "shrink the subset's images to a longer side of at most N pixels"
     add("--longest", type=positive_int, metavar="N", help=longest)
@@ -82,7 +77,8 @@ def run(args):
         check_masks(devkit / name, [*splits["train"], *splits["val"]], sizes)
     if saliency:
         check_saliency(saliency, sorted({id for name in TRAINING_SPLITS for id in splits.get(name, [])}), sizes)
-    labels = image_labels(devkit, labelled, args.labels_from)
+    objects = for_all(lambda id: objects_in_xml(devkit / "Annotations" / f"{id}.xml"), labelled, "annotations")
+    labels = dict(zip(labelled, objects))
 
     for name, source in {"JPEGImages": "JPEGImages", **masks}.items():
         link(args.out / name, devkit / source)
@@ -178,15 +174,6 @@ def mask_folders(devkit):
     return {"SegmentationClass": "SegmentationClass"}
 
 
-def image_labels(devkit, ids, source):
-    """{id: 0-based classes, ascending}, from the annotations ("xml") or the masks ("masks"). Raises InputError."""
-    if source == "xml":
-        found = for_all(lambda id: objects_in_xml(devkit / "Annotations" / f"{id}.xml"), ids, "annotations")
-    else:
-        found = for_all(lambda id: classes_in_mask(devkit / "SegmentationClass" / f"{id}.png"), ids, "masks")
-    return dict(zip(ids, found))
-
-
 def objects_in_xml(path):
     """The classes, 0-based and ascending, of all objects in a VOC annotation.
 
@@ -206,15 +193,6 @@ def objects_in_xml(path):
     if unknown := names - set(CLASSES):
         raise InputError(f"{path}: expected the classes of VOC 2012, found {min(unknown)!r}")
     return sorted(CLASSES.index(name) for name in names)
-
-
-def classes_in_mask(path):
-    """The classes, 0-based and ascending, in a ground-truth mask; 255 is ignored. Raises InputError."""
-    values = [int(value) for value in np.unique(read_indexed(path)) if value not in (0, IGNORE_INDEX)]
-    if not values or values[-1] > len(CLASSES):
-        found = values[-1] if values else "none"
-        raise InputError(f"{path}: expected values of 1 to {len(CLASSES)} beside 0 and 255, found {found}")
-    return [value - 1 for value in values]
 
 
 def counts_table(splits, labels):

@@ -94,18 +94,6 @@ def test_sbd_as_the_official_archive_holds_it(prepare, tmp_path, inside):
     assert len(lines(prepare("--sbd", str(tmp_path / "archive")), "train_aug")) == 4
 
 
-def test_labels_from_masks(prepare, tiny_devkit):
-    label = np.full((30, 40), 255, np.uint8)
-    label[:5], label[5:9], label[9:12] = 0, 20, 1
-    write_indexed(tiny_devkit / "SegmentationClass" / "2007_000001.png", label)
-    assert lines(prepare("--labels-from", "masks"), "train") == ["2007_000001 0 19", "2007_000002 8 14"]
-
-
-def test_labels_from_masks_needs_a_mask_of_every_image(prepare, tmp_path):
-    with pytest.raises(InputError, match="2 of 5 masks.*2008_000004.png: no such file"):
-        prepare("--sbd", str(tmp_path / "sbd"), "--labels-from", "masks")
-
-
 def test_test_split_has_ids_alone(prepare, tiny_devkit):
     test_list = tiny_devkit / "ImageSets/Segmentation/test.txt"
     test_list.write_text("2008_000005\n2008_000004\n")
