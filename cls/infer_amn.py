@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common.files.dataset import DataSet, reads
-from common.files.images import is_complete, write_grey
-from common.files.maps import map_path
+from common.files.images import write_grey
+from common.files.maps import has_all, map_path
 from common.training.arguments import add_device_arguments
 from stages import distributed, interruption
 from stages.arguments import positive_int, scale
@@ -108,7 +108,7 @@ def run(args: Namespace) -> str:
     dataset = DataSet(args.data)
     items = dataset.split(args.split, labelled=True)
     share = distributed.shard(items)
-    done = [all(is_complete(map_path(args.out, item.id, cls)) for cls in item.classes) for item in share]
+    done = [has_all(args.out, item) for item in share]
     sizes = (dataset.image_size(item.id) for item in share)
     device = devices.select_device(args.device, args.deterministic, args.tf32)
     batches = list(batches_of_one_size(sizes, args.batch_size or BATCH_SIZES[device.type], done))

@@ -9,7 +9,7 @@ from torch.nn.functional import interpolate
 
 from common.files.dataset import DataSet, Item
 from common.files.images import is_complete, write_grey
-from common.files.maps import map_path, npy_path
+from common.files.maps import has_all, map_path, npy_path
 from common.files.npy_maps import write_npy
 
 STRIDE = 4  # pixels of an image that keeps its aspect ratio to one of its map, and of any image to one of "cam"
@@ -27,7 +27,7 @@ class GreyMaps:
 
     def is_done(self, item: Item) -> bool:
         """Whether all files of an image are there and complete."""
-        return all(is_complete(map_path(self.out, item.id, cls)) for cls in item.classes)
+        return has_all(self.out, item)
 
     def image_size(self, index: int) -> tuple[int, int]:
         """(H, W) of an image of the share."""

@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 
 from common.files.dataset import DataSet, Item, reads
-from common.files.images import is_complete, write_grey
-from common.files.maps import map_path, require_maps, stored_map
-from stages import distributed
+from common.files.images import write_grey
+from common.files.label_rules import write_maps
+from common.files.maps import map_path, stored_map
 from stages.arguments import positive_float, positive_int
 from stages.command import main, stage_parser
-from stages.parallel import add_workers_argument, for_each
+from stages.parallel import add_workers_argument
 
 
 def parser() -> ArgumentParser:
@@ -54,19 +54,7 @@ def refine_item(args: Namespace, dataset: DataSet, item: Item) -> None:
         write_grey(map_path(args.out, item.id, cls), refine_map(map_, image, args.sigma, args.steps))
 
 
-def run(args: Namespace) -> str:
-    """Write the maps of the images that lack some; returns a summary."""
-    dataset = DataSet(args.data)
-    items = dataset.split(args.split, labelled=True)
-    require_maps(args.maps, items)
-    todo = [
-        item
-        for item in distributed.shard(items)
-        if not all(is_complete(map_path(args.out, item.id, cls)) for cls in item.classes)
-    ]
-    for _ in for_each(partial(refine_item, args, dataset), todo, args.workers, args.out.name):
-        pass
-    return f"{len(items)} images, {sum(len(item.classes) for item in items)} maps"
+run = partial(write_maps, refine_item, ["maps"])
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Run a label rule: its parser, its checks, and its output folder, filled in parallel, image by image.
 
 A rule is one file, such as those of pseudo/: a pure function on arrays, a parser with its few arguments, and
-`make_label(args, dataset, item)`. docs/own_rule.md shows a new one.
+`make_label(args, dataset, item)`. docs/own_rule.md shows a new one. A command that makes class maps of an image has
+`write_maps` instead of `runner`.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -14,7 +15,7 @@ import numpy as np
 from common.files.dataset import DataSet, Item
 from common.files.dataset import reads as selection_of
 from common.files.images import is_complete, write_indexed
-from common.files.maps import require_maps
+from common.files.maps import has_all, require_maps
 from stages import command, distributed
 from stages.parallel import MemoryLimit, add_workers_argument, for_each
 
@@ -54,8 +55,15 @@ def main(
     command.main(parser, run, reads=selection_of(*reads))
 
 
-def work_of(args: Namespace, maps: Sequence[str]) -> tuple[DataSet, list[Item], list[Item]]:
-    """The data set, the split's images, and those of this process's share that have no <out>/<id>.png yet.
+def has_label(folder: Path, item: Item) -> bool:
+    """Whether the label of an image is there and complete."""
+    return is_complete(folder / f"{item.id}.png")
+
+
+def work_of(
+    args: Namespace, maps: Sequence[str], is_done: Callable[[Path, Item], bool] = has_label
+) -> tuple[DataSet, list[Item], list[Item]]:
+    """The data set, the split's images, and those of this process's share that are not done in <out>.
 
     `maps` as for `runner`. Raises InputError as it does.
     """
@@ -63,8 +71,19 @@ def work_of(args: Namespace, maps: Sequence[str]) -> tuple[DataSet, list[Item], 
     items = dataset.split(args.split, labelled=True)
     for name in maps:
         require_maps(getattr(args, name), items)
-    todo = [item for item in distributed.shard(items) if not is_complete(args.out / f"{item.id}.png")]
+    todo = [item for item in distributed.shard(items) if not is_done(args.out, item)]
     return dataset, items, todo
+
+
+def write_maps(write: Callable[[Namespace, DataSet, Item], None], maps: Sequence[str], args: Namespace) -> str:
+    """Have `write(args, dataset, item)` write <out>/<id>_<class>.png of the images that lack some; returns a summary.
+
+    `maps` as for `runner`, and `write` a function of a module likewise. Raises InputError as it does.
+    """
+    dataset, items, todo = work_of(args, maps, has_all)
+    for _ in for_each(partial(write, args, dataset), todo, args.workers, args.out.name):
+        pass
+    return f"{len(items)} images, {sum(len(item.classes) for item in items)} maps"
 
 
 def _write_labels(make_label, maps, memory, args):

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from common.files.dataset import Item
-from common.files.images import read_grey
+from common.files.images import is_complete, read_grey
 from common.files.npy_maps import read_npy
 from stages.files import InputError
 
@@ -31,6 +31,11 @@ def has_maps(folder: Path, item: Item) -> bool:
     """Whether a folder has any map of an image's own classes; False for a folder that may not be read."""
     paths = [npy_path(folder, item.id), *(map_path(folder, item.id, cls) for cls in item.classes)]
     return any(map(os.path.isfile, paths))
+
+
+def has_all(folder: Path, item: Item) -> bool:
+    """Whether the PNGs of all of an image's own classes are there and complete."""
+    return all(is_complete(map_path(folder, item.id, cls)) for cls in item.classes)
 
 
 def stored_maps(folder: Path, item: Item, size: tuple[int, int] | None = None) -> dict[int, np.ndarray]:
