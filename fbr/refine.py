@@ -6,32 +6,21 @@ grey. The rule (fbr/refinement.py) is ours; fbr.train --labels refined uses it f
 
 from argparse import ArgumentParser, Namespace
 from functools import partial
-from pathlib import Path
 
 import cv2
 import numpy as np
 
-from common.files.dataset import DataSet, Item, reads
+from common.files.dataset import DataSet, Item
 from common.files.images import write_grey
-from common.files.label_rules import write_maps
+from common.files.label_rules import label_parser, main, write_maps
 from common.files.maps import map_path, stored_map
-from stages.arguments import positive_float, positive_int
-from stages.command import main, stage_parser
-from stages.parallel import add_workers_argument
 
 
 def parser() -> ArgumentParser:
-    parser = stage_parser(__doc__)
-    parser.add_argument("--maps", type=Path, required=True, help="folder of class maps written by cls.infer")
-    parser.add_argument(
-        "--sigma", type=positive_float, default=0.03, help="standard deviation of colour differences, RGB in 0..1"
-    )
-    parser.add_argument("--steps", type=positive_int, default=10, help="number of averaging steps")
-    add_workers_argument(parser)
-    return parser
+    return label_parser(__doc__, maps="folder of class maps written by cls.infer")
 
 
-def refine_map(map_: np.ndarray, image: np.ndarray, sigma: float, steps: int) -> np.ndarray:
+def refine_map(map_: np.ndarray, image: np.ndarray) -> np.ndarray:
     """Refine one map uint8 (h, w) by its image uint8 (H, W, 3), RGB, which is resized to the map by averaging areas.
 
     Returns uint8 (h, w); the maximum is 255, unless the map is 0 everywhere.
@@ -43,7 +32,7 @@ def refine_map(map_: np.ndarray, image: np.ndarray, sigma: float, steps: int) ->
 
     colours = cv2.resize(image, map_.shape[::-1], interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     maps = torch.from_numpy(map_.astype(np.float32) / 255)[None, None]  # (1, 1, h, w)
-    return to_uint8(refine(maps, torch.from_numpy(colours)[None], sigma, steps)[0, 0])
+    return to_uint8(refine(maps, torch.from_numpy(colours)[None])[0, 0])
 
 
 def refine_item(args: Namespace, dataset: DataSet, item: Item) -> None:
@@ -51,11 +40,11 @@ def refine_item(args: Namespace, dataset: DataSet, item: Item) -> None:
     image = dataset.image(item.id)
     for cls in item.classes:
         map_ = stored_map(args.maps, item, cls)
-        write_grey(map_path(args.out, item.id, cls), refine_map(map_, image, args.sigma, args.steps))
+        write_grey(map_path(args.out, item.id, cls), refine_map(map_, image))
 
 
 run = partial(write_maps, refine_item, ["maps"])
 
 
 if __name__ == "__main__":
-    main(parser(), run, reads=reads("images"))
+    main(parser(), run, reads=["images"])

@@ -35,7 +35,7 @@ def contents(folder):
 
 
 def test_maps_are_those_of_the_function(command, tiny_data, maps, tmp_path):
-    result = command("--sigma", 0.1, "--steps", 3, "--workers", 2)
+    result = command("--workers", 2)
     assert result.returncode == 0 and "4 images, 7 maps" in result.stdout, result.stderr
     assert sorted(contents(tmp_path / "refined")) == sorted(contents(maps))
     dataset = DataSet(tiny_data)
@@ -45,7 +45,7 @@ def test_maps_are_those_of_the_function(command, tiny_data, maps, tmp_path):
             before = read_grey(maps / f"{item.id}_{cls}.png")
             after = read_grey(tmp_path / "refined" / f"{item.id}_{cls}.png")
             colours = torch.from_numpy(image / np.float32(255))[None]
-            expected = refine(torch.from_numpy(before / np.float32(255))[None, None], colours, 0.1, 3)[0, 0].numpy()
+            expected = refine(torch.from_numpy(before / np.float32(255))[None, None], colours, 0.03, 10)[0, 0].numpy()
             assert after.shape == before.shape and after.max() == (255 if before.any() else 0)
             np.testing.assert_allclose(after, expected * 255, atol=1.01)
             assert not before.any() or not np.array_equal(after, before)

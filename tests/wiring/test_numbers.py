@@ -25,7 +25,6 @@ PAPER = {
     },
     "cls.train_iam": CLASSIFICATION,
     "cls.infer": RUNNING,
-    "fbr.refine": {"sigma": 0.03, "steps": 10},
     "irn.seed": {
         "strict": 0.3, "loose": 0.05, "confidence": 0.7, "crf_iterations": 10, "crf_gaussian_sxy": 3,
         "crf_gaussian_weight": 3, "crf_bilateral_sxy": 50, "crf_bilateral_srgb": 5, "crf_bilateral_weight": 10,
