@@ -62,9 +62,9 @@ def check_saliency(folder: Path, ids: Sequence[str], sizes: dict[str, tuple[int,
 
 
 def link(path: Path, target: Path) -> None:
-    """A symbolic link with an absolute target, so that it holds wherever the command was started."""
+    """A symbolic link to an absolute `target`, so that it holds wherever the command was started."""
     path.unlink(missing_ok=True)  # of an earlier run that was interrupted
-    path.symlink_to(target.resolve(), target_is_directory=True)
+    path.symlink_to(target)
 
 
 def counts(labels: Sequence[Sequence[int]], classes: int) -> list[int]:

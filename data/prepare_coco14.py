@@ -94,16 +94,6 @@ def check_images(folder: Path, images: Sequence[CocoImage]) -> None:
     for_all(check, images, f"images of {folder.name}")
 
 
-def link_images(out: Path, folder: Path, images: Sequence[CocoImage]) -> None:
-    """Make symbolic links with absolute targets to the images of a split."""
-    out.mkdir(exist_ok=True)
-    folder = folder.resolve()
-    for image in images:
-        path = out / f"{image.id}.jpg"
-        path.unlink(missing_ok=True)  # of an earlier run that was interrupted
-        path.symlink_to(folder / path.name)
-
-
 def counts_table(classes: list[str], splits: dict[str, list[CocoImage]], keep_empty: bool) -> str:
     """The counts of each split, with the number of images in the published lists beside them."""
     columns = []
@@ -126,12 +116,14 @@ def run(args: Namespace) -> str:
 
     write_lines(args.out / "classes.txt", classes)
     if args.saliency:
-        link(args.out / "saliency", args.saliency)
+        link(args.out / "saliency", args.saliency.resolve())
     data = DataSet(args.out)
-    for folder in ("SegmentationClass", "InstanceMasks", "lists"):
+    for folder in ("JPEGImages", "SegmentationClass", "InstanceMasks", "lists"):
         (args.out / folder).mkdir(exist_ok=True)
     for name, images in splits.items():
-        link_images(args.out / "JPEGImages", args.images / SPLITS[name][0], images)
+        folder = (args.images / SPLITS[name][0]).resolve()
+        for image in images:
+            link(data.image_path(image.id), folder / f"{image.id}.jpg")
     images = [image for images in splits.values() for image in images]
     for _ in for_each(partial(write_masks, data, args.crowds == "ignore"), images, args.workers, "painting"):
         pass

@@ -81,9 +81,9 @@ def run(args):
     labels = dict(zip(labelled, objects))
 
     for name, source in {"JPEGImages": "JPEGImages", **masks}.items():
-        link(args.out / name, devkit / source)
+        link(args.out / name, (devkit / source).resolve())
     if saliency:
-        link(args.out / "saliency", saliency)
+        link(args.out / "saliency", saliency.resolve())
     write_lines(args.out / "classes.txt", CLASSES)
     (args.out / "lists").mkdir(exist_ok=True)
     for name, ids in splits.items():

@@ -109,11 +109,11 @@ def write_subset(name: str, sources: Sources, workers: int, out: Path) -> str:
     if sources.longest:
         write_missing(write_shrunk, data.image_path, lists["train_aug"] + lists["val"])
     else:
-        link(out / "JPEGImages", sources.devkit / "JPEGImages")
+        link(out / "JPEGImages", (sources.devkit / "JPEGImages").resolve())
     if sources.saliency and sources.longest:
         write_missing(write_saliency, data.saliency_path, lists["train_aug"])
     elif sources.saliency:
-        link(out / "saliency", sources.saliency)
+        link(out / "saliency", sources.saliency.resolve())
     (out / "lists").mkdir(exist_ok=True)
     for split in SPLITS:
         copy(FOLDER / name / f"{split}.txt", out / "lists" / f"{split}.txt")
