@@ -11,7 +11,6 @@ U²-Net: Qin et al., Pattern Recognition 2020, trained on DUTS.
 import argparse
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -21,30 +20,20 @@ from common.files.dataset import DataSet
 from common.files.images import is_complete, write_grey
 from stages import interruption
 from stages.command import HelpFormatter, exit_on_input_error
-from stages.files import InputError
+from stages.files import InputError, cite
 from stages.parallel import for_each
 
-CITED_FAULTS = 3
-
-
-class Form(NamedTuple):
-    """The form in which a network takes its images: squares, of 0 to 1 minus a mean, divided by a deviation."""
-
-    side: int  # pixels
-    mean: tuple[float, float, float]  # of red, green and blue
-    std: tuple[float, float, float]
-
-
-FORMS = {"u2net": Form(320, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))}  # of u2netp and silueta, too
+# How a network takes images: the side of its squares, and the mean and deviation of red, green and blue (0 to 1).
+FORMS = {"u2net": (320, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))}  # u2netp and silueta, too
 
 
 class Detector:
-    """The salient-object detector in an ONNX file.
+    """The salient-object detector in an ONNX file, which takes images in the form of `network`, one of FORMS.
 
     Raises InputError if the file is missing or holds no network, or if onnxruntime is not installed.
     """
 
-    def __init__(self, path: Path, form: Form):
+    def __init__(self, path: Path, network: str):
         if not path.is_file():
             raise InputError(f"{path}: no such file; python -m weights.fetch u2net fetches U²-Net's")
         try:
@@ -59,17 +48,17 @@ class Detector:
             self.session = onnxruntime.InferenceSession(path, providers=providers)
         except Exception:  # onnxruntime raises classes of its own
             raise InputError(f"{path}: expected a network in ONNX format") from None
-        self.path, self.form = path, form
+        self.path = path
+        self.side, self.mean, self.std = FORMS[network]
 
     def prepare(self, rgb: np.ndarray) -> np.ndarray:
         """The network's input, float32 (1, 3, side, side), of an image, uint8 (H, W, 3).
 
         As in rembg, the image is divided by its largest value.
         """
-        side, mean, std = self.form
-        square = np.float32(Image.fromarray(rgb).resize((side, side), Image.Resampling.LANCZOS))
+        square = np.float32(Image.fromarray(rgb).resize((self.side, self.side), Image.Resampling.LANCZOS))
         square /= max(square.max(), 1e-6)
-        return ((square - np.float32(mean)) / np.float32(std)).transpose(2, 0, 1)[None]
+        return ((square - np.float32(self.mean)) / np.float32(self.std)).transpose(2, 0, 1)[None]
 
     def saliency(self, rgb: np.ndarray) -> np.ndarray:
         """Saliency map, uint8 (H, W), of an image, uint8 (H, W, 3).
@@ -80,7 +69,7 @@ class Detector:
             values = self.session.run(None, {self.session.get_inputs()[0].name: self.prepare(rgb)})[0]
         except Exception as error:
             raise InputError(f"{self.path}: {' '.join(str(error).split())}") from None
-        is_map = values.shape == (1, 1, self.form.side, self.form.side)
+        is_map = values.shape == (1, 1, self.side, self.side)
         if not (is_map and -0.001 < values.min() and values.max() < 1.001):  # U²-Net's exceed 1 by rounding errors
             raise InputError(f"{self.path}: expected a network whose first output is a map of values from 0 to 1")
         height, width = rgb.shape[:2]
@@ -113,12 +102,11 @@ def run(args: argparse.Namespace) -> str:
         return f"{folder} is complete, nothing to do"
     if folder.is_symlink():
         raise InputError(f"{folder}: expected a folder to write to, found a link to {folder.readlink()}")
-    detector = Detector(args.weights, FORMS[args.network])
+    detector = Detector(args.weights, args.network)
     folder.mkdir(exist_ok=True)
     results = for_each(partial(write_map, detector, dataset), todo, 0, "saliency")
     if faults := [fault for fault in results if fault]:
-        more = f"; and {len(faults) - CITED_FAULTS} more" if len(faults) > CITED_FAULTS else ""
-        raise InputError(f"{len(faults)} of {len(todo)} images have no map: {'; '.join(faults[:CITED_FAULTS])}{more}")
+        raise InputError(f"{len(faults)} of {len(todo)} images have no map: {cite(faults, '; ')}")
     return f"{len(todo)} maps -> {folder}"
 
 
