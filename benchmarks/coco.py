@@ -1,10 +1,9 @@
-"""Label stages and scores at MS COCO 2014's size, and starting them again: python benchmarks/coco.py [--images N]
+"""Label stages and scores at MS COCO 2014's size, and starting them again: python benchmarks/coco.py
 
 On made images of 16 to 24 pixels a side, hard links of a few hundred different ones: so the times are those of many
 files, not of pixels. The memory is that of a command's largest process.
 """
 
-import argparse
 import os
 import sys
 import tempfile
@@ -47,8 +46,8 @@ def write_originals(folder, rng):
     return names
 
 
-def make_data(folder, share):
-    """The data set `folder`/data with a `share` of COCO's images, and class maps in `folder`/cam. Returns sizes."""
+def make_data(folder):
+    """The data set `folder`/data with as many images as COCO, and class maps in `folder`/cam. Returns sizes."""
     rng = np.random.default_rng(0)
     originals = folder / "originals"
     names, data, maps = write_originals(originals, rng), folder / "data", folder / "cam"
@@ -59,7 +58,7 @@ def make_data(folder, share):
     found = {}
     for split, count in COUNTS.items():
         lines, map_count = [], 0
-        for number in range(max(4, round(count * share))):
+        for number in range(count):
             id, name = f"COCO_{split}2014_{number:012d}", names[rng.integers(len(names))]
             amount = min(CLASSES, 1 + rng.poisson(MORE_CLASSES))
             classes = sorted(rng.choice(CLASSES, amount, replace=False, p=weights / weights.sum()).tolist())
@@ -100,12 +99,8 @@ def measure(folder, what, module, pause=0, **arguments):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    total = sum(COUNTS.values())
-    parser.add_argument("--images", type=int, default=total, help="images in all, a third of them for validation")
-    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        sizes = make_data(Path(folder), args.images / total)
+        sizes = make_data(Path(folder))
         what = "{} labels, {} maps".format(*sizes["train"])
         measure(folder, what, "pseudo.background", split="train", oa_cam="cam", out="run/label")
         measure(folder, what, "pseudo.pom", PAUSE, split="train", label="run/label", cam="cam", out="run/pom")

@@ -88,8 +88,7 @@ def measure(name, image, probabilities, rounds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=Path, help="folder of JPEGs (default: two drawn images)")
-    parser.add_argument("--images", type=int, default=5, help="photographs at most")
+    parser.add_argument("--photos", type=Path, help="folder of JPEGs, at most five (default: two drawn images)")
     parser.add_argument("--classes", type=int, default=21, help="with background")
     parser.add_argument("--size", type=int, nargs=2, default=[333, 500], metavar=("H", "W"), help="of drawn images")
     parser.add_argument("--rounds", type=int, default=3)
@@ -97,7 +96,7 @@ def main():
     torch.set_num_threads(1)
     pictures = drawn_images(tuple(args.size))
     if args.photos:
-        pictures = ((path.stem, read_rgb(path)) for path in sorted(args.photos.glob("*.jpg"))[: args.images])
+        pictures = ((path.stem, read_rgb(path)) for path in sorted(args.photos.glob("*.jpg"))[:5])
     for seed, (name, image) in enumerate(pictures):
         measure(name, image, draw_probabilities(image.shape[:2], seed, args.classes), args.rounds)
 

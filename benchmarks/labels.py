@@ -1,10 +1,9 @@
-"""Speed of the label stages on drawn data in VOC's format: python benchmarks/labels.py [--images 300]
+"""Speed of the label stages on drawn data in VOC's format: python benchmarks/labels.py
 
-Every command runs on N and on 2N images: the second time minus the first is what N images cost without starting Python
-and its processes.
+Every command runs on 300 and on 600 images: the second time minus the first is what 300 images cost without starting
+Python and its processes.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from measurement import ROOT, run, show
 
+IMAGES = 300
 CORES = len(os.sched_getaffinity(0))
 
 
@@ -29,18 +29,15 @@ def run_stage(root, stage, split, workers):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=300, help="N")
-    n = parser.parse_args().images
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        subprocess.run([sys.executable, Path(__file__).with_name("draw.py"), root, str(2 * n)], check=True)
+        subprocess.run([sys.executable, Path(__file__).with_name("draw.py"), root, str(2 * IMAGES)], check=True)
         times, peaks = {}, {}
         for workers in sorted({1, CORES}):
             for stage in ("background", "pom", "nsrm"):
                 (half, small), (all_, large) = (run_stage(root, stage, split, workers) for split in ("half", "all"))
-                times[stage, workers] = 1000 * (all_ - half) / n
-                peaks[stage] = {f"{n} images": small, f"{2 * n} images": large}
+                times[stage, workers] = 1000 * (all_ - half) / IMAGES
+                peaks[stage] = {f"{IMAGES} images": small, f"{2 * IMAGES} images": large}
     for what, stages, limit in (("BE + POM, maps of 32x32", ("background", "pom"), 6), ("NSRM", ("nsrm",), 3.5)):
         sides = {f"{w} process{'es' * (w > 1)}": sum(times[s, w] for s in stages) for w in sorted({1, CORES})}
         show("Labels", what, "ms/image", sides, at_most=limit)

@@ -4,7 +4,6 @@ float32 against bfloat16, and where the time of a step goes, each by the command
 CPUs, on which segmentation gets 2 images instead of the paper's 10; scripts/gpu_check.sh is for GPUs.
 """
 
-import argparse
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ import trainings
 from draw import draw_data
 from measurement import show
 
+STEPS = 3  # per measurement, after two that do not count
 SMALLER = ("--batch-size", 2)
 TRAININGS = (  # (title, name, further options, the ratio that bfloat16 should reach)
     ("classifier, 5 × 256²", "cls.train", (), 3),
@@ -32,9 +32,9 @@ def timed(command, mode, **options):
     return milliseconds / 1e3, *more
 
 
-def measure(title, command, steps, at_least):
+def measure(title, command, at_least):
     """Show the ratios of one training, and the operators that take most of a step's time themselves."""
-    sides = {mode: timed(command, mode, steps=steps)[0] for mode in ("float32", "bfloat16")}
+    sides = {mode: timed(command, mode, steps=STEPS)[0] for mode in ("float32", "bfloat16")}
     show("Mixed precision", title, "s/step", sides, at_least=at_least)
     sums = timed(command, "bfloat16", steps=1, profile=True)[-1]
     for operator in sorted(sums, key=sums.get, reverse=True)[:5]:
@@ -43,9 +43,6 @@ def measure(title, command, steps, at_least):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=3, help="steps per measurement, after two that do not count")
-    steps = parser.parse_args().steps
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         draw_data(root, 20)
@@ -53,8 +50,8 @@ def main():
         commands, times = trainings.commands(root), {}
         for title, name, options, at_least in TRAININGS:
             module, arguments = commands[name]
-            times[name] = measure(title, (module, (*arguments, *options)), steps, at_least)
-        sides = {name: timed(commands[name], "bfloat16", steps=3 * steps)[0] for name in ("cls.train", "fbr.train")}
+            times[name] = measure(title, (module, (*arguments, *options)), at_least)
+        sides = {name: timed(commands[name], "bfloat16", steps=3 * STEPS)[0] for name in ("cls.train", "fbr.train")}
         show("FBR", "two heads, all losses", "s/step", sides)
     hours = 2 * (14 * 10582 / 5 * times["cls.train"] + 10_000 * 10 / 2 * times["seg.train ResNet-101"]) / 3600
     what = "the paper's four trainings with ResNet-101, extrapolated from the steps"
