@@ -2,8 +2,8 @@
 
 One row per image: image, ground truth, saliency if the data set has it, the run's labels (folders label_*, further
 rules last) and predictions, with a legend below. Of the split's complex images (two or more classes), it shows the
-count/2 whose mIoU gains most from --before to --after and the count/2 that lose most, or all if there are fewer,
-sorted from the largest gain to the largest loss; ties keep the list's order.
+count/2 whose mIoU gains most from <run>/pred1 to <run>/pred2 and the count/2 that lose most, or all if there are
+fewer, sorted from the largest gain to the largest loss; ties keep the list's order.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from stages.files import InputError, atomic, check_output, check_outside
 Scored = tuple[str, float, float]  # id, mIoU before and after, in percent
 Picture = Callable[[str], np.ndarray]  # from an id to a picture, uint8 (H, W, 3)
 Columns = dict[str, Picture]  # by their titles
+BEFORE, AFTER = "pred1", "pred2"  # initial and final predictions
 EVEN = checked(int, lambda count: count in range(2, 1001, 2), "an even number from 2 to 1000")
 
 
@@ -43,10 +44,7 @@ def picture_parser(doc: str, count: int, counted: str = "number of images, even"
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = picture_parser(__doc__, count=8)
-    parser.add_argument("--before", default="pred1", help="initial predictions, a folder in <run>")
-    parser.add_argument("--after", default="pred2", help="final predictions, a folder in <run>")
-    return parser
+    return picture_parser(__doc__, count=8)
 
 
 def score(dataset: DataSet, items: list[Item], before: Path, after: Path) -> list[Scored]:
@@ -97,23 +95,23 @@ def coloured(dataset: DataSet, folder: Path) -> Picture:
     return lambda id: VOC_COLOURS[dataset.checked_label(folder / f"{id}.png", id)]
 
 
-def columns(dataset: DataSet, run: Path, before: str, after: str) -> Columns:
+def columns(dataset: DataSet, run: Path) -> Columns:
     """The figure's columns; the functions raise InputError where a picture is missing or unusable.
 
     Labels of a rule that the run does without have no column, and neither has saliency that the data set lacks. Raises
-    InputError at once if there are no predictions `before` or `after`, not after minutes of scoring.
+    InputError at once if there are no predictions, not after minutes of scoring.
     """
     folders = {  # title: folder below the run
         "initial label": "label_initial",
         "pseudo label": "label_pseudo",
         "seed (IRN)": "label_seed",
         "label (IRN)": "label_irn",
-        "initial prediction": before,
+        "initial prediction": BEFORE,
         "masked label": "label_masked",
-        "final prediction": after,
+        "final prediction": AFTER,
     }
     folders |= {name: name for name in further_labels(run)}
-    there = {title: name for title, name in folders.items() if name in (before, after) or (run / name).is_dir()}
+    there = {title: name for title, name in folders.items() if name in (BEFORE, AFTER) or (run / name).is_dir()}
     pictures = {"image": photograph(dataset), "ground truth": ground_truth(dataset)}
     if (dataset.root / "saliency").is_dir():
         pictures["saliency"] = lambda id: np.repeat(dataset.saliency(id)[..., None], 3, axis=2)
@@ -166,10 +164,10 @@ def write_figure(out: Path, figure: Figure) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Choose the images, write the figure, print the choice."""
-    before, after = args.run / args.before, args.run / args.after
+    before, after = args.run / BEFORE, args.run / AFTER
     check_figure(args.out, args.data, before, after)
     dataset = DataSet(args.data)
-    pictures = columns(dataset, args.run, args.before, args.after)
+    pictures = columns(dataset, args.run)
     items = [item for item in dataset.split(args.split) if len(item.classes) > 1]
     chosen = choose(score(dataset, items, before, after), args.count)
     if not chosen:

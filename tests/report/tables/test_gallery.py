@@ -89,17 +89,13 @@ def test_command_prints_and_draws_the_complex_images(gallery, tiny_data, tmp_pat
     assert (tmp_path / "figure.png").stat().st_size > 5000
 
 
-def pictures(tiny_data, tiny_run):
-    return list(columns(DataSet(tiny_data), tiny_run, "pred1", "pred2"))
-
-
 def test_columns_are_the_labels_that_are_there(tiny_data, tiny_run):
     own = ["initial label", "pseudo label", "initial prediction", "masked label", "final prediction"]
-    assert pictures(tiny_data, tiny_run) == ["image", "ground truth", "saliency", *own]
+    assert list(columns(DataSet(tiny_data), tiny_run)) == ["image", "ground truth", "saliency", *own]
     (tiny_run / "label_pseudo").rename(tiny_run / "label_otsu")
     for name in ("label_edges", "label_masked_kernel5"):  # a rule, a variant
         (tiny_run / name).mkdir()
-    assert pictures(tiny_data, tiny_run)[3:] == [own[0], *own[2:], "label_edges", "label_otsu"]
+    assert list(columns(DataSet(tiny_data), tiny_run))[3:] == [own[0], *own[2:], "label_edges", "label_otsu"]
 
 
 def assert_refused(result, expected, tmp_path):
@@ -115,7 +111,8 @@ def test_leaves_out_an_image_without_truth(gallery, tiny_data):
 
 
 def test_refuses_missing_folders_and_files(gallery, tiny_run, tmp_path):
-    assert_refused(gallery("--before", "pred7"), "pred7: no such folder", tmp_path)
     assert_refused(gallery("--out", tmp_path / "none" / "figure.png"), "none: no such folder", tmp_path)
     (tiny_run / "label_masked" / "d_complex.png").unlink()
     assert_refused(gallery(), "label_masked/d_complex.png: no such file", tmp_path)
+    (tiny_run / "pred1").rename(tiny_run / "pred7")
+    assert_refused(gallery(), "pred1: no such folder", tmp_path)
