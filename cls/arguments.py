@@ -6,10 +6,9 @@ from pathlib import Path
 from cls.architecture import NETWORKS, ClassifierArch
 from common.training.arguments import (
     add_backbone_argument,
-    add_device_arguments,
     add_output_stride_argument,
+    add_run_arguments,
     add_save_arguments,
-    add_seed_argument,
     add_vgg_arguments,
 )
 from stages.arguments import natural, non_negative_float, positive_float, positive_int, whole_number
@@ -61,8 +60,7 @@ def training_parser(doc: str, resnet: bool = False) -> argparse.ArgumentParser:
     add_save_arguments(parser)
     add_vgg_arguments(parser)
     add_output_stride_argument(parser)
-    add_seed_argument(parser)
-    add_device_arguments(parser)
+    add_run_arguments(parser)
     return parser
 
 

@@ -9,15 +9,7 @@ from pathlib import Path
 
 from cls.amn_architecture import NETWORKS, AMNArch
 from common.files.dataset import DataSet, reads
-from common.training.arguments import (
-    add_backbone_argument,
-    add_device_arguments,
-    add_output_stride_argument,
-    add_resnet_arguments,
-    add_save_arguments,
-    add_seed_argument,
-    add_vgg_arguments,
-)
+from common.training.arguments import add_backbone_argument, add_run_arguments, add_save_arguments, add_size_arguments
 from stages.arguments import fraction, non_negative_float, positive_float, positive_int, scale, whole_number
 from stages.command import main, stage_parser
 
@@ -57,11 +49,8 @@ def amn_parser(doc: str) -> ArgumentParser:
     rates = list(AMNArch.rates)
     parser.add_argument("--rates", type=positive_int, nargs="+", default=rates, help="dilations of the last layer")
     add_save_arguments(parser)
-    add_resnet_arguments(parser)
-    add_vgg_arguments(parser.add_argument_group("size of a vgg16"))
-    add_output_stride_argument(parser)
-    add_seed_argument(parser)
-    add_device_arguments(parser)
+    add_size_arguments(parser)
+    add_run_arguments(parser)
     return parser
 
 

@@ -12,15 +12,7 @@ from typing import TYPE_CHECKING
 
 from common.files.dataset import DataSet, Item, reads
 from common.nets.architecture import arguments_of
-from common.training.arguments import (
-    add_backbone_argument,
-    add_device_arguments,
-    add_output_stride_argument,
-    add_resnet_arguments,
-    add_save_arguments,
-    add_seed_argument,
-    add_vgg_arguments,
-)
+from common.training.arguments import add_backbone_argument, add_run_arguments, add_save_arguments, add_size_arguments
 from irn.architecture import NETWORKS, STRIDE, IRNArch
 from stages import distributed
 from stages.arguments import checked, non_negative_float, positive_float, positive_int, scale, whole_number
@@ -79,12 +71,8 @@ def parser() -> ArgumentParser:
         help="channels of the boundary branch's layers; the displacement branch has up to eight times as many",
     )
     add_save_arguments(parser)
-    add_resnet_arguments(parser)
-    vgg = parser.add_argument_group("size of a vgg16")
-    add_vgg_arguments(vgg)
-    add_output_stride_argument(parser)
-    add_seed_argument(parser)
-    add_device_arguments(parser)
+    add_size_arguments(parser)
+    add_run_arguments(parser)
     return parser
 
 

@@ -12,15 +12,7 @@ from typing import TYPE_CHECKING
 
 from common.files.dataset import DataSet, reads
 from common.nets.architecture import arguments_of
-from common.training.arguments import (
-    add_backbone_argument,
-    add_device_arguments,
-    add_output_stride_argument,
-    add_resnet_arguments,
-    add_save_arguments,
-    add_seed_argument,
-    add_vgg_arguments,
-)
+from common.training.arguments import add_backbone_argument, add_run_arguments, add_save_arguments, add_size_arguments
 from seg.architecture import NETWORKS, DeepLabArch, DeepLabResNetArch, DeepLabVGGArch
 from stages import distributed
 from stages.arguments import natural, non_negative_float, positive_float, positive_int, scale
@@ -80,18 +72,14 @@ def parser() -> ArgumentParser:
         help="score the network on --val-split every N iterations; shown and logged only: no weights are chosen by it",
     )
     parser.add_argument("--val-split", default="val", help="list of the data set that --val-every scores")
-    add_resnet_arguments(parser, "resnet101", DeepLabResNetArch)
-    vgg = parser.add_argument_group("size of a vgg16")
-    add_vgg_arguments(vgg)
-    add_output_stride_argument(parser)
+    vgg = add_size_arguments(parser, "resnet101", DeepLabResNetArch)
     vgg.add_argument(
         "--fc-channels",
         type=natural,
         default=DeepLabVGGArch.fc_channels,
         help="channels of VGG's fc6 and fc7; 0 leaves them out, as with a ResNet",
     )
-    add_seed_argument(parser)
-    add_device_arguments(parser)
+    add_run_arguments(parser)
     return parser
 
 

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from common.files.preprocess import normalise
-from common.training.arguments import add_device_arguments, add_seed_argument, add_vgg_arguments
+from common.training.arguments import add_run_arguments, add_vgg_arguments
 from data.toy_drawing import SHAPES, TEXTURES, draw_background, draw_object, to_bytes, uniform
 from stages.arguments import positive_float, positive_int
 from stages.command import main, stage_parser
@@ -124,8 +124,7 @@ def arguments():
     parser.add_argument("--steps", type=positive_int, default=900, help="training steps")
     parser.add_argument("--batch-size", type=positive_int, default=32, help="crops per step")
     parser.add_argument("--lr", type=positive_float, default=0.05, help="peak learning rate")
-    add_seed_argument(parser)
-    add_device_arguments(parser)
+    add_run_arguments(parser)
     return parser
 
 

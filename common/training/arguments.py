@@ -30,6 +30,17 @@ def add_resnet_arguments(parser: argparse.ArgumentParser, name: str = "resnet50"
     resnet.add_argument("--width", type=positive_int, default=sizes.width, help="channels of ResNet's stem")
 
 
+def add_size_arguments(
+    parser: argparse.ArgumentParser, resnet: str = "resnet50", sizes: type = ResNetArch
+) -> argparse._ArgumentGroup:
+    """The sizes of a ResNet and of a VGG in a group each, and --output-stride; returns VGG's group."""
+    add_resnet_arguments(parser, resnet, sizes)
+    vgg = parser.add_argument_group("size of a vgg16")
+    add_vgg_arguments(vgg)
+    add_output_stride_argument(parser)
+    return vgg
+
+
 def add_backbone_argument(
     parser: argparse._ActionsContainer, names: Iterable[str], default: str | None, help: str
 ) -> None:
@@ -74,11 +85,12 @@ def add_device_arguments(parser: argparse._ActionsContainer, amp: bool | None = 
     parser.add_argument("--deterministic", action="store_true", help=same)
 
 
-def add_seed_argument(parser: argparse._ActionsContainer) -> None:
-    """--seed: for every stage that trains a network."""
+def add_run_arguments(parser: argparse._ActionsContainer) -> None:
+    """--seed and those of `add_device_arguments`: for every stage that trains a network."""
     parser.add_argument(
         "--seed", type=random_seed, default=0, help="random seed of initialisation, order and augmentation"
     )
+    add_device_arguments(parser)
 
 
 def add_save_arguments(parser: argparse._ActionsContainer) -> None:
