@@ -1,12 +1,12 @@
 """AMN: activation manipulation network (Lee et al., CVPR 2022), which makes better maps of a classifier's seeds."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
 from cls.amn_architecture import NETWORKS, AMNArch, AMNResNetArch, AMNTimmArch, AMNVGGArch
-from common.nets import architecture
+from common.nets.architecture import builder
 from common.nets.aspp import ASPP
 from common.nets.resnet import TrainedResNet
 from common.nets.timm_backbone import TimmBackbone
@@ -76,9 +76,4 @@ class AMNTimm(AMN):
         super().__init__(arch, features, features.out_channels)
 
 
-def build(**arch: Any) -> AMN:
-    """Build the network that a weight file's `arch` describes, the fields of an AMNArch by name.
-
-    Raises InputError if it describes no such network.
-    """
-    return architecture.build(arch, NETWORKS, "backbone")
+build = builder(NETWORKS, "backbone")

@@ -1,15 +1,13 @@
 """Classification network, which gives CAMs, and integral attention model, which gives OA-CAMs (paper 3.1)."""
 
 import math
-from typing import Any
 
 import torch
 from torch import nn
 
 from cls.architecture import NETWORKS, ClassifierArch
 from cls.glore import GloRe, LocalUnit
-from common.nets import architecture
-from common.nets.architecture import is_timm
+from common.nets.architecture import builder, is_timm
 from common.nets.timm_backbone import TimmBackbone
 from common.nets.vgg import vgg_features
 
@@ -106,9 +104,4 @@ class IntegralAttention(Classifier):
         """Keep PyTorch's initialisation."""
 
 
-def build(**arch: Any) -> CAMNetwork:
-    """Build the network that a weight file's `arch` describes, the fields of its `network`'s description by name.
-
-    Raises InputError if it describes no such network.
-    """
-    return architecture.build(arch, NETWORKS, "network")
+build = builder(NETWORKS, "network")

@@ -1,13 +1,13 @@
 """IRN: class boundaries and displacements on a frozen backbone (CVPR 2019, section 3; layers as published)."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from common.nets import architecture
+from common.nets.architecture import builder
 from common.nets.resnet import ResNetStride16
 from common.nets.timm_backbone import TimmBackbone
 from common.nets.vgg import vgg_features
@@ -166,9 +166,4 @@ class IRNTimm(IRN):
     description, stages = IRNTimmArch, TimmStages
 
 
-def build(**arch: Any) -> IRN:
-    """Build the network that a weight file's `arch` describes, the fields of an IRNArch by name.
-
-    Raises InputError if it describes no such network.
-    """
-    return architecture.build(arch, NETWORKS, "backbone")
+build = builder(NETWORKS, "backbone")

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from common.files.images import IGNORE_INDEX
-from common.nets import architecture
+from common.nets.architecture import builder
 from common.nets.aspp import ASPP, initialise_convolutions
 from common.nets.resnet import ResNet
 from common.nets.timm_backbone import TimmBackbone
@@ -143,12 +142,7 @@ def resize(x: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
 
-def build(**arch: Any) -> DeepLab:
-    """Build the network that a weight file's `arch` describes, the fields of its `backbone`'s description by name.
-
-    Raises InputError if it describes no such network.
-    """
-    return architecture.build(arch, NETWORKS, "backbone")
+build = builder(NETWORKS, "backbone")
 
 
 def multi_scale_loss(outputs: list[torch.Tensor], label: torch.Tensor) -> list[Loss]:

@@ -7,6 +7,7 @@ foreign weight file with wrong or huge sizes.
 import dataclasses
 import re
 from argparse import Namespace
+from collections.abc import Callable
 from pkgutil import resolve_name
 from typing import Any
 
@@ -131,37 +132,39 @@ def arguments_of(args: Namespace, network: str) -> dict[str, Any]:
     return {field.name: getattr(args, field.name) for field in fields if field.name in args}
 
 
-def build(arch: dict[str, Any], networks: dict[str, str], key: str) -> Any:
-    """Build the network that the `arch` of a weight file describes, a torch.nn.Module.
+def builder(networks: dict[str, str], key: str) -> Callable[..., Any]:
+    """The function that builds one of `networks`, which maps each value of arch[key] to its "module:class".
 
-    `networks` maps each value of arch[key] ("timm" if it is "timm:NAME") to its network, "module:class"; the attribute
-    `description` of the class is that of its argument. Raises InputError as `describe`.
+    The value is "timm" for "timm:NAME"; the attribute `description` of the class is that of its argument.
     """
-    kind = _kind_of(arch, networks, key)
-    network = resolve_name(networks[kind])
-    return network(describe(arch, {kind: network.description}, key))
+
+    def build(**arch: Any) -> Any:
+        """Build the network that a weight file's `arch` describes, the fields of its description by name.
+
+        Fields that an older file lacks get their defaults. Raises InputError if it describes no such network.
+        """
+        kind = _kind_of(arch, networks, key)
+        network = resolve_name(networks[kind])
+        return network(_description(arch, network.description, kind))
+
+    return build
 
 
-def describe(arch: dict[str, Any], kinds: dict[str, type[Architecture]], key: str) -> Architecture:
-    """Description from the `arch` of a weight file; fields that an older file lacks get their defaults.
-
-    `kinds` maps each value of arch[key] to its class. Raises InputError if arch[key] is none of them, a field without
-    default is missing, a name is unknown, or a value is not one that its field takes.
-    """
-    kind = _kind_of(arch, kinds, key)
-    fields = {field.name: field for field in dataclasses.fields(kinds[kind])}
+def _description(arch, description, kind):
+    """Raises InputError if a field without default is missing, a name is unknown, or a value none of its field's."""
+    fields = {field.name: field for field in dataclasses.fields(description)}
     for name in arch:
         if name not in fields:
             raise InputError(f"expected as its arch the sizes of a {kind}, found {name!r:.40}")
     for name, field in fields.items():
         if field.default is dataclasses.MISSING and name not in arch:
             raise InputError(f"expected the number of {name} in the arch of a {kind}, found {' '.join(arch):.60}")
-    return kinds[kind](**arch)
+    return description(**arch)
 
 
 def _kind_of(arch, kinds, key):
     """arch[key], up to its colon. Raises InputError if it is none of `kinds`."""
-    found = arch.get(key) if isinstance(arch, dict) else None
+    found = arch.get(key)
     kind = found.partition(":")[0] if type(found) is str else None
     if kind not in kinds:
         raise InputError(f"expected as its arch.{key} {' or '.join(kinds)}, found {' '.join(repr(found).split()):.60}")
