@@ -72,16 +72,11 @@ def load_network(path: Path, input_size: int | None = None) -> tuple[CAMNetwork,
     from cls.model import build
     from common.training import checkpoint
 
-    content = checkpoint.load(path)
-    if not isinstance(content.get("arch"), dict) or "network" not in content["arch"]:
-        raise InputError(f"{path}: expected weights of cls.train or cls.train_iam")
-    with checkpoint.prefix_errors(path):
-        network = build(**content["arch"])
+    network = checkpoint.load_network(path, build, "cls.train or cls.train_iam")
     trained = network.arch.input_size  # None in published files
     if trained and input_size and trained != input_size:
         raise InputError(f"{path}: expected the --input-size that it was trained with, {trained}, found {input_size}")
-    checkpoint.load_into(network, content, path)
-    return network.eval(), trained or input_size or network.default_input_size
+    return network, trained or input_size or network.default_input_size
 
 
 def cam(network: CAMNetwork, inputs: torch.Tensor) -> torch.Tensor:

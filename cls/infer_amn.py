@@ -20,7 +20,6 @@ from common.training.arguments import add_device_arguments
 from stages import distributed, interruption
 from stages.arguments import positive_int, scale
 from stages.command import main, stage_parser
-from stages.files import InputError
 from stages.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -49,21 +48,6 @@ def parser() -> ArgumentParser:
     )
     add_device_arguments(parser)
     return parser
-
-
-def load_network(path: Path) -> AMN:
-    """Load the network of a weight file, in eval mode. Raises InputError if it does not hold an AMN."""
-    from cls.amn import build
-    from common.training import checkpoint
-
-    content = checkpoint.load(path)
-    arch = content.get("arch")
-    if not isinstance(arch, dict) or arch.get("network") != "amn":
-        raise InputError(f"{path}: expected weights of cls.train_amn or fbr.train_amn")
-    with checkpoint.prefix_errors(path):
-        network = build(**arch)
-    checkpoint.load_into(network, content, path)
-    return network.eval()
 
 
 def mean_logits(network: AMN, images: list[torch.Tensor], labels: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
@@ -101,7 +85,9 @@ def run(args: Namespace) -> str:
     """Write the maps of the images that lack some; returns a summary."""
     import torch
 
+    from cls.amn import build
     from cls.dataset import SeededImages
+    from common.training import checkpoint
     from common.training import device as devices
     from common.training.loading import batches_of_one_size, make_loader
 
@@ -112,7 +98,8 @@ def run(args: Namespace) -> str:
     sizes = (dataset.image_size(item.id) for item in share)
     device = devices.select_device(args.device, args.deterministic, args.tf32)
     batches = list(batches_of_one_size(sizes, args.batch_size or BATCH_SIZES[device.type], done))
-    network = devices.to_device(load_network(args.weights), device)
+    network = checkpoint.load_network(args.weights, build, "cls.train_amn or fbr.train_amn", "amn")
+    network = devices.to_device(network, device)
     network.dropout.train(args.published_dropout)
     images = SeededImages(dataset, share, args.scales, network.arch.output_stride, args.seeds)
     loader = make_loader(images, batches, args.workers, device)

@@ -15,14 +15,11 @@ from irn.architecture import STRIDE
 from stages import distributed
 from stages.arguments import fraction, positive_float, positive_int, whole_number
 from stages.command import stage_parser
-from stages.files import InputError
 from stages.parallel import cores, for_each
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
-
-    from irn.model import IRN
 
     # an image, its size (H, W), and its scores after the walk, float32 (N, h, w) at stride 4
     Walked = tuple[Item, tuple[int, int], np.ndarray]
@@ -71,21 +68,6 @@ def map_size(size: Sequence[int]) -> tuple[int, int]:
     return tuple(-(-side // STRIDE) for side in size)
 
 
-def load_network(path: Path) -> IRN:
-    """Load the network of a weight file, in eval mode. Raises InputError if it does not hold one of irn.train."""
-    from common.training import checkpoint
-    from irn.model import build
-
-    content = checkpoint.load(path)
-    arch = content.get("arch")
-    if not isinstance(arch, dict) or arch.get("network") != "irn":
-        raise InputError(f"{path}: expected weights of irn.train")
-    with checkpoint.prefix_errors(path):
-        network = build(**arch)
-    checkpoint.load_into(network, content, path)
-    return network.eval()
-
-
 def find(
     args: Namespace, dataset: DataSet, share: list[Item], done: Sequence[bool], device: torch.device
 ) -> Iterator[Found]:
@@ -96,11 +78,14 @@ def find(
     import torch
 
     from common.files.preprocess import normalise
+    from common.training import checkpoint
     from common.training import device as devices
     from common.training.loading import batches_of_one_size, make_loader
     from irn.dataset import PaddedImages
+    from irn.model import build
 
-    network = devices.to_device(load_network(args.weights), device)
+    network = checkpoint.load_network(args.weights, build, "irn.train", "irn")
+    network = devices.to_device(network, device)
     images = PaddedImages(dataset, share, network.arch.crop_size)
     sizes = (images.padded_size(dataset.image_size(item.id)) for item in share)
     batches = batches_of_one_size(sizes, args.batch_size or BATCH_SIZES[device.type], done)

@@ -2,7 +2,7 @@
 
 import random
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,21 @@ def load_into(model: nn.Module, content: dict[str, Any], path: Path) -> None:
         if name not in wanted:
             raise InputError(f"{path}: expected weights of another architecture: {name} has no place in this network")
     model.load_state_dict(found)
+
+
+def load_network(path: Path, build: Callable[..., nn.Module], commands: str, network: str | None = None) -> nn.Module:
+    """Load the network of a weight file of `commands`, in eval mode; `build` makes it of the file's `arch`.
+
+    Raises InputError if it is not such a file, or of another `network`, if given.
+    """
+    content = load(path)
+    arch = content.get("arch")
+    if not isinstance(arch, dict) or "network" not in arch or network not in (None, arch["network"]):
+        raise InputError(f"{path}: expected weights of {commands}")
+    with prefix_errors(path):
+        model = build(**arch)
+    load_into(model, content, path)
+    return model.eval()
 
 
 def load_backbone(model: nn.Module, content: dict[str, Any], path: Path) -> None:
