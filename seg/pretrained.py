@@ -87,38 +87,29 @@ def arch_of(content: dict[str, Any]) -> dict[str, Any] | None:
     }
 
 
-def unused_tensors(path: Path, network: DeepLab) -> list[str]:
-    """Names of a file's tensors that load_init does not use: those of a classifier of ImageNet or COCO.
-
-    Raises InputError as load_init.
-    """
-    names = checkpoint.state_dict(checkpoint.load(path))
-    with checkpoint.prefix_errors(path):
-        used = our_names(names, network)
-    return [name for name in names if name not in used or HEAD.match(name)]
-
-
-def load_init(model: DeepLab | MultiScale, path: Path) -> list[str]:
+def load_init(model: DeepLab | MultiScale, path: Path) -> tuple[list[str], list[str]]:
     """Initialise a DeepLab (or MultiScale of one) from torchvision's ResNet or VGG16, timm's, a published one, or ours.
 
     Returns the missing keys (without `base.`), the network's tensors that the file does not give, all of them in its
-    `head_modules`: layers for another number of classes, and those that weights of ImageNet or COCO lack. Raises
-    InputError if the file is of another convention or architecture: a tensor of the backbone is missing or has another
-    shape, or a tensor is unexpected and none of unused_tensors.
+    `head_modules`: layers for another number of classes, and those that weights of ImageNet or COCO lack; and the
+    unused tensors of the file, those of a classifier of ImageNet or COCO. Raises InputError if the file is of another
+    convention or architecture: a tensor of the backbone is missing or has another shape, or another is unexpected.
     """
     network = getattr(model, "base", model)
     content, wanted = checkpoint.load(path), network.state_dict()
+    state = checkpoint.state_dict(content)
     with checkpoint.prefix_errors(path):
         if not isinstance(network, DeepLabTimm):
             _check_convention(content, network.arch.convention)
-        converted = _converted(checkpoint.state_dict(content), network)
+        used = our_names(state, network)
+        converted = _converted(state, used, network)
     given = _matching(converted, wanted, network.head_names(), path)
     missing_keys = [name for name in wanted if name not in given and not name.endswith("num_batches_tracked")]
     for name in missing_keys:
         if not name.startswith(network.head_names()):
             raise InputError(f"{path}: expected weights of another architecture: {name} is missing")
     network.load_state_dict(given, strict=False)
-    return missing_keys
+    return missing_keys, [name for name in state if name not in used or HEAD.match(name)]
 
 
 def _check_convention(content, expected):
@@ -130,10 +121,10 @@ def _check_convention(content, expected):
         raise InputError(f"expected weights of the {expected} convention, found {convention}")
 
 
-def _converted(state, network):
-    """A file's tensors under the names of `network`, without a classifier of ImageNet or COCO."""
+def _converted(state, used, network):
+    """A file's tensors under the names of `network`, without a classifier of ImageNet or COCO; `used`: of our_names."""
     if isinstance(network, DeepLabTimm):
-        return {ours: state[name] for name, ours in our_names(state, network).items()}
+        return {ours: state[name] for name, ours in used.items()}
     if "layer1.0.conv3.weight" in state:
         return from_torchvision_resnet(state)
     if isinstance(network, DeepLabVGG16):

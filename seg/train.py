@@ -87,14 +87,14 @@ def build_model(args: Namespace, classes: Sequence[str]) -> tuple[MultiScale, li
     """Build the multi-scale network with its initial weights; returns also the missing keys, initialised at random."""
     from common.nets.batch_norm import freeze_batch_norm
     from seg.deeplab import MultiScale, build
-    from seg.pretrained import load_init, unused_tensors
+    from seg.pretrained import load_init
 
     kind = NETWORKS[args.backbone.partition(":")[0]]
     network = build(classes=len(classes), class_names=classes, **arguments_of(args, kind))
     model = MultiScale(network, args.pyramid)
     missing_keys = list(model.base.state_dict())
     if args.init:
-        missing_keys, unused = load_init(model, args.init), unused_tensors(args.init, model.base)
+        missing_keys, unused = load_init(model, args.init)
         print(f"seg.train: {args.init}: not in the file, starts at random: {' '.join(missing_keys) or 'nothing'}")
         print(f"seg.train: {args.init}: in the file, not used: {' '.join(unused) or 'nothing'}")
     if args.freeze_bn:

@@ -3,7 +3,7 @@ import torch
 
 from common.training import checkpoint
 from seg.deeplab import MultiScale, build
-from seg.pretrained import arch_of, convention_of, load_init, unused_tensors
+from seg.pretrained import arch_of, convention_of, load_init
 from stages.files import InputError
 
 THIN = {"backbone": "resnet101", "classes": 3, "blocks": [1, 2, 1, 1], "width": 4}
@@ -44,8 +44,8 @@ def test_published_trunk_without_aspp_or_with_fc_or_without_counters(path):
     state = {n: t for n, t in state.items() if not n.startswith("aspp.") and not n.endswith("num_batches_tracked")}
     torch.save({**state, "fc.weight": torch.zeros(91, 128, 1, 1), "fc.bias": torch.zeros(91)}, path)
     network = filled(build(**THIN, convention="caffe"))
-    assert load_init(network, path) == aspp_names(network) == untouched(network)
-    assert unused_tensors(path, network) == ["fc.weight", "fc.bias"]
+    missing, unused = load_init(network, path)
+    assert missing == aspp_names(network) == untouched(network) and unused == ["fc.weight", "fc.bias"]
 
 
 # What a file says about its network
@@ -65,7 +65,7 @@ def test_layers_of_another_number_of_classes_are_left_out_whole(path):
         checkpoint.save(path, arch={**arch, "classes": 6}, state_dict=build(**{**arch, "classes": 6}).state_dict())
         network = filled(build(**arch))
         expected = [f"aspp.c{i}.{layer}{kind}" for i in range(4) for kind in ("weight", "bias")]
-        assert load_init(network, path) == expected == untouched(network)
+        assert load_init(network, path) == (expected, []) and untouched(network) == expected
 
 
 # What does not
@@ -78,6 +78,6 @@ def test_our_own_files_carry_their_convention(path, arch, convention):
     arch = {**arch, "convention": convention}
     checkpoint.save(path, arch=arch, state_dict=build(**arch).state_dict())
     assert convention_of(checkpoint.load(path)) == convention
-    assert load_init(build(**arch), path) == []
+    assert load_init(build(**arch), path) == ([], [])
     with pytest.raises(InputError, match=f"{path}: expected .* {other} convention, found {convention}"):
         load_init(MultiScale(build(**{**arch, "convention": other})), path)

@@ -47,7 +47,7 @@ def assert_it_starts_both_networks(path, sizes):
     classifier = build_classifier(network="classifier", classes=3, nodes=2, **sizes)
     load_backbone(classifier, load(path), path)
     deeplab = build_deeplab(backbone="vgg16", classes=3, fc_channels=0, **sizes)
-    assert all(name.startswith("aspp.") for name in load_init(deeplab, path))
+    assert all(name.startswith("aspp.") for name in load_init(deeplab, path)[0])
     for network in (classifier, deeplab):
         state = network.state_dict()
         assert all(torch.equal(state[name], tensor) for name, tensor in wanted.items())
