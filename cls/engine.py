@@ -11,7 +11,7 @@ from common.nets.architecture import arguments_of, is_timm
 from common.nets.batch_norm import freeze_batch_norm
 from common.training import checkpoint
 from common.training import device as devices
-from common.training.learning_rate import poly_lr
+from common.training.loop import poly_lr
 from stages import distributed
 from stages.files import InputError
 

@@ -133,8 +133,7 @@ def run(args: Namespace) -> str:
     from common.files.preprocess import normalise
     from common.training import checkpoint
     from common.training.crops import SeedCrops
-    from common.training.learning_rate import poly_lr
-    from common.training.loop import Training
+    from common.training.loop import Training, poly_lr
     from irn.losses import affinity_loss, displacement_loss, pairs_of
 
     if args.radius >= args.crop_size // 8:

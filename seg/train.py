@@ -126,8 +126,7 @@ def run(args: Namespace) -> str:
     from common.files.preprocess import normalise
     from common.training import checkpoint
     from common.training.crops import TrainingCrops
-    from common.training.learning_rate import poly_lr
-    from common.training.loop import Training
+    from common.training.loop import Training, poly_lr
     from seg.deeplab import multi_scale_loss, smallest_side
     from seg.validation import check_truth, evaluate
 

@@ -1,4 +1,4 @@
-"""Around the loop of every training: order of the images, resumption, progress, log, checkpoints, checks."""
+"""Around every training's loop: order of the images, learning rate, resumption, progress, log, checkpoints, checks."""
 
 from __future__ import annotations
 
@@ -245,6 +245,11 @@ def _log(out, start):
     from torch.utils.tensorboard import SummaryWriter  # slow to import
 
     return SummaryWriter(out / "tensorboard", purge_step=start)
+
+
+def poly_lr(base_lr: float, iteration: int, max_iterations: int, power: float = 0.9, step: int = 10) -> float:
+    """Learning rate at `iteration` (from 0): DeepLab-v2's poly policy (section 4.1.2), set every `step` iterations."""
+    return base_lr * (1 - iteration // step * step / max_iterations) ** power
 
 
 def sample_seed(seed: int, position: int) -> int:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from common.nets.batch_norm import freeze_batch_norm
-from common.training.learning_rate import poly_lr
+from common.training.loop import poly_lr
 from seg.deeplab import build
 
 GOLDEN = Path(__file__).parents[1] / "golden"
