@@ -89,15 +89,6 @@ def _workers_killed():
         raise
 
 
-@contextmanager
-def _usable_paths(out):
-    """Turns the system's error about a path in the arguments, such as too long a name, into an InputError."""
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"{error.filename or out}: {error.strerror}") from None
-
-
 def main(
     parser: argparse.ArgumentParser,
     run: Callable[[argparse.Namespace], str],
@@ -124,11 +115,13 @@ def main(
 
         def begin():
             nonlocal stage
-            with _usable_paths(args.out):
+            try:
                 resolved = resolve(args, read_arguments(args.out)) if resolve else {}
                 vars(args).update(resolved)
                 stage = Stage(command, args, reads(args) if reads else None)
                 return stage.begin(), resolved
+            except OSError as error:  # about a path in the arguments, such as too long a name
+                raise InputError(f"{error.filename or args.out}: {error.strerror}") from None
 
         try:
             needed, resolved = distributed.on_first(begin)

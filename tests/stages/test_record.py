@@ -205,6 +205,10 @@ def test_an_output_inside_of_its_input_is_refused(stage, source):
     assert [path.name for path in source.iterdir()] == ["word.txt"]
 
 
+def test_a_name_that_is_too_long_is_refused(stage, source, tmp_path):
+    assert refused(stage("copy", "--source", source, "--out", tmp_path / ("a" * 300)), "stage.json: File name too long")
+
+
 def test_a_file_that_was_deleted_is_made_again(stage, source, out):
     stage("copy", "--source", source, "--out", out)
     (out / "word.txt").unlink()
