@@ -31,12 +31,7 @@ TABLE4 = {
     "NSRM - masking (70.0)": ("main; pred2_no_masking_val", "main; pred2_val"),
     "NSRM - dilation (68.5)": ("main; pred2_no_dilation_val", "main; pred2_val"),
 }
-NETWORKS = {
-    "EfficientNet-Lite0 with GloRe": "main",
-    "without GloRe": "no_glore",
-    "VGG16, trained on edges": "vgg16",
-    "the same, a tenth of the rate": "vgg16_slow",
-}
+NETWORKS = {"EfficientNet-Lite0 with GloRe": "main", "without GloRe": "no_glore", "VGG16, trained on edges": "vgg16"}
 SALIENCY = {"U²-Net": "main", "mild": "mild", "strong": "strong", "rectangle": "rectangle"}
 IRN = {  # heading: with saliency, without
     "labels: initial, seeds": ("label_initial", "image_level/label_seed"),
@@ -116,7 +111,7 @@ STUDY = Study(
         Table("Without saliency: IRN", IRN, WITHOUT),
     ],
     {
-        **dict.fromkeys(("no_glore", "main", "fbr", "vgg16", "vgg16_slow"), "cls"),
+        **dict.fromkeys(("no_glore", "main", "fbr", "vgg16"), "cls"),
         **dict.fromkeys(("mild", "strong", "rectangle", "long"), "../main/cls"),
     },
     {f"{folder}, {key}": (folder, key) for folder in sorted({*SCORED}) for key in KEYS}

@@ -10,12 +10,12 @@ SALIENCY=( # name of a row, arguments of report.studies.degrade
     "strong     --lost 1 --blur 0.06"
     "rectangle  --rectangle"
 )
-LABELS="main:labels no_glore:labels fbr:labels" FURTHER="mild:labels strong:labels rectangle:labels main:irn vgg16:labels vgg16_slow:labels"
+LABELS="main:labels no_glore:labels fbr:labels" FURTHER="mild:labels strong:labels rectangle:labels main:irn vgg16:labels"
 ROUND1="no_glore:initial main:round1 main:initial main:full fbr:round1 main:irn_round1 long:round1 long:initial
     mild:round1 mild:initial strong:round1 strong:initial rectangle:round1 rectangle:initial"
 ROUND2="main:round2 main:pom_retrain main:agreement main:simple_label main:retrain mild:round2 strong:round2 rectangle:round2 fbr:round2 main:irn_round2
     no_glore:pseudo long:round2 long:agreement main:all main:no_expansion main:no_masking main:no_dilation"
-ONCE="vgg16:labels vgg16_slow:labels main:full mild:initial strong:initial rectangle:initial long:initial long:agreement" # with the first seed alone
+ONCE="vgg16:labels main:full mild:initial strong:initial rectangle:initial long:initial long:agreement" # with the first seed alone
 RUN=$OUT
 source "$(dirname "$0")/jobs.sh"
 export SHARED_DATA=$DATA
@@ -23,7 +23,7 @@ export SHARED_DATA=$DATA
 ROWS=$(echo ${ROWS:-$LABELS $FURTHER $ROUND1 $ROUND2}) # in one line
 
 prepare
-[[ " $ROWS " != *" vgg16"* ]] || fetch hed_vgg16.pth
+[[ " $ROWS " != *" vgg16:labels "* ]] || fetch hed_vgg16.pth
 for maps in "${SALIENCY[@]}"; do # data sets that differ in saliency alone
     read -r name arguments <<<"$maps"
     mkdir -p "${DATA}_$name"

@@ -43,10 +43,8 @@ case $step in
         case $row in
             main) classify ;;
             no_glore) classify --no-glore ;;
-            vgg16 | vgg16_slow) # the paper's network at its rate, and at a tenth of it; three of its 14 epochs, no integral attention model
-                rate=(--lr 1e-3)
-                [ $row = vgg16 ] || rate=(--lr 1e-4)
-                scripts/cls_train.sh --init weights/hed_vgg16.pth --seed "$SEED" --epochs 3 --decay-epochs 2 "${rate[@]}"
+            vgg16) # the paper's network and rate; three epochs of its 14, and no integral attention model
+                scripts/cls_train.sh --init weights/hed_vgg16.pth --seed "$SEED" --epochs 3 --decay-epochs 2
                 launch cls.infer --weights "$RUN/cls/weights.pth" --out "$RUN/cam"
                 scripts/pseudo_background.sh --oa-cam "$RUN/cls/attention"
                 scripts/pseudo_pom.sh

@@ -141,7 +141,7 @@ def test_real(tmp_path):
     data.mkdir()
     calls = calls_of(tmp_path, "real", 4, OUT=tmp_path / "out", DATA=data, JOBS=1)
     truth = str(data / "SegmentationClass")
-    made, trained, classified = {truth}, set(), {"main", "no_glore", "fbr", "vgg16", "vgg16_slow"}
+    made, trained, classified = {truth}, set(), {"main", "no_glore", "fbr", "vgg16"}
     for module, words in calls:
         reads = {word: words[at + 1] for at, word in enumerate(words) if word in READ}  # the last of a name counts
         folders = {folder.removesuffix("/attention") for folder in reads.values() if folder.startswith("/")}
