@@ -174,8 +174,8 @@ FBR's two numbers
     main; pred_pom_retrain_val, mean_iou | pred1_val, mean_iou
     main; pred2_val, mean_iou | pred_pom_retrain_val, mean_iou
 - **Nor does NSRM
-    {strong,rectangle}; pred2_val, mean_iou | pred1_val, mean_iou
-- **Four epochs
+    {mild,strong,rectangle}; pred2_val, mean_iou | pred1_val, mean_iou
+- **Nor does longer
     long; pred1_val, mean_iou
     long | main; pred1_val, mean_iou
     long; pred2_val, mean_iou
@@ -190,7 +190,13 @@ FBR's two numbers
 - **FBR hardly
     fbr | main; {cam,oa_cam,label_pseudo}, mean_iou
     fbr | main; context_cam, context_at_60
-    no_glore | main; {cam,label_pseudo}, mean_iou
+    fbr | main; {pred1_val,pred2_val}, mean_iou
+- **Without saliency
+    main; {image_level/label_irn,image_level/pred1_val}, mean_iou
+    main; image_level/pred1_val, mean_iou | pred1_val, mean_iou
+- One seed decides
+    no_glore | main; {cam,label_pseudo,pred_initial_val}, mean_iou
+    main; {pred2_all_val,pred2_no_expansion_val,pred2_no_masking_val,pred2_no_dilation_val}, mean_iou | pred2_val, mean_iou
 - CAMs have
     main; {cam,oa_cam}, mean_iou
     main; {context_cam,context_oa_cam}, context_at_60
