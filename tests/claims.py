@@ -196,6 +196,8 @@ FBR's two numbers
     main; image_level/pred1_val, mean_iou | pred1_val, mean_iou
 - One seed decides
     no_glore | main; {cam,label_pseudo,pred_initial_val}, mean_iou
+    no_glore; pred1_val, mean_iou | pred_initial_val, mean_iou
+    main; pred_retrain_val, mean_iou | pred_initial_val, mean_iou
     main; {pred2_all_val,pred2_no_expansion_val}, mean_iou | pred2_val, mean_iou
     main; {pred2_no_masking_val,pred2_no_dilation_val}, mean_iou | pred2_val, mean_iou
 - CAMs have
