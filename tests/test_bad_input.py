@@ -300,3 +300,5 @@ def test_bad_input_in_a_process_of_its_own(place, run_command):
     assert result.returncode == 2 and not fault(result.stderr, "train.txt: expected UTF-8 text")
     result = run_command("pseudo.nsrm", *arguments(place, f"{COMMANDS['pseudo.nsrm']} --kernel-size 0"))
     assert result.returncode == 2 and not fault(result.stderr, "argument --kernel-size: ")
+    usage = run_command("report.run.compare").stderr
+    assert usage.startswith("usage: python -m report.run.compare ") and "python -m report.run.compare: error: " in usage
