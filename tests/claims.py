@@ -194,6 +194,8 @@ FBR's two numbers
 - **Without saliency
     main; {image_level/label_irn,image_level/pred1_val}, mean_iou
     main; image_level/pred1_val, mean_iou | pred1_val, mean_iou
+    main; {image_level/label_masked,image_level/pred2_val}, mean_iou
+    main; image_level/pred2_val, mean_iou | image_level/pred1_val, mean_iou
 - One seed decides
     no_glore | main; {cam,label_pseudo,pred_initial_val}, mean_iou
     no_glore; pred1_val, mean_iou | pred_initial_val, mean_iou
