@@ -27,7 +27,7 @@ def cores():
 
     Or by the quota of the container around it. Processes that torchrun starts on one machine share them.
     """
-    count = len(os.sched_getaffinity(0))
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     for path in _limits("cpu", "cpu.cfs_quota_us", "cpu.max"):
         with suppress(OSError, ValueError):  # there is no such file, or it says "max"
             quota, *period = map(int, path.read_text().split())

@@ -13,7 +13,7 @@ from data import download, prepare_voc12
 from data.download import ARCHIVES, extract, fetch_file
 from stages.files import InputError
 
-pytestmark = pytest.mark.skipif(not hasattr(tarfile, "data_filter"), reason="Python cannot extract safely")  # 3.11.2
+extracts = pytest.mark.skipif(not hasattr(tarfile, "data_filter"), reason="Python cannot extract safely")  # 3.11.2
 CONTENT = bytes(range(256)) * 40
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
@@ -176,6 +176,7 @@ def test_a_hash_that_nobody_publishes_is_recorded_and_compared(server, tmp_path)
 
 
 @pytest.mark.parametrize("suffix, mode", [("tar", "w"), ("tar.gz", "w:gz"), ("tgz", "w:gz")])
+@extracts
 def test_extract(tmp_path, suffix, mode):
     path = tar(tmp_path / f"a.{suffix}", {"./x/one.txt": b"1", "x/y/two.txt": CONTENT}, mode)
     (tmp_path / ".all.partial/x").mkdir(parents=True)  # of a run that was killed
@@ -206,6 +207,7 @@ EVIL = {
 
 
 @pytest.mark.parametrize("kind", EVIL)
+@extracts
 def test_no_archive_leads_out_of_its_folder(tmp_path, kind):
     path, folder = tar(tmp_path / "a.tar", {**EVIL[kind], "last": b"1"}), tmp_path / "deep/out"
     try:
@@ -217,6 +219,7 @@ def test_no_archive_leads_out_of_its_folder(tmp_path, kind):
     assert all(folder in file.parents for file in tmp_path.rglob("*") if file.is_file() and file != path)
 
 
+@extracts
 def test_an_archive_that_holds_too_much_is_refused_before_it_is_written(tmp_path, monkeypatch):
     monkeypatch.setattr(download, "SIZE_LIMIT", 10**6)
     path = tar(tmp_path / "a.tgz", {"a": bytes(600_000), "b": bytes(600_000)}, "w:gz")
@@ -226,6 +229,7 @@ def test_an_archive_that_holds_too_much_is_refused_before_it_is_written(tmp_path
 
 
 @pytest.mark.parametrize("damage", [lambda content: content[:-100], lambda _: b"<html>"])
+@extracts
 def test_extract_notices_a_damaged_archive(tmp_path, damage):
     path = tar(tmp_path / "a.tar.gz", {"x/one.txt": CONTENT, "x/two.txt": CONTENT}, "w:gz")
     path.write_bytes(damage(path.read_bytes()))
@@ -259,6 +263,7 @@ def prepare(out, *arguments):
     return {path.stem: path.read_text() for path in (out / "lists").iterdir()}
 
 
+@extracts
 def test_prepare_fetches_everything_once(published, tiny_devkit, tmp_path):
     by_hand = prepare(tmp_path / "by_hand", "--devkit", tiny_devkit, "--sbd", tmp_path / "sbd",
                       "--saliency", tmp_path / "saliency_aug")  # fmt: skip
@@ -273,6 +278,7 @@ def test_prepare_fetches_everything_once(published, tiny_devkit, tmp_path):
     assert "train_aug" in by_hand
 
 
+@extracts
 def test_prepare_starts_with_the_least_certain_address_and_names_the_ways_round(published, tmp_path):
     del published.files["saliency_aug.tar.gz"]
     with pytest.raises(InputError, match="saliency_aug.tar.gz: .*404") as error:
@@ -284,6 +290,7 @@ def test_prepare_starts_with_the_least_certain_address_and_names_the_ways_round(
     assert not (tmp_path / "without/saliency").exists()
 
 
+@extracts
 def test_prepare_fetches_only_what_is_not_given(published, tiny_devkit, tmp_path):
     prepare(tmp_path / "out", "--download", tmp_path / "downloads", "--devkit", tiny_devkit,
             "--saliency", tmp_path / "saliency_aug")  # fmt: skip
@@ -298,6 +305,7 @@ def test_a_subset_needs_no_sbd(published, tiny_devkit, tmp_path):
 
 
 @pytest.mark.parametrize("members", [{"readme.txt": b"1"}, {"a/x.png": b"1", "b/y.png": b"2"}])
+@extracts
 def test_saliency_archive_of_another_shape(published, tmp_path, members):
     published.files["saliency_aug.tar.gz"] = tar(tmp_path / "other", members, "w:gz").read_bytes()
     with pytest.raises(InputError, match="expected one folder with PNGs in it, found [02]; give --saliency"):
