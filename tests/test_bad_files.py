@@ -254,8 +254,8 @@ NPY_MAPS = [
     (pickled({"keys": [0, 1], "cam": np.ones((2, 3, 4)), "high_res": np.ones((1, 3, 4))}), "1 maps of 2 classes"),
     (pickled({"keys": [0], "cam": np.ones((1, 3, 4))}), NO_MAPS),
     (pickled({"disc": np.ones((3, 4))}), NO_MAPS),
-    *((pickled({0: values}), "numbers from 0 to 1") for values in (np.ones(3), np.full((3, 4), 2), np.zeros((0, 4)))),
-    (pickled({0: np.full((3, 4), np.nan)}), "numbers from 0 to 1"),
+    *((pickled({0: values}), "numbers up to 1") for values in (np.ones(3), np.full((3, 4), 2), np.zeros((0, 4)))),
+    (pickled({0: np.full((3, 4), np.nan)}), "numbers up to 1"),
 ]
 WIDTH = {"classes": 3, "channels": [4] * 5, "depths": [1] * 5}
 CLASSIFIER = {"network": "classifier", **WIDTH, "nodes": 2}

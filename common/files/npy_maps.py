@@ -58,8 +58,9 @@ def _tensor(storage, offset, shape, strides, *_):
 
 
 def read_npy(path: Path) -> list[dict[int, np.ndarray]]:
-    """Read an image's maps: {0-based class: float (h, w), 0 to 1} for each resolution of the file, the finest first.
+    """Read an image's maps: {0-based class: float (h, w), up to 1} for each resolution of the file, the finest first.
 
+    SEAM's have numbers below 0 where a map is lowest; they count as 0, as in its own arg max against a background.
     Raises InputError if the file cannot be read, or is none of those above.
     """
     try:
@@ -76,8 +77,8 @@ def read_npy(path: Path) -> list[dict[int, np.ndarray]]:
     except Exception as error:  # a damaged pickle can raise almost any exception
         raise InputError(f"{path}: {LAYOUT} ({' '.join(str(error).split()):.80})") from None
     for map_ in (map_ for maps in found for map_ in maps.values()):
-        if map_.ndim != 2 or not map_.size or not (-1e-3 <= map_.min() and map_.max() <= 1.001):  # also of NaN
-            raise InputError(f"{path}: expected maps (h, w) of numbers from 0 to 1")
+        if map_.ndim != 2 or not map_.size or not (-np.inf < map_.min() and map_.max() <= 1.001):  # also of NaN
+            raise InputError(f"{path}: expected maps (h, w) of numbers up to 1")
     return found
 
 

@@ -16,12 +16,16 @@ def stack(*levels, size=(5, 7)):
 
 
 def test_layouts_of_npy(tmp_path):
-    """irn's (ReCAM's, too), with tensors; AMN's, with the background first; SEAM's, without a class of the image."""
+    """irn's (ReCAM's, too), with tensors; AMN's, with the background first; SEAM's, without a class of the image.
+
+    SEAM sets what is at a map's minimum to 0 before it subtracts the minimum: numbers below 0.
+    """
     fine, coarse = stack(0.2, 0.403), torch.from_numpy(stack(0, 0.6, 1, size=(2, 3)))[1:]
     layouts = {
         "irn": {"keys": torch.tensor([0, 2]), "cam": coarse, "high_res": fine},
         "amn": {"keys": np.array([0, 2]), "cam": torch.cat([coarse[:1], coarse]), "high_res": stack(0.9, 0.2, 0.403)},
         "seam": {2: stack(0.403)[0]},
+        "seam_below_0": {0: np.where(np.eye(5, 7), np.float32(-1.5), stack(0.2)[0]), 2: stack(0.403)[0]},
     }
     for name, content in layouts.items():
         (tmp_path / name).mkdir()
@@ -29,7 +33,7 @@ def test_layouts_of_npy(tmp_path):
     for name in layouts:
         found = read_maps(tmp_path / name, ITEM, (5, 7))
         assert {cls: np.unique(map_).tolist() for cls, map_ in found.items()} == (
-            {2: [103]} if name == "seam" else {0: [51], 2: [103]}
+            ({} if name == "seam" else {0: [0, 51] if name == "seam_below_0" else [51]}) | {2: [103]}
         )
         assert all(map_.shape == (5, 7) and map_.dtype == np.uint8 for map_ in found.values())
         assert np.unique(stored_map(tmp_path / name, ITEM, 2)) == [103]
