@@ -1,26 +1,32 @@
 """Write the maps of an AMN (cls.train_amn or fbr.train_amn), as its published code makes them.
 
 One 8-bit grey map <out>/<id>_<class>.png for each class that the image has, of the image's size: its probability, and
-where the seeds say anything but background, the same from its minimum to its maximum over the image. They are scores
-as they are: irn.seed takes them with --absolute. A command beside cls.infer, because the network reads labels and
-seeds, knows background, and its logits of several sizes are averaged.
+where the seeds say anything but background, the same from its minimum to its maximum over the image. With --dump-float
+an image's maps are one file, <out>/<id>.npy, at a quarter of its size, too, where IRN reads them. They are scores as
+they are: irn.seed takes them with --absolute. A command beside cls.infer, because the network reads labels and seeds,
+knows background, and its logits of several sizes are averaged.
 """
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
+from functools import partial
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common.files.dataset import DataSet, reads
-from common.files.images import write_grey
-from common.files.maps import has_all, map_path
+import numpy as np
+
+from common.files.dataset import DataSet, Item, reads
+from common.files.images import is_complete, write_grey
+from common.files.maps import has_all, map_path, npy_path
+from common.files.npy_maps import write_npy
 from common.training.arguments import add_device_arguments
-from stages import distributed, interruption
+from stages import distributed
 from stages.arguments import positive_int, scale
 from stages.command import main, stage_parser
-from stages.progress import progress_bar
+from stages.parallel import cores, for_each
 
 if TYPE_CHECKING:
     import torch
@@ -46,39 +52,63 @@ def parser() -> ArgumentParser:
         action="store_true",
         help="leave dropout on, as the published code does; the maps are then random, and not reproducible if resumed",
     )
+    parser.add_argument(
+        "--dump-float", action="store_true", help="write <id>.npy, in floating point as AMN does, instead of PNGs"
+    )
     add_device_arguments(parser)
     return parser
 
 
-def mean_logits(network: AMN, images: list[torch.Tensor], labels: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Mean of the logits of a batch in several sizes and of the mirror images: float32 (B, C + 1, H, W), `size` (H, W).
+def logits_of(network: AMN, images: list[torch.Tensor], labels: torch.Tensor) -> list[torch.Tensor]:
+    """Mean logits of a batch and of its mirror images in each of its sizes: float32 (B, C + 1, h, w).
 
     images: for each size, uint8 (B, h, w, 3), RGB; labels (B, C) of 0 and 1.
     """
     import torch
-    from torch.nn.functional import interpolate
 
     from common.files.preprocess import normalise
 
-    total = 0
+    found = []
     for image in images:
         x = normalise(image, "torchvision")
         logits, mirrored = network(torch.cat([x, x.flip(3)]), labels.repeat(2, 1)).logits.float().chunk(2)
-        logits = (logits + mirrored.flip(3)) / 2
-        total = total + interpolate(logits, size, mode="bilinear", align_corners=False)
-    return total / len(images)
+        found.append((logits + mirrored.flip(3)) / 2)
+    return found
 
 
-def scores(logits: torch.Tensor, seeds: torch.Tensor) -> torch.Tensor:
-    """Scores of all classes, float32 (B, C, H, W) from 0 to 1, as published.
+def scores(logits: list[torch.Tensor], seeds: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Scores of all classes at `size` (h, w), float32 (B, C, h, w) from 0 to 1, as published.
 
-    logits float32 (B, C + 1, H, W), background first; seeds uint8 (B, H, W): 0 background, 1..C, 255 undecided. They
-    are the probabilities, and where the seed is not 0, these scaled from their minimum and maximum over the image to 0
-    and 1.
+    logits float32 (B, C + 1, ., .) in several sizes, background first, of which the mean counts; seeds uint8 (B, H, W):
+    0 background, 1..C, 255 undecided. The scores are the probabilities, and where the seed is not 0, these scaled from
+    their minimum and maximum over the image to 0 and 1.
     """
-    probabilities = logits.softmax(1)[:, 1:]
+    from cls.map_files import total_at
+
+    probabilities = (total_at(logits, size) / len(logits)).softmax(1)[:, 1:]
     low, high = probabilities.amin((2, 3), keepdim=True), probabilities.amax((2, 3), keepdim=True)
-    return ((probabilities - low) / (high - low + 1e-5)).where(seeds[:, None] > 0, probabilities)
+    scaled = (probabilities - low) / (high - low + 1e-5)
+    return scaled.where(resize_nearest(seeds, size)[:, None] > 0, probabilities)
+
+
+def resize_nearest(seeds: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Resize seeds (B, H, W) to `size` (h, w) by nearest neighbours, as Pillow does: (B, h, w)."""
+    import torch
+
+    for axis, length in enumerate(size, 1):
+        pixels = (2 * torch.arange(length, device=seeds.device) + 1) * seeds.shape[axis] // (2 * length)
+        seeds = seeds.index_select(axis, pixels)
+    return seeds
+
+
+def write(out: Path, output: tuple[Item, list[np.ndarray]]) -> None:
+    """Write the maps of an item's K classes: uint8 (K, H, W), or two of float32, at a quarter of the size and at it."""
+    item, stacks = output
+    if len(stacks) == 2:
+        write_npy(npy_path(out, item.id), list(item.classes), *stacks)
+    else:
+        for cls, map_ in zip(item.classes, *stacks, strict=True):
+            write_grey(map_path(out, item.id, cls), map_)
 
 
 def run(args: Namespace) -> str:
@@ -87,6 +117,7 @@ def run(args: Namespace) -> str:
 
     from cls.amn import build
     from cls.dataset import SeededImages
+    from cls.map_files import STRIDE, part_of
     from common.training import checkpoint
     from common.training import device as devices
     from common.training.loading import batches_of_one_size, make_loader
@@ -94,7 +125,7 @@ def run(args: Namespace) -> str:
     dataset = DataSet(args.data)
     items = dataset.split(args.split, labelled=True)
     share = distributed.shard(items)
-    done = [has_all(args.out, item) for item in share]
+    done = [is_complete(npy_path(args.out, item.id)) if args.dump_float else has_all(args.out, item) for item in share]
     sizes = (dataset.image_size(item.id) for item in share)
     device = devices.select_device(args.device, args.deterministic, args.tf32)
     batches = list(batches_of_one_size(sizes, args.batch_size or BATCH_SIZES[device.type], done))
@@ -104,24 +135,28 @@ def run(args: Namespace) -> str:
     images = SeededImages(dataset, share, args.scales, network.arch.output_stride, args.seeds)
     loader = make_loader(images, batches, args.workers, device)
 
-    def outputs() -> Iterator[tuple[list[int], torch.Tensor]]:  # images, and the maps of their classes uint8 (M, H, W)
+    def outputs() -> Iterator[tuple[tuple[Item, list[torch.Size]], torch.Tensor]]:
+        """An image, the shapes of its maps, (K, h, w) of each size, and these maps in a row."""
         for batch in loader:
             tensors = (*batch["images"], batch["label"], batch["seed"])
             *on_device, labels, seeds = (each.to(device, non_blocking=True) for each in tensors)
             with torch.no_grad(), devices.autocast(device, args.amp):
-                logits = mean_logits(network, on_device, labels, seeds.shape[1:])
-            indices = batch["index"].tolist()
-            of_images = zip(indices, scores(logits, seeds), strict=True)
-            own = torch.stack([maps[cls] for index, maps in of_images for cls in share[index].classes])
-            yield indices, (255 * own).round().byte()
+                logits = logits_of(network, on_device, labels)
+            size = tuple(seeds.shape[1:])
+            found = [scores(logits, seeds, each) for each in ([part_of(size, STRIDE)] * args.dump_float + [size])]
+            for place, item in enumerate(share[index] for index in batch["index"].tolist()):
+                maps = [torch.stack([each[place, cls] for cls in item.classes]) for each in found]
+                row = torch.cat([each.flatten() for each in maps])
+                yield (item, [each.shape for each in maps]), row if args.dump_float else (255 * row).round().byte()
 
-    with interruption.deferred(), progress_bar(args.out.name, sum(map(len, batches))) as bar:
-        for indices, maps in devices.pipelined(outputs()):
-            own = [map_path(args.out, share[index].id, cls) for index in indices for cls in share[index].classes]
-            for path, map_ in zip(own, maps.numpy(), strict=True):
-                write_grey(path, map_)
-            bar.update(len(indices))
-            interruption.check()
+    def maps_of_images() -> Iterator[tuple[Item, list[np.ndarray]]]:
+        for (item, shapes), row in devices.pipelined(outputs()):
+            parts = np.split(row.numpy(), np.cumsum([prod(shape) for shape in shapes])[:-1])
+            yield item, [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+    processes = 1 if args.dump_float else cores()  # PNGs are compressed
+    for _ in for_each(partial(write, args.out), maps_of_images(), processes, args.out.name, sum(map(len, batches))):
+        pass
     return f"{len(items)} images, {sum(len(item.classes) for item in items)} maps"
 
 

@@ -5,7 +5,7 @@
 source "$(dirname "$0")/../method.sh"
 prepare --no-saliency resnet101 resnet50
 (
-    RUN=$RUN/amn INFER+=(--dump-float)
+    RUN=$RUN/amn INFER+=("${IRN_INFER[@]}")
     launch cls.train --out "$RUN/cls" "${IRN_CLS[@]}"
     seeds
     (RUN=$RUN/image_level; scripts/summary.sh)

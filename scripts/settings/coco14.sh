@@ -11,6 +11,7 @@ MADE_BY=data.prepare_coco14
 # IRN, of AMN's run_sample_coco.py. Its thresholds make the seeds of the CAMs and, on AMN's own maps, those of IRN (VOC:
 # CAMs 0.30 and 0.05; RIB on COCO: 0.35 and 0.17). The power of the maps is VOC's, 1.3.
 IRN_SEED=(--strict 0.45 --loose 0.15)
+IRN_INFER=() AMN_INFER=()    # in floating point the maps of each would take 300 GB
 IRN_WALK=(--background 0.22) # VOC: 0.25, which stays for irn.instances (ins_seg_bg_thres)
 
 # DeepLab-v2: ten times the images that it sees on VOC in the paper, 12 epochs of COCO. 100 000 iterations of 10 images

@@ -21,7 +21,7 @@ IRN_INSTANCES=("${IRN_WALK[@]}" --centre 0.6)
 IRN_CLS=("${CLS[@]}")
 AMN=(--backbone vgg16 --init "$INIT" "${SIZES[@]}" "${STRIDE[@]}" --epochs 8 --batch-size 8 --crop-size 96
     --lr 5e-4 --rates 1 2 3 4 --seed "$SEED" ${AMP:-})
-AMN_INFER=("${INFER[@]}")
+IRN_INFER=(--dump-float) AMN_INFER=("${INFER[@]}")
 AMN_SEED=("${IRN_SEED[@]}" --strict 0.45 --loose 0.15)
 FBR_AMN=("${FBR_SIZES[@]}") # as published, but for the sizes and the gradient of the contrasts
 CROPS=(--iterations 480 --crop-size 97 --scales 0.75 1 1.25 1.5 --pyramid --rates 1 2 3 4 --seed "$SEED" ${AMP:-})

@@ -16,7 +16,7 @@ IRN_WALK=() IRN_INSTANCES=()
 IRN_CLS=(--backbone resnet50 --init weights/resnet50.pth --crop-size 512 --long-side 320 640 --epochs 5 --batch-size 16
     --lr 0.1 --weight-decay 1e-4 --momentum 1e-4 --no-nesterov --schedule poly --seed "$SEED") # the head: lr 1.0
 AMN=(--backbone resnet50 --init weights/resnet50.pth --seed "$SEED")
-AMN_INFER=()
+IRN_INFER=(--dump-float) AMN_INFER=(--dump-float) # the maps of both, as published: 12 GB each
 AMN_SEED=(--strict 0.45 --loose 0.15)
 FBR_AMN=() # as published, but with a gradient in the contrasts
 SEG_VGG16=(--backbone vgg16 --init weights/vgg16.pth --seed "$SEED")                                  # Table 1

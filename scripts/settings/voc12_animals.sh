@@ -21,8 +21,8 @@ STARTS=(efficientnet_lite0)
 prepare() { # --no-saliency if a script reads none
     local devkit=(--download)
     [ -z "${DEVKIT:-}" ] || devkit=(--devkit "$DEVKIT")
+    fetch efficientnet_lite0.pth # which needs timm, before a long download
     python -m data.prepare_voc12 "${devkit[@]}" --no-saliency --subset animals --longest 320 --out "$DATA"
-    fetch efficientnet_lite0.pth
     [ "${1:-}" != --no-saliency ] || return 0
     fetch u2net.onnx
     python -m data.saliency --data "$DATA" --split "$TRAIN" --weights weights/u2net.onnx

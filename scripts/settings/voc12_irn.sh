@@ -4,5 +4,5 @@
 source scripts/settings/voc12.sh
 IMAGE_LEVEL=always
 CLS=("${IRN_CLS[@]}")
-INFER=(--dump-float)
+INFER=("${IRN_INFER[@]}")
 STARTS=(resnet50 resnet101)

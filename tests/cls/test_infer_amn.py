@@ -34,12 +34,13 @@ def infer(here, tiny_data, tmp_path):
     return infer
 
 
-def plain_maps(tiny_data, weights, item, scales):
-    """The maps of an image, {stem: float32 (H, W)}, pixel values 0 to 255."""
+def plain_maps(tiny_data, weights, item, scales, stride=1):
+    """The maps of an image at a stride, {stem: float32 (h, w)}, pixel values 0 to 255."""
     model = build(**ARCH).eval()
     model.load_state_dict(torch.load(weights)["state_dict"])
     dataset = DataSet(tiny_data)
-    image, seed = Image.fromarray(dataset.image(item.id)), dataset.ground_truth(item.id)
+    image, seed = Image.fromarray(dataset.image(item.id)), Image.fromarray(dataset.ground_truth(item.id))
+    seed = np.array(seed.resize([-(-side // stride) for side in seed.size], Image.NEAREST))
     labels, logits = torch.zeros(1, 3), []
     labels[0, list(item.classes)] = 1
     for scale in scales:
@@ -67,6 +68,17 @@ def test_maps_are_those_of_a_plain_loop(infer, tiny_data, tmp_path, scales):
             assert np.ptp(expected) > 50
 
 
+def test_maps_in_floating_point(infer, tiny_data, tmp_path):
+    """irn's layout; those at a quarter of the size are of logits and seeds of that size."""
+    assert infer("amn_cam", "--dump-float") == {}
+    for item in DataSet(tiny_data).split("train"):
+        found = np.load(tmp_path / f"amn_cam/{item.id}.npy", allow_pickle=True).item()
+        assert found["keys"].tolist() == list(item.classes)
+        for name, stride in (("high_res", 1), ("cam", 4)):
+            expected = plain_maps(tiny_data, tmp_path / "weights.pth", item, (1, 0.5, 1.5, 2), stride)
+            np.testing.assert_allclose(255 * np.asarray(found[name]), list(expected.values()), atol=0.01)
+
+
 def test_goes_on_where_it_stopped_and_dropout_is_only_on_if_asked(infer, tmp_path):
     before = infer("amn_cam")
     lost = tmp_path / "amn_cam/c_complex_1.png"
@@ -81,7 +93,7 @@ def test_scores_are_scaled_where_the_seed_is_not_background():
     own = torch.tensor([[0.0, 1, 2, 3], [5, -1, 0, 1], [0, -1, -2, -3], [2, 2, 0, 4]]).view(2, 2, 1, 4)
     logits = torch.cat([torch.zeros(2, 1, 1, 4), own], 1)
     seeds = torch.tensor([[[0, 1, 255, 2]], [[1, 1, 0, 0]]], dtype=torch.uint8)
-    found = scores(logits, seeds)
+    found = scores([logits], seeds, (1, 4))
     for image, cls in ((0, 0), (0, 1), (1, 0), (1, 1)):
         p, seed = logits[image].softmax(0)[1 + cls, 0], seeds[image, 0]
         scaled = (p - p.min()) / (p.max() - p.min() + 1e-5)

@@ -20,7 +20,7 @@ from torchvision.models import resnet50
 
 from cls.amn import build
 from cls.dataset import rescaled
-from cls.infer_amn import mean_logits, scores
+from cls.infer_amn import logits_of, scores
 from cls.losses import balanced_cross_entropy
 from common.files.preprocess import normalise
 from common.training import checkpoint
@@ -93,7 +93,7 @@ def test_logits_loss_and_gradients_are_equal(both):
 
 
 def test_scores_of_maps_are_equal(both, tmp_path, monkeypatch):
-    """At the size of the image, of which no side is a multiple of the stride."""
+    """At the size of the image, of which no side is a multiple of the stride, and at a quarter of it."""
     published, ours = both
     rng = np.random.default_rng(0)
     image, size, classes = rng.integers(0, 256, (75, 101, 3), dtype=np.uint8), (75, 101), [3, 14]
@@ -113,8 +113,10 @@ def test_scores_of_maps_are_equal(both, tmp_path, monkeypatch):
     work = published_function("step/make_amn_cam.py", "_work", **known)
     args = SimpleNamespace(num_workers=0, ir_label_out_dir=tmp_path, amn_cam_out_dir=tmp_path)
     work(0, published, [[item]], args)
-    expected = np.load(tmp_path / "one.npy", allow_pickle=True).item()["high_res"]
+    expected = np.load(tmp_path / "one.npy", allow_pickle=True).item()
     with torch.no_grad():
-        found = scores(mean_logits(ours, images, label[None], size), torch.from_numpy(seed)[None])[0, classes]
-    np.testing.assert_allclose(found, expected[1:], atol=1e-5)  # its first map is of the background
-    assert 0.2 < np.ptp(expected[1:])
+        logits = logits_of(ours, images, label[None])
+    for name, wanted in (("high_res", size), ("cam", (19, 26))):
+        found = scores(logits, torch.from_numpy(seed)[None], wanted)[0, classes]
+        np.testing.assert_allclose(found, expected[name][1:], atol=1e-5)  # its first map is of the background
+        assert 0.2 < np.ptp(expected[name][1:])
