@@ -76,8 +76,10 @@ class FBR(nn.Module):
         Some rules `labels` of the settings need more `inputs`: "refined" images, uint8 (B, H, W, 3) RGB; "saliency"
         saliency, uint8 (B, h, w); "truth" ground_truth, uint8 (B, h, w), 0, 1..C, 255 ignore. In the `warm_up` all
         losses are 0. Returns "nroi" (Eq. 7), "intra" (Eq. 9), "similarity" and "segmentation" (Eq. 6), those that have
-        a weight.
+        a weight. Raises ValueError if there are not as many maps as labels, or one more.
         """
+        if maps.shape[1] - labels.shape[1] not in (0, 1):
+            raise ValueError(f"expected {labels.shape[1]} maps, or the background's, too, found {maps.shape[1]}")
         with torch.autocast(maps.device.type, enabled=False):
             maps = maps.float()
             if warm_up:

@@ -46,7 +46,9 @@ class Settings:
         "colours (setting I) or cleaned by saliency (I+S); or the ground truth (an upper bound, for analysis only)",
         choices=("cam", "refined", "saliency", "truth"),
     )
-    background: float = setting(0.1, fraction, "fraction of a map's maximum up to which a pixel is background")
+    background: float = setting(
+        0.1, fraction, "fraction of a map's maximum up to which a pixel is background; AMN's logits need none"
+    )
     band: tuple[float, float] = setting(
         (0.3, 0.7),
         fraction,

@@ -114,6 +114,8 @@ def test_the_background_of_logits_is_found_by_the_other_maps():
         losses = Network(settings("segmentation")).fbr(features, maps, labels)
         found.append(losses["segmentation"].values)
     assert torch.equal(*found)
+    with pytest.raises(ValueError, match="expected 3 maps, or the background's, too, found 5"):
+        Network(settings("segmentation")).fbr(features, torch.zeros(2, 5, 6, 7), labels)
 
 
 def test_background_target_equals_the_published_one(golden_file):
