@@ -9,6 +9,7 @@ U²-Net: Qin et al., Pattern Recognition 2020, trained on DUTS.
 """
 
 import argparse
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -48,6 +49,8 @@ class Detector:
             self.session = onnxruntime.InferenceSession(path, providers=providers)
         except Exception:  # onnxruntime raises classes of its own
             raise InputError(f"{path}: expected a network in ONNX format") from None
+        if self.session.get_providers()[0] != providers[0]:
+            print("data.saliency: onnxruntime cannot use the GPU, and takes the CPU", file=sys.stderr)
         self.path = path
         self.side, self.mean, self.std = FORMS[network]
 

@@ -162,7 +162,8 @@ def labels_on_device(
     from common.training.loading import in_order, make_loader
 
     def labels() -> Iterator[tuple[tuple[str, list[int]], torch.Tensor]]:
-        loader = make_loader(items, in_order(len(items), 1), args.workers, device, partial(read, args, dataset))
+        batches, workers = in_order(len(items), 1), min(16, args.workers)  # workers for the CRF on a CPU may be more
+        loader = make_loader(items, batches, workers, device, partial(read, args, dataset))
         for id, classes, *tensors in loader:
             image, both = (tensor.to(device, non_blocking=True) for tensor in tensors)
             yield (id, classes), after_crf(image, both, len(classes), args.confidence, **crf_of(args)).byte()

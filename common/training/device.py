@@ -16,7 +16,7 @@ from stages.files import InputError
 
 DRIVER = Path("/proc/driver/nvidia/version")  # of the kernel, which containers share, with a GPU or without
 NODES = Path("/dev")
-CPU = "--device cpu, or CUDA_VISIBLE_DEVICES= before a script"
+CPU = "--device cpu, or CUDA_VISIBLE_DEVICES= before a script, without GPUS"
 
 
 def select_device(name: str, deterministic: bool = False, tf32: bool = True) -> torch.device:

@@ -127,7 +127,7 @@ def test_a_gpu_that_pytorch_cannot_use_is_no_reason_for_the_cpu(gpus, machine, m
     assert str(raised.value) == (
         f"--device {name}: PyTorch 2.14.1+cu130, for CUDA 13.0, cannot use the GPU with this machine's NVIDIA driver "
         "470.57.02: expected versions that go together (docs/voc12.md), or, for the CPU, --device cpu, or "
-        "CUDA_VISIBLE_DEVICES= before a script"
+        "CUDA_VISIBLE_DEVICES= before a script, without GPUS"
     )
     assert devices.select_device("cpu") == torch.device("cpu")
 
