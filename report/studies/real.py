@@ -17,7 +17,9 @@ TABLE3 = {  # label, with the paper's mIoU: "row; folder", and what it is compar
     "full supervision, 437 images, to + GR": ("main; pred_full_val", "main; pred_initial_val"),
 }
 LONG = {
+    "+ GR, to a quarter of the iterations": ("long; pred_initial_val", "main; pred_initial_val"),
     "+ GR + POM, to a quarter of the iterations": ("long; pred1_val", "main; pred1_val"),
+    "+ GR + POM, to + GR": ("long; pred1_val", "long; pred_initial_val"),
     "+ GR + POM + NSRM, to + GR + POM": ("long; pred2_val", "long; pred1_val"),
 }
 TABLE4 = {

@@ -12,6 +12,7 @@ SEG_IMAGE_LEVEL=("${SEG[@]}")
 IRN=("${LIGHT[@]}" --batch-size 16 --crop-size 256)
 IRN_WALK=(--background 0.6)
 IRN_CLS=("${CLS[@]}")
+AMN_INFER=()
 AMN=("${LIGHT[@]}" --epochs 10 --batch-size 8 --lr 2e-5 --crop-size 256 --rates 3 6 9 12)
 PREDICT=(--pyramid 1.5 --crf-bilateral-sxy 43) # 67 on VOC's 500 pixels
 KERNEL=20 KERNELS=(5 10 20 30)   # 30 on VOC's

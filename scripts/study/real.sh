@@ -11,7 +11,7 @@ SALIENCY=( # name of a row, arguments of report.studies.degrade
     "rectangle  --rectangle"
 )
 LABELS="main:labels no_glore:labels fbr:labels" FURTHER="mild:labels strong:labels rectangle:labels main:irn vgg16:labels" # vgg16 with the first seed alone
-ROUND1="no_glore:initial main:round1 main:initial main:full fbr:round1 main:irn_round1 long:round1
+ROUND1="no_glore:initial main:round1 main:initial main:full fbr:round1 main:irn_round1 long:round1 long:initial
     mild:round1 mild:initial strong:round1 strong:initial rectangle:round1 rectangle:initial"
 ROUND2="main:round2 main:pom_retrain main:agreement main:simple_label main:retrain mild:round2 strong:round2 rectangle:round2 fbr:round2 main:irn_round2
     no_glore:pseudo long:round2 main:all main:no_expansion main:no_masking main:no_dilation"
