@@ -1,4 +1,7 @@
-"""The label stages and the scores a second time, plainly, with NumPy, Pillow and OpenCV alone (paper 3.2, 3.3, 4.2)."""
+"""NSRM and the scores a second time, plainly, with NumPy, Pillow and OpenCV alone (paper 3.3, 4.2).
+
+Of BE and POM the project has plain forms itself, which tests/pseudo holds to the published code.
+"""
 
 import cv2
 import numpy as np
@@ -23,35 +26,6 @@ def spread(map_):
 
 def one_percent(label):
     return label if ((label > 0) & (label < 255)).mean() >= 0.01 else np.full_like(label, 255)
-
-
-def background(saliency, oa_cams, score=0.3, conflict=0.9, attention=0.8, conspicuous=32):
-    """BE: the strongest of saliency's complement and the OA-CAMs, 255 where it is not clear."""
-    classes = np.array([0] + [cls + 1 for cls in sorted(oa_cams)], np.uint8)
-    shares = [spread(oa_cams[cls]) for cls in sorted(oa_cams)]
-    scores = np.stack([1 - saliency.astype(np.float32) / 255, *shares]).astype(np.float32)
-    scores[scores < np.float32(score)] = 0
-    label = classes[scores.argmax(0)]
-    label[(scores > np.float32(conflict)).sum(0) > 1] = 255
-    strongest = 255 * np.any([share > attention for share in shares], axis=0)
-    label[(label == 0) & (np.maximum(saliency, strongest) >= conspicuous)] = 255
-    return one_percent(label)
-
-
-def mining(label, cams, t_bg=0.3):
-    """POM, Eq. 5-7."""
-    mined = label.copy()
-    for cls, cam in cams.items():
-        attention = spread(cam)
-        inside = attention[label == cls + 1]
-        if inside.sum() > 0:
-            threshold = np.median(inside)
-        else:
-            values = attention[attention > t_bg]
-            upper = values[values > np.median(values)] if len(values) else values
-            threshold = np.median(upper) if len(upper) else 1 if not len(values) else np.inf
-        mined[(label == 0) & (attention > threshold)] = 255
-    return mined
 
 
 def masking(prediction, label, saliency, kernel=30, expand=True, mask=True, dilate=True, above=0):
