@@ -33,7 +33,7 @@ TINY_IMAGES = {  # id: ((height, width), 0-based classes in ascending order)
 }
 
 
-SLOWEST = ("test_scripts", "test_distributed", "test_pipeline", "test_torture", "test_gpu_check", "test_predict")
+SLOWEST = "test_scripts test_distributed test_pipeline test_torture test_gpu_check test_predict test_timm".split()
 
 
 def pytest_collection_modifyitems(items):
