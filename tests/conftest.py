@@ -20,6 +20,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
+sys.path.append(str(ROOT / "benchmarks"))
 
 from common.files.images import write_grey, write_indexed  # noqa: E402
 
@@ -32,7 +33,7 @@ TINY_IMAGES = {  # id: ((height, width), 0-based classes in ascending order)
 }
 
 
-SLOWEST = ("test_scripts", "test_distributed", "test_pipeline", "test_torture", "test_gpu_check", "test_predict")
+SLOWEST = "test_scripts test_distributed test_pipeline test_torture test_gpu_check test_predict test_timm".split()
 
 
 def pytest_collection_modifyitems(items):
@@ -113,6 +114,18 @@ def golden_file():
             return dict(file)
 
     return read
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory):
+    """A folder of drawn data, see benchmarks/draw.py, with weights for benchmarks/trainings.py."""
+    from draw import draw_data
+    from trainings import write_resnet
+
+    root = tmp_path_factory.mktemp("drawn")
+    draw_data(root, 12, (96, 128))
+    write_resnet(root / "resnet.pth", thin=True)
+    return root
 
 
 @pytest.fixture

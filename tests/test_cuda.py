@@ -1,36 +1,30 @@
 """On a machine with a GPU: the same numbers as on the CPU, by the same code, and steps that never wait for the GPU."""
 
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import trainings
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "benchmarks"))
-
-import trainings  # noqa: E402
-
-from cls import amn, infer, infer_amn  # noqa: E402
-from cls import model as classifier  # noqa: E402
-from cls.losses import classification_loss  # noqa: E402
-from cls.model import Classifier, ClassifierArch  # noqa: E402
-from common.files.images import read_grey, read_indexed  # noqa: E402
-from common.files.npy_maps import read_npy  # noqa: E402
-from common.training import checkpoint  # noqa: E402
-from common.training import device as devices  # noqa: E402
-from common.training import loop as training  # noqa: E402
-from common.training.losses import Loss, means  # noqa: E402
-from fbr import contrast, nroi  # noqa: E402
-from irn import instances  # noqa: E402
-from irn import walk as irn_walk  # noqa: E402
-from irn.grouping import centroids  # noqa: E402
-from irn.model import build as build_irn  # noqa: E402
-from irn.random_walk import walk  # noqa: E402
-from seg.deeplab import MultiScale, build, multi_scale_loss  # noqa: E402
+from cls import amn, infer, infer_amn
+from cls import model as classifier
+from cls.losses import classification_loss
+from cls.model import Classifier, ClassifierArch
+from common.files.images import read_grey, read_indexed
+from common.files.npy_maps import read_npy
+from common.training import checkpoint
+from common.training import device as devices
+from common.training import loop as training
+from common.training.losses import Loss, means
+from fbr import contrast, nroi
+from irn import instances
+from irn import walk as irn_walk
+from irn.grouping import centroids
+from irn.model import build as build_irn
+from irn.random_walk import walk
+from seg.deeplab import MultiScale, build, multi_scale_loss
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 THIN = {"channels": [8, 8, 16, 16, 16], "depths": [1, 1, 1, 1, 2]}
@@ -69,15 +63,6 @@ def test_gpu_equals_cpu(kind):
         found = loss_and_gradient(network, losses["cuda"], x, "cuda")
     torch.testing.assert_close(found[0], expected[0], rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(found[1], expected[1], rtol=2e-2, atol=1e-3)
-
-
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory):
-    """A folder of drawn data, see benchmarks/draw.py."""
-    root = tmp_path_factory.mktemp("drawn") / "root"
-    subprocess.run([sys.executable, ROOT / "benchmarks/draw.py", root, "12", "96", "128"], check=True)
-    trainings.write_resnet(root / "resnet.pth", thin=True)
-    return root
 
 
 NAMES = list(trainings.commands(Path()))

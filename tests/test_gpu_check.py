@@ -7,16 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gpu_check
+import page
 import pytest
+from gpu_checks import MAIN, SECOND, prepare, whole_run
+from measurement import measured
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "benchmarks"))
-
-import gpu_check  # noqa: E402
-import page  # noqa: E402
-from gpu_checks import MAIN, SECOND, prepare, whole_run  # noqa: E402
-from measurement import measured  # noqa: E402
-
 SCRIPT = ("scripts/gpu_check.sh",)
 
 

@@ -1,5 +1,7 @@
 """The method on backbones of timm, from images to labels, on the tiny data."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -46,67 +48,81 @@ def test_only_convolutions_in_groups_keep_float32_in_mixed_precision_on_a_cpu():
     assert found == {True: {torch.float32}, False: {torch.bfloat16}}
 
 
-def test_the_whole_method(in_process, start, tiny_data, tmp_path, capsys):
+@pytest.fixture
+def method(in_process, start, tiny_data, tmp_path):
+    """`method(name)` runs every command with a network on one of timm, each into a folder of tmp_path.
+
+    IRN's are left out with `irn=False`. Returns the weight file that the trainings start from.
+    """
+
+    def run(name, irn=True):
+        file, labels = start(name), tiny_data / "SegmentationClass"
+        data, backbone = ("--data", tiny_data, "--split", "train"), ("--backbone", f"timm:{name}")
+        training = (*data, *backbone, "--init", file)
+
+        def reading(folder):
+            return (*data, *HERE[:5], "--weights", tmp_path / folder / "weights.pth")
+
+        commands = {
+            "cls": ("cls.train", *training, *CLS),
+            "cam": ("cls.infer", *reading("cls"), "--scales", 1, 0.2),  # 0.2: less than a pixel of the features
+            "iam": ("cls.train_iam", *training, *CLS, "--attention", tmp_path / "cls/attention"),
+            "oa_cam": ("cls.infer", *reading("iam")),
+            "fbr": ("fbr.train", *training, *CLS, *FBR, "--init", tmp_path / "cls/weights.pth"),
+            "seg": ("seg.train", *training, *SEG, "--labels", labels),
+            "pred": ("seg.predict", *reading("seg"), *backbone),
+            "amn": ("cls.train_amn", *training, *AMN, "--seeds", labels),
+            "amn_cam": ("cls.infer_amn", *reading("amn"), "--seeds", labels),
+            "irn": ("irn.train", *training, *IRN, "--seeds", labels),
+            "walk": ("irn.walk", *reading("irn"), "--maps", tmp_path / "cam", "--exponent", 2),
+        }
+        for folder, command in commands.items():
+            if irn or folder not in ("irn", "walk"):
+                in_process(*command, "--out", tmp_path / folder)
+        for folder, count in {"cam": 7, "oa_cam": 7, "pred": 4, "amn_cam": 7, "walk": 4 if irn else 0}.items():
+            assert len(list((tmp_path / folder).glob("*.png"))) == count, folder
+        return file
+
+    yield run
+    shutil.rmtree(tmp_path)  # pytest would keep a gigabyte of weights of the last three runs
+
+
+@pytest.mark.parametrize("name, irn", [("resnet50", True), ("convnext_tiny", False)])  # IRN needs five feature maps
+def test_the_whole_method(method, name, irn):
+    method(name, irn)
+
+
+def test_pretrained_weights_arrive_and_are_trained(in_process, method, tiny_data, tmp_path, capsys):
     from seg.segmenter import Segmenter
 
-    file = start("tf_efficientnet_lite0")
-    data, own = ("--data", tiny_data, "--split", "train"), ("--backbone", "timm:tf_efficientnet_lite0", "--init", file)
-    names = ("cls", "iam", "cam", "fbr", "seg", "irn", "pred", "amn")
-    cls, iam, cam, fbr, seg, irn, pred, amn = (tmp_path / name for name in names)
-    in_process("cls.train", *data, *own, *CLS, "--out", cls)
-    in_process("cls.train_iam", *data, *own, *CLS, "--attention", cls / "attention", "--out", iam)
-    maps = (*HERE[:5], "--weights", iam / "weights.pth")
-    in_process("cls.infer", *data, *maps, "--out", cam)
-    in_process("fbr.train", *data, *own, *CLS, *FBR, "--init", cls / "weights.pth", "--out", fbr)
-    labels = tiny_data / "SegmentationClass"
-    in_process("seg.train", *data, *own, *SEG, "--labels", labels, "--out", seg)
+    file = method("tf_efficientnet_lite0")
     said = capsys.readouterr().out
     assert "starts at random: aspp.c0.weight aspp.c0.bias\n" in said
     assert "not used: conv_head.weight bn2.weight" in said and "classifier.bias\n" in said
-    predict = ("seg.predict", *data, *HERE[:5], "--weights", seg / "weights.pth")
-    in_process(*predict, *own[:2], "--out", pred)
-    in_process("irn.train", *data, *own, *IRN, "--seeds", labels, "--out", irn)
-    in_process("cls.train_amn", *data, *own, *AMN, "--seeds", labels, "--out", amn)
-    maps = ("--weights", amn / "weights.pth", "--seeds", labels, *HERE[:5], "--out", tmp_path / "amn_cam")
-    in_process("cls.infer_amn", *data, *maps)
     assert read_grey(tmp_path / "amn_cam/a_simple_0.png").shape == (48, 64)
-    walk = ("--maps", cam, "--weights", irn / "weights.pth", *HERE[:5], "--exponent", 2, "--out", tmp_path / "walk")
-    in_process("irn.walk", *data, *walk)
-    assert len(list((tmp_path / "walk").glob("*.png"))) == 4
+    assert read_grey(tmp_path / "cam/a_simple_0.png").shape == (4, 4)
 
-    assert len(list(cam.glob("*.png"))) == 7 and read_grey(cam / "a_simple_0.png").shape == (4, 4)
     given = torch.load(file)
-    for folder, prefix in ((cls, ""), (iam, ""), (fbr, ""), (seg, "base."), (irn, ""), (amn, "")):
-        found = weights(folder)
+    for folder in ("cls", "iam", "fbr", "seg", "irn", "amn"):
+        found, prefix = weights(tmp_path / folder), "base." if folder == "seg" else ""
         for name in ("bn1.weight", "bn1.running_var", "blocks.6.0.bn3.bias", "blocks.6.0.bn3.running_mean"):
             assert torch.equal(found[f"{prefix}features.body.{name}"], given[name]), (folder, name)
         changed = found[f"{prefix}features.body.blocks.6.0.conv_pwl.weight"]
-        assert torch.equal(changed, given["blocks.6.0.conv_pwl.weight"]) == (folder == irn)  # IRN's is frozen
+        assert torch.equal(changed, given["blocks.6.0.conv_pwl.weight"]) == (folder == "irn")  # IRN's is frozen
 
-    segmenter = Segmenter(seg / "weights.pth", device="cpu", amp=False)
+    file = tmp_path / "seg/weights.pth"
+    segmenter = Segmenter(file, device="cpu", amp=False)
     label = segmenter.predict(DataSet(tiny_data).image("a_simple"))
     assert segmenter.class_names == ["disc", "square", "bar"]
     with pytest.raises(InputError, match="at least 22 pixels a side, found 30x21"):
         segmenter.predict(np.zeros((21, 30, 3), np.uint8))
-    np.testing.assert_array_equal(label, read_indexed(pred / "a_simple.png"))
+    np.testing.assert_array_equal(label, read_indexed(tmp_path / "pred/a_simple.png"))
 
-    in_process(*predict, "--backbone", "timm:resnet50", "--out", tmp_path / "none", status=2)
+    words = ("--data", tiny_data, "--split", "train", "--weights", file, "--backbone", "timm:resnet50")
+    in_process("seg.predict", *words, "--out", tmp_path / "none", status=2)
     said = capsys.readouterr().err
-    assert f"{seg}/weights.pth: expected a timm:resnet50, found a timm:tf_efficientnet_lite0\n" in said
+    assert f"{file}: expected a timm:resnet50, found a timm:tf_efficientnet_lite0\n" in said
     assert not (tmp_path / "none").exists()
-
-
-@pytest.mark.parametrize("name", ["resnet50", "convnext_tiny"])
-def test_other_networks(in_process, start, tiny_data, tmp_path, name):
-    own = ("--data", tiny_data, "--split", "val", "--backbone", f"timm:{name}", "--init", start(name))
-    in_process("cls.train", *own, *CLS, "--epochs", 1, "--out", tmp_path / "cls")
-    maps = ("--scales", 1, 0.2, "--weights", tmp_path / "cls/weights.pth")  # 0.2: less than a pixel of the features
-    in_process("cls.infer", *own[:4], *HERE[:5], *maps, "--out", tmp_path / "cam")
-    labels = ("--labels", tiny_data / "SegmentationClass")
-    in_process("seg.train", *own, *SEG, *labels, "--out", tmp_path / "seg")
-    predict = ("--data", tiny_data, "--split", "val", *HERE[:5], "--weights", tmp_path / "seg/weights.pth")
-    in_process("seg.predict", *predict, "--out", tmp_path / "pred")
-    assert len(list((tmp_path / "pred").glob("*.png"))) == 2
 
 
 REFUSED = {  # of what only networks of timm, or their stages, ask for

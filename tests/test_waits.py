@@ -3,28 +3,22 @@
 tests/test_cuda.py looks at the GPU itself, where there is one.
 """
 
-import subprocess
-import sys
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+import trainings
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "benchmarks"))
-
-import trainings  # noqa: E402
-
-from common.files.preprocess import normalise  # noqa: E402
-from common.training import loading  # noqa: E402
-from fbr.losses import FBR  # noqa: E402
-from fbr.settings import Settings  # noqa: E402
-from tests.test_cuda import MAPS, make_maps  # noqa: E402
+from common.files.preprocess import normalise
+from common.training import loading
+from fbr.losses import FBR
+from fbr.settings import Settings
+from tests.test_cuda import MAPS, make_maps
 
 # how large their result is depends on the values
 SIZES = {"nonzero", "masked_select", "_unique2", "unique_dim", "unique_consecutive", "bincount", "repeat_interleave"}
@@ -94,15 +88,6 @@ def test_what_waits_is_refused(waits, call):
         assert waits
     else:
         assert not waits
-
-
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory):
-    """A folder of drawn data, see benchmarks/draw.py."""
-    root = tmp_path_factory.mktemp("drawn") / "root"
-    subprocess.run([sys.executable, ROOT / "benchmarks/draw.py", root, "12", "96", "128"], check=True)
-    trainings.write_resnet(root / "resnet.pth", thin=True)
-    return root
 
 
 NAMES = list(trainings.commands(Path()))

@@ -17,18 +17,6 @@ from tests.wiring import plain_labels as plain
 SIZES = [(30, 40), (17, 5), (1, 9), (1, 1)]
 
 
-def plain_masking(prediction, label, saliency, size, above):
-    """Pixel (y, x) is kept if the mask has a pixel in the square of `size` that begins size // 2 before it."""
-    expanded = np.where((prediction == 0) & (label != 255), label, prediction)
-    mask = (expanded != 0) | (saliency > above)
-    padded = np.pad(mask, size)
-    kept = np.zeros_like(mask)
-    for y, x in np.ndindex(size, size):
-        top, left = size + y - size // 2, size + x - size // 2
-        kept |= padded[top : top + mask.shape[0], left : left + mask.shape[1]]
-    return plain.one_percent(np.where(kept, expanded, 255).astype(np.uint8))
-
-
 def random_map(rng, size):
     """Constant, empty, of few levels (many ties), of all levels, or smooth."""
     kind = rng.integers(5)
@@ -79,7 +67,7 @@ def test_same_labels(seed):
             size, sparse = rng.integers(1, 5), np.where(rng.random(label.shape) < 0.9, 0, saliency)
             for above in (0, int(rng.integers(1, 255))):
                 masked = mask_non_salient(prediction, initial, sparse, size, salient_above=above)
-                assert_same(masked, plain_masking(prediction, initial, sparse, size, above))
+                assert_same(masked, plain.masking(prediction, initial, sparse, size, above=above))
 
 
 def test_look_up_and_normalise():

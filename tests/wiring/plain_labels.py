@@ -1,7 +1,11 @@
-"""The label stages and the scores a second time, plainly, with NumPy, Pillow and OpenCV alone (paper 3.2, 3.3, 4.2)."""
+"""NSRM and the scores a second time, plainly, with NumPy, Pillow and OpenCV alone (paper 3.3, 4.2).
+
+Of BE and POM the project has plain forms itself, which tests/pseudo holds to the published code.
+"""
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 
 
@@ -25,42 +29,14 @@ def one_percent(label):
     return label if ((label > 0) & (label < 255)).mean() >= 0.01 else np.full_like(label, 255)
 
 
-def background(saliency, oa_cams, score=0.3, conflict=0.9, attention=0.8, conspicuous=32):
-    """BE: the strongest of saliency's complement and the OA-CAMs, 255 where it is not clear."""
-    classes = np.array([0] + [cls + 1 for cls in sorted(oa_cams)], np.uint8)
-    shares = [spread(oa_cams[cls]) for cls in sorted(oa_cams)]
-    scores = np.stack([1 - saliency.astype(np.float32) / 255, *shares]).astype(np.float32)
-    scores[scores < np.float32(score)] = 0
-    label = classes[scores.argmax(0)]
-    label[(scores > np.float32(conflict)).sum(0) > 1] = 255
-    strongest = 255 * np.any([share > attention for share in shares], axis=0)
-    label[(label == 0) & (np.maximum(saliency, strongest) >= conspicuous)] = 255
-    return one_percent(label)
-
-
-def mining(label, cams, t_bg=0.3):
-    """POM, Eq. 5-7."""
-    mined = label.copy()
-    for cls, cam in cams.items():
-        attention = spread(cam)
-        inside = attention[label == cls + 1]
-        if inside.sum() > 0:
-            threshold = np.median(inside)
-        else:
-            values = attention[attention > t_bg]
-            upper = values[values > np.median(values)] if len(values) else values
-            threshold = np.median(upper) if len(upper) else 1 if not len(values) else np.inf
-        mined[(label == 0) & (attention > threshold)] = 255
-    return mined
-
-
 def masking(prediction, label, saliency, kernel=30, expand=True, mask=True, dilate=True, above=0):
     """NSRM of one complex image; without `saliency`, as the paper."""
     label_is_object = (label != 0) & (label != 255)
     expanded = np.where((prediction == 0) & label_is_object & expand, label, prediction)
     kept = (expanded != 0) | (saliency > above if saliency is not None else False)
-    if dilate:
-        kept = cv2.dilate(kept.astype(np.uint8), np.ones((kernel, kernel), np.uint8)) > 0
+    if dilate:  # each pixel looks at the square that begins kernel // 2 before it
+        padded = np.pad(kept, (kernel // 2, kernel - 1 - kernel // 2))
+        kept = sliding_window_view(padded, (kernel, kernel)).any((2, 3))
     return one_percent(np.where(kept | (not mask), expanded, 255).astype(np.uint8))
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pseudo.background import extract_background_plain
+from pseudo.pom import mine_potential_objects_plain
 from tests.wiring import plain_labels as plain
 from tests.wiring.conftest import write_label, write_labels
 from tests.wiring.plain import read_list
@@ -71,8 +73,8 @@ def saliency_of(root, id):
     return plain.read(root / "saliency" / f"{id}.png")
 
 
-THRESHOLDS = {"score": 0.6, "conflict": 0.5, "attention": 0.4, "conspicuous": 120}
-OPTIONS = {name: f"--{name}-threshold" for name in THRESHOLDS} | {"conspicuous": "--saliency-threshold"}
+THRESHOLDS = {"score": 0.6, "conflict": 0.5, "attention": 0.4, "background": 120}
+OPTIONS = {name: f"--{name}-threshold" for name in THRESHOLDS} | {"background": "--saliency-threshold"}
 
 
 @pytest.mark.parametrize("own", [None, *THRESHOLDS])
@@ -84,7 +86,7 @@ def test_background(stage, data, folders, tmp_path, own):
         for id, classes in read_list(data):
             saliency = saliency_of(data, id)
             oa_cams = plain.read_maps(folders / "oa_cam", id, classes, saliency.shape)
-            labels[id] = plain.background(saliency, oa_cams, **thresholds)
+            labels[id] = extract_background_plain(saliency, oa_cams, **thresholds)
         return labels
 
     arguments = (OPTIONS[own], THRESHOLDS[own]) if own else ()
@@ -103,11 +105,12 @@ def test_mining(stage, data, folders, tmp_path, t_bg):
             label = plain.read(folders / "label" / f"{id}.png")
             label[label == 3] = 0  # so that a class is in its image, but not in its label
             write_label(tmp_path / "label" / f"{id}.png", label)
-            labels[id] = plain.mining(label, plain.read_maps(folders / "cam", id, classes, label.shape), **threshold)
+            cams = plain.read_maps(folders / "cam", id, classes, label.shape)
+            labels[id] = mine_potential_objects_plain(label, cams, **threshold)
         return labels
 
     (tmp_path / "label").mkdir()
-    labels = expected(**({"t_bg": t_bg} if t_bg else {}))
+    labels = expected(**({"background_threshold": t_bg} if t_bg else {}))
     assert not t_bg or differ(labels, expected())
     arguments = ("--background-threshold", t_bg) if t_bg else ()
     inputs = ("--label", tmp_path / "label", "--cam", folders / "cam", "--workers", 1)

@@ -19,7 +19,7 @@ from seg.deeplab import MultiScale
 from seg.deeplab import build as build_deeplab
 from stages.files import InputError
 from tests.outputs import contents
-from tests.report.runs import put
+from tests.report.runs import put, record
 
 NAMES = ["disc", "square", "bar"]
 SIZES = {"classes": 3, "class_names": NAMES, "channels": [4] * 5, "depths": [1] * 5, "batch_norm": True}
@@ -30,12 +30,11 @@ SCORES |= {"simple": {"mean_iou": 71.0, "ignored": 1, "false_negative": 2}}
 COMMIT = "c0ffee" * 6 + "beef"
 
 
-def record(command, minute=0, **arguments):
-    """The record of a stage that began in this minute and took half of it."""
+def called(command, minute=0, **arguments):
+    """The record of a stage that was called in somebody's home."""
     inputs = {"data": {"reads": ["images"], "sha256": "ab" * 32}} if "data" in arguments else {}
-    times = {"started": f"2026-01-31 12:{minute:02}:00", "finished": f"2026-01-31 12:{minute:02}:30"}
-    known = {"command": command, "arguments": arguments, "inputs": inputs, "versions": {"commit": COMMIT}}
-    return known | times | {"call": f"python -m {command} --out /home/alice/runs/mine", "machine": "M", "summary": "s"}
+    known = {"arguments": arguments, "inputs": inputs, "versions": {"commit": COMMIT}}
+    return record(command, minute, **known, call=f"python -m {command} --out /home/alice/runs/mine")
 
 
 @pytest.fixture
@@ -47,15 +46,15 @@ def run(tmp_path, monkeypatch):
     networks["seg2"] = (DEEPLAB, MultiScale(build_deeplab(**DEEPLAB), [0.5]))
     commands = {"cls": "cls.train", "seg1": "seg.train", "seg2": "seg.train"}
     for minute, (name, (arch, model)) in enumerate(networks.items()):
-        put(run / name / "stage.json", record(commands[name], minute, data=data, split="train", lr=0.5, seed=0))
+        put(run / name / "stage.json", called(commands[name], minute, data=data, split="train", lr=0.5, seed=0))
         checkpoint.save(run / name / "weights.pth", arch=arch, pyramid=[0.5], state_dict=model.state_dict())
         (run / name / "tensorboard").mkdir()
         (run / name / "tensorboard/events.out.tfevents.1769860800.alices-laptop.42.0").write_bytes(b"log")
     for minute, (name, command) in enumerate({"label_masked": "pseudo.nsrm", "pred1": "seg.predict"}.items(), 3):
-        put(run / name / "stage.json", record(command, minute, data=data, split="train", weights=f"{run}/seg2/w.pth"))
+        put(run / name / "stage.json", called(command, minute, data=data, split="train", weights=f"{run}/seg2/w.pth"))
         for id in ("b", "a"):
             write_indexed(run / name / f"{id}.png", torch.full((4, 5), minute, dtype=torch.uint8).numpy())
-    evaluated = record("evaluate.labels", 9, data=data, split="train", pred=f"{run}/cam")
+    evaluated = called("evaluate.labels", 9, data=data, split="train", pred=f"{run}/cam")
     evaluated["versions"] = {"commit": f"{COMMIT}-dirty"}
     cam = SCORES | {"threshold": 0.5, "chosen": "best on this ground truth"}
     cam["fixed"] = {"threshold": 0.3, "from": "/home/alice/other/scores.json", "mean_iou": 41.5, "ignored": 0.0}
@@ -136,10 +135,10 @@ def test_toy_weights_are_called_so_in_the_first_line(published, run, tmp_path, s
             content["arch"]["class_names"] = ["ball", "box", "tent", "cross", "ring", "star"]
             checkpoint.save(run / name / "weights.pth", **content)
     elif sign == "init":
-        put(tmp_path / "init/stage.json", record("weights.pretrain_toy"))
-        put(run / "cls/stage.json", record("cls.train", data="gone", split="train", init="init/weights.pth"))
+        put(tmp_path / "init/stage.json", called("weights.pretrain_toy"))
+        put(run / "cls/stage.json", called("cls.train", data="gone", split="train", init="init/weights.pth"))
     else:
-        put(tmp_path / "toy/stage.json", record("data.prepare_toy"))
+        put(tmp_path / "toy/stage.json", called("data.prepare_toy"))
         more = ["--data", tmp_path / "toy"]
     assert (published(*more) / "README.md").read_text().startswith("**Toy weights: ")
 
@@ -182,7 +181,7 @@ def test_paths_are_cut_to_what_a_reader_needs(text, expected):
 
 def test_what_cannot_be_published_is_refused_and_nothing_is_written(published, run, tmp_path):
     for path, content, message in (
-        ("seg2/stage.json", json.dumps(record("seg.train") | {"finished": None}), "seg2: seg.train has not finished"),
+        ("seg2/stage.json", json.dumps(called("seg.train") | {"finished": None}), "seg2: seg.train has not finished"),
         ("seg1/weights.pth", "", "seg1/weights.pth: "),
     ):
         before = (run / path).read_bytes()
@@ -195,7 +194,7 @@ def test_what_cannot_be_published_is_refused_and_nothing_is_written(published, r
 
 
 def test_records_from_elsewhere_cannot_mark_up_the_card(published, run):
-    evil = record("seg.train", data="a | b\n# Mine", split="`x` <script>", labels=["\ud800", {"a": 1}])
+    evil = called("seg.train", data="a | b\n# Mine", split="`x` <script>", labels=["\ud800", {"a": 1}])
     put(run / "seg2/stage.json", evil)
     text = (published() / "README.md").read_text()
     assert len([line for line in text.splitlines() if line.startswith("# ")]) == 1

@@ -1,4 +1,4 @@
-"""report.run.reading: a run's stages, scores and logs, whole, old or damaged."""
+"""report.run.reading: a run's stages, scores and logs, whole or damaged."""
 
 import json
 import shutil
@@ -7,10 +7,7 @@ import pytest
 
 from report.run.reading import data_of, read_curves, read_scored, read_stages
 from stages.files import InputError
-from tests.report.runs import put
-
-RECORD = {"command": "cls.train", "arguments": {"split": "train"}, "inputs": {}, "versions": {}}
-RECORD |= {"started": "2026-01-01 10:00:00"}
+from tests.report.runs import put, record
 
 LINE = {"id": "a", "mean_iou": None, "ignored": 0.0, "class_iou": {}}
 
@@ -19,28 +16,23 @@ LINE = {"id": "a", "mean_iou": None, "ignored": 0.0, "class_iou": {}}
 def run(tmp_path, tiny_data):
     """A run with a training that has ended, one that has not, and four folders of scores."""
     data = {"split": "train", "data": str(tiny_data)}
-    put(tmp_path / "seg1/stage.json", RECORD | {"started": "2026-01-01 12:00:00", "finished": None})
-    put(tmp_path / "cls/stage.json", RECORD | {"finished": "2026-01-01 10:01:30", "arguments": data})
-    put(tmp_path / "no_glore/cls/stage.json", RECORD | {"finished": None})
+    put(tmp_path / "seg1/stage.json", record("cls.train", 20, finished=None))
+    put(tmp_path / "cls/stage.json", record("cls.train", arguments=data))
+    put(tmp_path / "no_glore/cls/stage.json", record("cls.train", finished=None))
     for name, split in (("label_mine", "train"), ("pred2_half", "half"), ("cam", "train"), ("pred1_half", "half")):
-        record = RECORD | {
-            "command": "evaluate.labels",
-            "arguments": {"split": split},
-            "finished": "2026-01-01 13:00:00",
-        }
-        put(tmp_path / "scores" / name / "stage.json", record)
+        put(tmp_path / "scores" / name / "stage.json", record("evaluate.labels", 40, arguments={"split": split}))
         scores = {"mean_iou": 50.0, "ignored": 0.0, "false_negative": None}
         put(tmp_path / "scores" / name / "scores.json", scores)
         put(tmp_path / "scores" / name / "images.jsonl", json.dumps(LINE) + "\n" if name == "cam" else "")
-    put(tmp_path / "scores/instances/stage.json", RECORD | {"command": "evaluate.instances", "finished": None})
+    put(tmp_path / "scores/instances/stage.json", record("evaluate.instances", finished=None))
     put(tmp_path / "scores/instances/scores.json", {"mean_ap": {}})
     return tmp_path
 
 
 def test_stages_stand_in_the_order_of_their_start(run):
-    put(run / "again/stage.json", RECORD | {"started": "2026-01-01 12:30:00", "finished": None})
+    put(run / "again/stage.json", record("cls.train", 30, finished=None))
     stages = [stage for stage in read_stages(run) if "/" not in stage.folder]
-    assert [(stage.folder, stage.seconds) for stage in stages] == [("cls", 90.0), ("seg1", None), ("again", None)]
+    assert [(stage.folder, stage.seconds) for stage in stages] == [("cls", 60.0), ("seg1", None), ("again", None)]
     assert stages[0].command == "cls.train" and stages[0].arguments["split"] == "train"
     assert "scores/cam" in [stage.folder for stage in read_stages(run)]
 
@@ -67,10 +59,10 @@ def test_the_data_set_is_the_one_of_the_records(run, tiny_data, tmp_path):
 def test_damaged_runs_are_refused(run):
     for path, content, message in (
         ("cls/stage.json", "[]", "cls/stage.json: expected the record of a stage"),
-        ("cls/stage.json", RECORD | {"arguments": 3, "finished": None}, "expected the record of a stage"),
+        ("cls/stage.json", record("cls.train", arguments=3), "expected the record of a stage"),
         ("scores/cam/scores.json", "[]", "expected the scores of evaluate.labels"),
         ("scores/cam/images.jsonl", "[]\n", "images.jsonl: expected the scores of images"),
-        ("cls/stage.json", RECORD | {"inputs": {"data": 5}, "finished": None}, "expected the record of a stage"),
+        ("cls/stage.json", record("cls.train", inputs={"data": 5}), "expected the record of a stage"),
         ("scores/cam/images.jsonl", LINE | {"id": 3}, "images.jsonl: expected the scores of images"),
         ("scores/cam/images.jsonl", LINE | {"mean_iou": float("nan")}, "images.jsonl: expected the scores of images"),
         ("scores/cam/images.jsonl", LINE | {"ignored": 10**400}, "images.jsonl: expected the scores of images"),
