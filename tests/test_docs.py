@@ -152,7 +152,7 @@ def test_every_page_is_linked_in_readme():
         (wrong_links, "[a](docs/data.md#a-data-set-is-a-folder) [b](https://example.org/b)", "[a](docs/none.md)"),
         (wrong_links, "![a](docs/fig6.png)", "![a](docs/fig66.png)"),
         (wrong_links, "[a](docs/data.md#your-own-data) [b](#citation)", "[a](docs/data.md#somebody-elses-data)"),
-        (wrong_links, "[a](fbr/losses.py#L214) | `background_loss`", "[a](fbr/losses.py#L213) | `background_loss`"),
+        (wrong_links, "[a](fbr/losses.py#L216) | `background_loss`", "[a](fbr/losses.py#L215) | `background_loss`"),
         (wrong_paths, "`run_all.sh`, `scripts/settings/`", "`run_most.sh`"),
         (wrong_paths, "`runs/toy/pred1` `<run>/table3.md`", "`scripts/none/`"),
         (wrong_paths, "`data/prepare_toy.py`", "`data/prepare_none.py`"),
