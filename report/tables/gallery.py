@@ -20,7 +20,7 @@ from matplotlib.patches import Patch
 from common.files.dataset import DataSet, Item
 from common.files.images import IGNORE_INDEX, VOC_COLOURS, legend
 from evaluate.scores import image_miou
-from report.tables.labels import further_labels
+from report.tables.summary import further_labels
 from stages.arguments import checked
 from stages.command import command_parser, run_command
 from stages.files import InputError, atomic, check_output, check_outside

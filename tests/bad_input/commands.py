@@ -46,7 +46,6 @@ COMMANDS = {  # arguments with which the command works; @ stands for the test's 
     "report.studies.picture": "--data @tiny --split train --run @run --rows ce all --out @out.png --count 2",
     "report.studies.instances": "--run @run --name instances --title T --row 'a row' instances",
     "report.tables.summary": "--run @run",
-    "report.tables.labels": "--run @run",
     "report.tables.gallery": "--data @tiny --split train --run @run --out @out.png --count 2",
     "report.run.compare": "@compared/a @compared/b",
     "report.tables.figure4": "--data @tiny --split train --run @run --out @out.png --count 2 --column a pred1 "
