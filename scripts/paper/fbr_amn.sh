@@ -12,7 +12,7 @@ prepare --no-saliency resnet101 resnet50
     amn plain cls.train_amn
     amn fbr fbr.train_amn "${FBR_AMN[@]}"
 )
-published_amn
+published_fbr
 table fbr_amn "FBR on AMN, from image-level labels (I)" --paper-on "$on" \
     --row "seeds of the classifier's CAMs, train" "" amn/image_level/label_seed \
     --row "AMN, seeds of its maps, train" "" amn/plain/image_level/label_seed \
