@@ -125,8 +125,7 @@ def run(args: Namespace) -> str:
         for image in images:
             link(data.image_path(image.id), folder / f"{image.id}.jpg")
     images = [image for images in splits.values() for image in images]
-    for _ in for_each(partial(write_masks, data, args.crowds == "ignore"), images, args.workers, "painting"):
-        pass
+    for_each(partial(write_masks, data, args.crowds == "ignore"), images, args.workers, "painting")
     for name, images in splits.items():
         lines = (" ".join([image.id, *map(str, image.classes)]) for image in images)
         write_lines(args.out / "lists" / f"{name}.txt", lines)

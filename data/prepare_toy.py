@@ -37,7 +37,7 @@ from data.toy_drawing import (
 from stages.arguments import add_settings, fraction, positive_float, random_seed, setting, settings_of, whole_number
 from stages.command import main, stage_parser
 from stages.files import InputError, write_lines
-from stages.parallel import add_workers_argument, for_each
+from stages.parallel import add_workers_argument, map_each
 
 SPLITS = ("train", "val")
 ENDS = {"nargs": 2, "metavar": ("MIN", "MAX")}  # of a range
@@ -264,7 +264,7 @@ def run(args):
         (args.out / "context").mkdir(exist_ok=True)
     make = partial(make_example, data=DataSet(args.out), seed=args.seed, recipe=recipe)
     items = [(split, index) for split in SPLITS for index in range(getattr(args, split))]
-    lines = list(for_each(make, items, args.workers, "draw"))
+    lines = list(map_each(make, items, args.workers, "draw"))
     write_lines(args.out / "lists" / "train.txt", lines[: args.train])
     write_lines(args.out / "lists" / "val.txt", lines[args.train :])
     size = f"{args.width}x{args.height}"

@@ -101,8 +101,7 @@ def write_subset(name: str, sources: Sources, workers: int, out: Path) -> str:
     def write_missing(write, path_of, items):
         path_of("any").parent.mkdir(exist_ok=True)
         todo = [item for item in items if not is_complete(path_of(item.id))]
-        for _ in for_each(partial(write, sources, data), todo, workers, path_of("any").parent.name):
-            pass
+        for_each(partial(write, sources, data), todo, workers, path_of("any").parent.name)
 
     (out / "context").mkdir(exist_ok=True)
     write_missing(write_masks, data.ground_truth_path, lists["train"] + lists["val"])

@@ -17,7 +17,7 @@ from data.toy_drawing import SHAPES, TEXTURES, draw_background, draw_object, to_
 from stages.arguments import positive_float, positive_int
 from stages.command import main, stage_parser
 from stages.files import InputError
-from stages.parallel import for_each
+from stages.parallel import map_each
 from stages.progress import progress_bar
 
 CROP_SIZE = 64
@@ -42,7 +42,7 @@ def draw_crop(index, seed):
 
 def draw_crops(count, seed, workers):
     """uint8 (count, CROP_SIZE, CROP_SIZE, 3) and int64 (count, 3), the same with any number of processes."""
-    images, factors = zip(*for_each(partial(draw_crop, seed=seed), range(count), workers, "draw"))
+    images, factors = zip(*map_each(partial(draw_crop, seed=seed), range(count), workers, "draw"))
     return np.stack(images), np.array(factors)
 
 
