@@ -29,7 +29,7 @@ from data.check_saliency import CONSTANT, measure
 from data.linked import counts, table
 from stages.command import HelpFormatter, exit_on_input_error
 from stages.files import CITED, InputError
-from stages.parallel import add_workers_argument, for_each
+from stages.parallel import add_workers_argument, map_each
 
 LABELS_DIFFER = "ground truth that shows other classes than the lists"
 
@@ -67,7 +67,7 @@ def check(root, workers, saliency=True):
     print(f"{root}: {len(data.classes)} classes\n\n{counts_table(data, splits, saliency)}", flush=True)
 
     jobs = jobs_of(splits, faults)
-    for own_faults, own_remarks, measures in for_each(partial(inspect, data, saliency), jobs, workers, "checking"):
+    for own_faults, own_remarks, measures in map_each(partial(inspect, data, saliency), jobs, workers, "checking"):
         faults += own_faults
         remarks += own_remarks
         maps += [measures] if measures else []

@@ -14,6 +14,7 @@ from stages.files import InputError, cite
 from stages.progress import progress_bar
 
 THREADS = 16  # they mostly wait for the disk
+KINDS = {"P": ("ground truth", "an indexed (palette) PNG"), "L": ("saliency maps", "an 8-bit grey image")}  # by mode
 
 
 def for_all(function: Callable[[Any], Any], ids: Sequence, what: str) -> list:
@@ -36,29 +37,24 @@ def for_all(function: Callable[[Any], Any], ids: Sequence, what: str) -> list:
     return [result for result, _ in results]
 
 
-def check_header(path: Path, mode: str, size: tuple[int, int]) -> None:
-    """Raises InputError unless the image file is of that mode and (height, width); reads the header only."""
-    found = image_size(path)
-    with Image.open(path, formats=FORMATS) as image:
-        if image.mode != mode:
-            expected = {"L": "an 8-bit grey image", "P": "an indexed (palette) PNG"}[mode]
-            raise InputError(f"{path}: expected {expected}, found mode {image.mode}")
-    check_size(path, found, size)
-
-
 def image_sizes(folder: Path, ids: Sequence[str]) -> dict[str, tuple[int, int]]:
     """{id: (height, width)} of a folder of JPEGs. Raises InputError if images are missing or are no images."""
     return dict(zip(ids, for_all(lambda id: image_size(folder / f"{id}.jpg"), ids, "images")))
 
 
-def check_masks(folder: Path, ids: Sequence[str], sizes: dict[str, tuple[int, int]]) -> None:
-    """Raises InputError unless each image has an indexed mask of its size."""
-    for_all(lambda id: check_header(folder / f"{id}.png", "P", sizes[id]), ids, "ground truth")
+def check_pngs(folder: Path, ids: Sequence[str], sizes: dict[str, tuple[int, int]], mode: str) -> None:
+    """Raises InputError unless each image has <id>.png of its size and of this mode of KINDS; reads headers only."""
+    what, kind = KINDS[mode]
 
+    def check(id):
+        path = folder / f"{id}.png"
+        size = image_size(path)
+        with Image.open(path, formats=FORMATS) as image:
+            if image.mode != mode:
+                raise InputError(f"{path}: expected {kind}, found mode {image.mode}")
+        check_size(path, size, sizes[id])
 
-def check_saliency(folder: Path, ids: Sequence[str], sizes: dict[str, tuple[int, int]]) -> None:
-    """Raises InputError unless each image has an 8-bit grey saliency map of its size."""
-    for_all(lambda id: check_header(folder / f"{id}.png", "L", sizes[id]), ids, "saliency maps")
+    for_all(check, ids, what)
 
 
 def link(path: Path, target: Path) -> None:

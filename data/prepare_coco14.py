@@ -24,7 +24,7 @@ from common.files.dataset import DataSet
 from common.files.images import check_size, image_size
 from common.files.instances import MOST
 from data.coco import CocoImage, read_images, write_masks
-from data.linked import check_saliency, counts, for_all, link, table
+from data.linked import check_pngs, counts, for_all, link, table
 from stages.command import main, stage_parser
 from stages.files import InputError, write_lines
 from stages.fingerprints import Selection
@@ -112,7 +112,7 @@ def run(args: Namespace) -> str:
         check_images(args.images / folder, splits[name])
     if args.saliency:
         sizes = {image.id: (image.height, image.width) for image in splits["train"]}
-        check_saliency(args.saliency, list(sizes), sizes)
+        check_pngs(args.saliency, list(sizes), sizes, "L")
 
     write_lines(args.out / "classes.txt", classes)
     if args.saliency:
@@ -125,8 +125,7 @@ def run(args: Namespace) -> str:
         for image in images:
             link(data.image_path(image.id), folder / f"{image.id}.jpg")
     images = [image for images in splits.values() for image in images]
-    for _ in for_each(partial(write_masks, data, args.crowds == "ignore"), images, args.workers, "painting"):
-        pass
+    for_each(partial(write_masks, data, args.crowds == "ignore"), images, args.workers, "painting")
     for name, images in splits.items():
         lines = (" ".join([image.id, *map(str, image.classes)]) for image in images)
         write_lines(args.out / "lists" / f"{name}.txt", lines)

@@ -32,7 +32,7 @@ from stages.arguments import fraction, positive_int, random_seed
 from stages.command import main, stage_parser
 from stages.files import InputError, cite, write_lines
 from stages.fingerprints import Selection
-from stages.parallel import add_workers_argument, for_each
+from stages.parallel import add_workers_argument, for_each, map_each
 
 
 class Plan(NamedTuple):
@@ -145,7 +145,7 @@ def report(plan: Plan) -> None:
 
 def check(plan: Plan, jobs: list[Job], workers: int) -> None:
     """Raises InputError, which counts the faults of all files and cites the first, if there are any."""
-    found = for_each(partial(fault_of, len(plan.classes)), jobs, workers, "checking")
+    found = map_each(partial(fault_of, len(plan.classes)), jobs, workers, "checking")
     if faults := [fault for fault in found if fault]:
         count = f"{len(faults)} images cannot be used: " if len(faults) > 1 else ""
         raise InputError(count + cite(faults, "; "))
@@ -161,8 +161,7 @@ def run(args: Namespace) -> str:
     data = DataSet(args.out)
     for folder in {path.parent for job in plan.jobs for path in files_of(data, job)} | {args.out / "lists"}:
         folder.mkdir(exist_ok=True)
-    for _ in for_each(partial(write, data, args.longest), jobs, args.workers, "writing"):
-        pass
+    for_each(partial(write, data, args.longest), jobs, args.workers, "writing")
     lines = {item.id: " ".join([item.id, *map(str, item.classes)]) for item in plan.items}
     splits = {"train": [lines[id] for id in lines if id not in plan.val], "val": [lines[id] for id in plan.val]}
     for name, each in splits.items():

@@ -12,6 +12,7 @@ only.
 """
 
 from copy import deepcopy
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -33,52 +34,58 @@ from data.toy_drawing import (
     to_bytes,
     uniform,
 )
-from stages.arguments import fraction, positive_float, random_seed, whole_number
+from stages.arguments import add_settings, fraction, positive_float, random_seed, setting, settings_of, whole_number
 from stages.command import main, stage_parser
 from stages.files import InputError, write_lines
-from stages.parallel import add_workers_argument, for_each
+from stages.parallel import add_workers_argument, map_each
 
 SPLITS = ("train", "val")
+ENDS = {"nargs": 2, "metavar": ("MIN", "MAX")}  # of a range
 
 
-class Recipe(NamedTuple):
-    """The contents of an image: the command's arguments of the same names, with their defaults."""
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """The contents of an image. Raises InputError for ranges that cannot be drawn."""
 
-    height: int = 96
-    width: int = 128
-    complex_share: float = 0.5
-    max_classes: int = 3
-    extra_instance: float = 0.6
-    salient_radius: tuple = (17.0, 24.0)
-    non_salient_radius: tuple = (9.0, 15.0)
-    non_salient_blend: tuple = (0.4, 0.75)
-    saliency_missing: float = 0.5
-    saliency_noise: float = 0.5
-    saliency_leak: float = 0.15
-    context: float = 0.0
-    context_alone: float = 0.0
+    height: int = setting(96, whole_number(32, 4096), "image height in pixels")
+    width: int = setting(128, whole_number(32, 4096), "image width in pixels")
+    complex_share: float = setting(0.5, fraction, "probability that an image is complex")
+    max_classes: int = setting(
+        3,
+        whole_number(2, len(CLASSES)),
+        f"maximum number of classes in a complex image, 2 to {len(CLASSES)}; it is drawn uniformly from 2",
+    )
+    extra_instance: float = setting(
+        0.6, fraction, "probability of a further, non-salient instance of each class of a complex image"
+    )
+    salient_radius: tuple[float, float] = setting(
+        (17.0, 24.0), positive_float, "radius of salient objects, in pixels", **ENDS
+    )
+    non_salient_radius: tuple[float, float] = setting(
+        (9.0, 15.0), positive_float, "radius of non-salient objects, in pixels", **ENDS
+    )
+    non_salient_blend: tuple[float, float] = setting(
+        (0.4, 0.75), positive_float, "opacity of non-salient objects", **ENDS
+    )
+    saliency_missing: float = setting(
+        0.5, fraction, "probability that the saliency map misses a chunk of the salient object"
+    )
+    saliency_noise: float = setting(0.5, fraction, "noise in outline and level of the saliency map, 0 to 1")
+    saliency_leak: float = setting(
+        0.15, fraction, "probability that the saliency map of a complex image covers part of another object"
+    )
+    context: float = setting(0.0, fraction, "probability that an object lies on the context of its class")
+    context_alone: float = setting(
+        0.0, fraction, "probability that an image has the context of a class that it does not show"
+    )
 
-
-HELP = {
-    "height": "image height in pixels",
-    "width": "image width in pixels",
-    "complex_share": "probability that an image is complex",
-    "max_classes": f"maximum number of classes in a complex image, 2 to {len(CLASSES)}; it is drawn uniformly from 2",
-    "extra_instance": "probability of a further, non-salient instance of each class of a complex image",
-    "salient_radius": "radius of salient objects, in pixels",
-    "non_salient_radius": "radius of non-salient objects, in pixels",
-    "non_salient_blend": "opacity of non-salient objects",
-    "saliency_missing": "probability that the saliency map misses a chunk of the salient object",
-    "saliency_noise": "noise in outline and level of the saliency map, 0 to 1",
-    "saliency_leak": "probability that the saliency map of a complex image covers part of another object",
-    "context": "probability that an object lies on the context of its class",
-    "context_alone": "probability that an image has the context of a class that it does not show",
-}
-TYPES = {
-    "height": whole_number(32, 4096),
-    "width": whole_number(32, 4096),
-    "max_classes": whole_number(2, len(CLASSES)),
-}
+    def __post_init__(self):
+        greatest = min(self.height, self.width) / 2
+        for name, limit in (("salient_radius", greatest), ("non_salient_radius", greatest), ("non_salient_blend", 1)):
+            low, high = getattr(self, name)
+            if not low <= high <= limit:
+                expected = f"two ascending numbers above 0, at most {limit:g}, found {low:g} {high:g}"
+                raise InputError(f"--{name.replace('_', '-')}: expected {expected}")
 
 
 class Example(NamedTuple):
@@ -218,25 +225,9 @@ def arguments():
     parser.add_argument("--seed", type=random_seed, default=0, help="random seed of the images")
     parser.add_argument("--train", type=whole_number(1, 9999), default=600, help="number of training images")
     parser.add_argument("--val", type=whole_number(1, 9999), default=200, help="number of validation images")
-    for name, default in Recipe._field_defaults.items():
-        option = "--" + name.replace("_", "-")
-        if isinstance(default, tuple):
-            ends = {"nargs": 2, "metavar": ("MIN", "MAX")}
-            parser.add_argument(option, type=positive_float, **ends, default=default, help=HELP[name])
-        else:
-            parser.add_argument(option, type=TYPES.get(name, fraction), default=default, help=HELP[name])
+    add_settings(parser, Recipe)
     add_workers_argument(parser)
     return parser
-
-
-def check(args):
-    """Raises InputError for ranges that cannot be drawn."""
-    greatest = min(args.height, args.width) / 2
-    for name, limit in (("salient_radius", greatest), ("non_salient_radius", greatest), ("non_salient_blend", 1)):
-        low, high = getattr(args, name)
-        if not low <= high <= limit:
-            option, found = name.replace("_", "-"), f"{low:g} {high:g}"
-            raise InputError(f"--{option}: expected two ascending numbers above 0, at most {limit:g}, found {found}")
 
 
 def files_of(data, id, recipe):
@@ -265,16 +256,15 @@ def make_example(split_and_index, data, seed, recipe):
 
 
 def run(args):
-    check(args)
+    recipe = settings_of(args, Recipe)
     write_lines(args.out / "classes.txt", CLASSES)
-    recipe = Recipe(**{name: getattr(args, name) for name in Recipe._fields})
     for folder in ("JPEGImages", "SegmentationClass", "InstanceMasks", "saliency", "lists"):
         (args.out / folder).mkdir(exist_ok=True)
     if has_context(recipe):
         (args.out / "context").mkdir(exist_ok=True)
     make = partial(make_example, data=DataSet(args.out), seed=args.seed, recipe=recipe)
     items = [(split, index) for split in SPLITS for index in range(getattr(args, split))]
-    lines = list(for_each(make, items, args.workers, "draw"))
+    lines = list(map_each(make, items, args.workers, "draw"))
     write_lines(args.out / "lists" / "train.txt", lines[: args.train])
     write_lines(args.out / "lists" / "val.txt", lines[args.train :])
     size = f"{args.width}x{args.height}"

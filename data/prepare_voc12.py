@@ -28,7 +28,7 @@ from xml.etree import ElementTree
 from common.files.dataset import SAFE_ID, numbered_lines
 from common.files.voc import CLASSES
 from data.download import ARCHIVES, fetch, folder_of_maps, sha256_digits
-from data.linked import check_masks, check_saliency, counts, for_all, image_sizes, link, table
+from data.linked import check_pngs, counts, for_all, image_sizes, link, table
 from data.subset import NAMES, Sources, write_subset
 from stages.arguments import positive_int
 from stages.command import main, stage_parser
@@ -74,9 +74,9 @@ def run(args):
     sizes = image_sizes(devkit / "JPEGImages", sorted({*labelled, *splits.get("test", [])}))
     masks = mask_folders(devkit)
     for name in masks.values():
-        check_masks(devkit / name, [*splits["train"], *splits["val"]], sizes)
+        check_pngs(devkit / name, [*splits["train"], *splits["val"]], sizes, "P")
     if saliency:
-        check_saliency(saliency, sorted({id for name in TRAINING_SPLITS for id in splits.get(name, [])}), sizes)
+        check_pngs(saliency, sorted({id for name in TRAINING_SPLITS for id in splits.get(name, [])}), sizes, "L")
     objects = for_all(lambda id: objects_in_xml(devkit / "Annotations" / f"{id}.xml"), labelled, "annotations")
     labels = dict(zip(labelled, objects))
 

@@ -22,7 +22,7 @@ from common.files.images import is_complete, write_grey
 from stages import interruption
 from stages.command import HelpFormatter, exit_on_input_error
 from stages.files import InputError, cite
-from stages.parallel import for_each
+from stages.parallel import map_each
 
 # How a network takes images: the side of its squares, and the mean and deviation of red, green and blue (0 to 1).
 FORMS = {"u2net": (320, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))}  # u2netp and silueta, too
@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> str:
         raise InputError(f"{folder}: expected a folder to write to, found a link to {folder.readlink()}")
     detector = Detector(args.weights, args.network)
     folder.mkdir(exist_ok=True)
-    results = for_each(partial(write_map, detector, dataset), todo, 0, "saliency")
+    results = map_each(partial(write_map, detector, dataset), todo, 0, "saliency")
     if faults := [fault for fault in results if fault]:
         raise InputError(f"{len(faults)} of {len(todo)} images have no map: {cite(faults, '; ')}")
     return f"{len(todo)} maps -> {folder}"

@@ -16,7 +16,7 @@ from common.files.images import is_complete, read_grey, read_indexed, write_grey
 from common.files.photographs import fitted
 from common.files.voc import CLASSES
 from data.conversion import copy, write_photograph
-from data.linked import check_masks, check_saliency, image_sizes, link
+from data.linked import check_pngs, image_sizes, link
 from stages.parallel import for_each
 
 FOLDER = Path(__file__).parent / "subsets"
@@ -46,9 +46,9 @@ def check(lists: dict[str, list[Item]], sources: Sources) -> None:
     """
     ids = {split: [item.id for item in items] for split, items in lists.items()}
     sizes = image_sizes(sources.devkit / "JPEGImages", ids["train_aug"] + ids["val"])
-    check_masks(sources.devkit / "SegmentationClass", ids["train"] + ids["val"], sizes)
+    check_pngs(sources.devkit / "SegmentationClass", ids["train"] + ids["val"], sizes, "P")
     if sources.saliency:
-        check_saliency(sources.saliency, ids["train_aug"], sizes)
+        check_pngs(sources.saliency, ids["train_aug"], sizes, "L")
 
 
 def split_mask(label: np.ndarray, classes: list[str], item: Item) -> tuple[np.ndarray, np.ndarray]:
@@ -101,8 +101,7 @@ def write_subset(name: str, sources: Sources, workers: int, out: Path) -> str:
     def write_missing(write, path_of, items):
         path_of("any").parent.mkdir(exist_ok=True)
         todo = [item for item in items if not is_complete(path_of(item.id))]
-        for _ in for_each(partial(write, sources, data), todo, workers, path_of("any").parent.name):
-            pass
+        for_each(partial(write, sources, data), todo, workers, path_of("any").parent.name)
 
     (out / "context").mkdir(exist_ok=True)
     write_missing(write_masks, data.ground_truth_path, lists["train"] + lists["val"])

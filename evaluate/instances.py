@@ -36,7 +36,7 @@ from stages import distributed
 from stages.arguments import checked
 from stages.command import main, stage_parser
 from stages.files import InputError, write_json
-from stages.parallel import add_workers_argument, for_each
+from stages.parallel import add_workers_argument, map_each
 
 iou_threshold = checked(float, lambda value: 0 < value <= 1, "a number above 0, at most 1")
 
@@ -156,7 +156,7 @@ def collect(args: Namespace, dataset: DataSet, items: Sequence[Item]) -> Detecti
     share = distributed.shard(list(enumerate(items)))
     nothing = np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64), np.zeros((0, len(args.iou)), bool)
     parts = [Detections(*nothing, np.zeros(len(dataset.classes), np.int64))]  # a process may have no image
-    parts += for_each(partial(compare, args, dataset), share, args.workers, args.out.name)
+    parts += map_each(partial(compare, args, dataset), share, args.workers, args.out.name)
     *columns, objects = together(distributed.gather(together(parts)))
     order = np.lexsort((columns[2], -columns[1]))  # stable, as the detections of an image have one place
     return Detections(*(column[order] for column in columns), objects)

@@ -27,7 +27,7 @@ from stages import distributed
 from stages.arguments import fraction
 from stages.command import main, stage_parser
 from stages.files import InputError, write_json, write_lines
-from stages.parallel import add_workers_argument, for_each
+from stages.parallel import add_workers_argument, map_each
 
 # Of its maps' range: --background-threshold of pseudo.pom, --score-threshold of pseudo.background.
 METHOD_THRESHOLD = 0.3
@@ -113,7 +113,7 @@ def count_pixels(
     totals, counted = {}, {}
     share = distributed.shard(items)
     work = partial(compare, args, dataset, thresholds)
-    for item, counts in zip(share, for_each(work, share, args.workers, args.out.name)):
+    for item, counts in zip(share, map_each(work, share, args.workers, args.out.name)):
         totals[kind_of(item)] = totals.get(kind_of(item), 0) + counts.matrices
         counted[item.id] = counts._replace(matrices=np.empty(0, np.int64))
     shares = distributed.gather((totals, counted))

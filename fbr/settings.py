@@ -1,19 +1,10 @@
 """Settings of FBR's losses (Yin et al., TCSVT 2024), which are arguments of fbr.train and fbr.train_amn, too."""
 
-from argparse import ArgumentParser, BooleanOptionalAction, Namespace
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
-from typing import Any
+from argparse import BooleanOptionalAction
+from dataclasses import dataclass
 
-from stages.arguments import fraction, non_negative_float, positive_float, positive_int
+from stages.arguments import fraction, non_negative_float, positive_float, positive_int, setting
 from stages.files import InputError
-
-
-def setting(default: Any, kind: Callable[[str], Any] | None, help: str, **more: Any) -> Any:
-    """Field of a dataclass, with what argparse takes for the argument of its name; `kind` is its type or action."""
-    role = "action" if kind is BooleanOptionalAction else "type"
-    return field(default=default, metadata={role: kind, "help": help, **more})
-
 
 REFINED = "with --labels refined: "
 
@@ -82,16 +73,3 @@ class Settings:
         """Weights of the losses that are not left out, by their names."""
         names = "nroi", "intra", "similarity", "segmentation"
         return {name: weight for name in names if (weight := getattr(self, f"{name}_weight"))}
-
-
-def add_settings(parser: ArgumentParser) -> None:
-    """Add an argument for each field of Settings."""
-    for setting in fields(Settings):
-        name = setting.name.replace("_", "-")
-        parser.add_argument(f"--{name}", default=setting.default, **setting.metadata)
-    parser.set_defaults(band=list(Settings.band))
-
-
-def settings_of(args: Namespace) -> Settings:
-    """Settings from the arguments of `add_settings`. Raises InputError as Settings."""
-    return Settings(**{field.name: getattr(args, field.name) for field in fields(Settings)})

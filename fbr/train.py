@@ -10,14 +10,14 @@ from functools import partial
 
 from cls.arguments import training_parser
 from common.files.dataset import PARTS, DataSet, reads
-from fbr.settings import add_settings, settings_of
-from stages.arguments import natural
+from fbr.settings import Settings
+from stages.arguments import add_settings, natural, settings_of
 from stages.command import main
 
 
 def parser() -> ArgumentParser:
     parser = training_parser(__doc__)
-    add_settings(parser)
+    add_settings(parser, Settings)
     parser.set_defaults(network="classifier")
     parser.add_argument(
         "--contrast-from", type=natural, default=1, help="0-based epoch in which these losses start; published: 0"
@@ -42,7 +42,7 @@ def mask_parts(args: Namespace) -> list[str]:
 
 def run(args: Namespace) -> str:
     """Train, write weights and attention maps; returns a summary."""
-    settings = settings_of(args)
+    settings = settings_of(args, Settings)
     from cls import engine
     from cls.attention import AttentionAccumulator
     from cls.losses import classification_loss

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from cls.train_amn import amn_parser
 from common.files.dataset import DataSet, reads
-from fbr.settings import Settings, add_settings, settings_of
+from fbr.settings import Settings
+from stages.arguments import add_settings, settings_of
 from stages.command import main
 from stages.files import InputError
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 def parser() -> ArgumentParser:
     parser = amn_parser(__doc__)
-    add_settings(parser)
+    add_settings(parser, Settings)
     parser.set_defaults(segmentation_weight=0)
     return parser
 
@@ -38,7 +39,7 @@ def build(settings: Settings, seed: int, **arch: Any) -> "AMN":
 
 def run(args: Namespace) -> str:
     """Train and write the weights; returns a summary."""
-    settings = settings_of(args)
+    settings = settings_of(args, Settings)
     if settings.labels not in ("cam", "refined"):
         raise InputError(f"--labels {settings.labels}: expected cam or refined with AMN")
     from cls import amn_engine, engine

@@ -22,7 +22,7 @@ from common.files.instances import read_instances
 from stages.arguments import non_negative_float
 from stages.command import main, stage_parser
 from stages.files import InputError, atomic
-from stages.parallel import add_workers_argument, for_each
+from stages.parallel import add_workers_argument, map_each
 
 
 def parser() -> ArgumentParser:
@@ -95,7 +95,7 @@ def run(args: Namespace) -> str:
     """Write the JSON; returns a summary. Raises InputError if no instance reaches --min-score."""
     dataset = DataSet(args.data)
     items = dataset.split(args.split)
-    content = coco(dataset, items, list(for_each(partial(annotations, args, dataset), items, args.workers, "export")))
+    content = coco(dataset, items, list(map_each(partial(annotations, args, dataset), items, args.workers, "export")))
     if not content["annotations"]:
         raise InputError(f"{args.instances}: expected instances of score {args.min_score:g} or more, found none")
     with atomic(args.out / f"instances_{args.split}.json") as temporary:

@@ -186,6 +186,5 @@ def write_walked(
     share = distributed.shard(items)
     done = [is_complete(args.out / f"{item.id}.png") for item in share]
     outputs = walk_over(args, find(args, dataset, share, done, device), maps_of)
-    for _ in for_each(partial(write, args.out, args.background), outputs, cores(), args.out.name, done.count(False)):
-        pass
+    for_each(partial(write, args.out, args.background), outputs, cores(), args.out.name, done.count(False))
     return len(items)

@@ -182,8 +182,7 @@ def write_seeds_on_device(args: Namespace, device: torch.device) -> str:
     """Write the seeds that are missing, with the CRF on a GPU; returns a summary."""
     dataset, items, todo = work_of(args, ["maps"])
     outputs = labels_on_device(args, dataset, todo, device)
-    for _ in for_each(partial(write, args.out), outputs, cores(), args.out.name, len(todo)):
-        pass
+    for_each(partial(write, args.out), outputs, cores(), args.out.name, len(todo))
     return f"{len(items)} labels"
 
 

@@ -168,9 +168,12 @@ published_table() { # as table, with the rows of other methods as the paper list
  paper's compare where both are of VOC 2012."
 }
 
-published_amn() { # the published numbers of AMN, and of FBR on it: on, masks, val, test
+published_fbr() { # on, masks, val, test: the published numbers of AMN, of FBR on it (I), and of FBR on PPC with EPS (I+S)
     case $(basename "$DATA") in
-    coco14*) on="COCO 2014" masks=("" 46.7) val=(44.7 45.6) test=("" "") ;;
-    *) on="VOC 2012 val" masks=(72.2 73.1) val=(70.7 71.8) test=(" (test 70.6)" " (test 73.2)") ;;
+    coco14*) on="COCO 2014" masks=("" 46.7 "") val=(44.7 45.6 "") test=("" "" "") ;;
+    *)
+        on="VOC 2012 val" masks=(72.2 73.1 75.9) val=(70.7 71.8 74.2)
+        test=(" (test 70.6)" " (test 73.2)" " (test 74.9)")
+        ;;
     esac
 }

@@ -141,8 +141,7 @@ def run(args: Namespace) -> str:
         return memory_of(crf["backend"], output.rgb[..., 0].size, output.values.shape[2], crf["min_probability"])
 
     limit = MemoryLimit(args.crf_memory * 2**30, memory) if crf and not stays_on_device(device, crf) else None
-    for _ in for_each(partial(write, args.out, crf), outputs, cores(), args.out.name, done.count(False), limit):
-        pass
+    for_each(partial(write, args.out, crf), outputs, cores(), args.out.name, done.count(False), limit)
 
     if args.images and distributed.IS_FIRST:
         write_lines(args.out / "classes.txt", names)

@@ -84,7 +84,13 @@ class MemoryLimit(NamedTuple):
 
 
 def for_each(function, items, workers, description, total=None, memory=None):
-    """Calls `function(item)` for every item, in `workers` processes, and yields the results in the items' order.
+    """Calls `function(item)` for every item, in `workers` processes, as `map_each` does."""
+    for _ in map_each(function, items, workers, description, total, memory):
+        pass
+
+
+def map_each(function, items, workers, description, total=None, memory=None):
+    """Yields `function(item)` of every item, which `workers` processes call, in the items' order.
 
     `items` may be a generator that computes each item, such as a network at inference: it runs here, at most a few
     items ahead of the processes, so memory use stays constant. `memory`: a MemoryLimit, which may let fewer run at

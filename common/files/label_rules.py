@@ -81,8 +81,7 @@ def write_maps(write: Callable[[Namespace, DataSet, Item], None], maps: Sequence
     `maps` as for `runner`, and `write` a function of a module likewise. Raises InputError as it does.
     """
     dataset, items, todo = work_of(args, maps, has_all)
-    for _ in for_each(partial(write, args, dataset), todo, args.workers, args.out.name):
-        pass
+    for_each(partial(write, args, dataset), todo, args.workers, args.out.name)
     return f"{len(items)} images, {sum(len(item.classes) for item in items)} maps"
 
 
@@ -90,8 +89,7 @@ def _write_labels(make_label, maps, memory, args):
     dataset, items, todo = work_of(args, maps)
     limits = memory and memory(args, dataset)
     write = partial(_write, make_label, args, dataset)
-    for _ in for_each(write, todo, args.workers, args.out.name, memory=limits):
-        pass
+    for_each(write, todo, args.workers, args.out.name, memory=limits)
     return f"{len(items)} labels"
 
 

@@ -1,8 +1,8 @@
 """Weight files as safetensors, for others: tensors beside a description in JSON, in a form that can hold no code.
 
-The description is one string of the file's metadata, `description`: {"version": 1, "content": what the weight file
-holds beside its tensors, such as `arch` and `pyramid`, "stage": the record of the training}. One string, because
-safetensors writes several in a random order, and the same weights shall give the same bytes.
+The description is one string of the file's metadata, `description`: {"content": what the weight file holds beside its
+tensors, such as `arch` and `pyramid`, "stage": the record of the training}. One string, because safetensors writes
+several in a random order, and the same weights shall give the same bytes.
 """
 
 import json
@@ -13,7 +13,6 @@ import torch
 
 from stages.files import InputError
 
-VERSION = 1
 TYPES = (torch.float32, torch.int64)  # weights and statistics, and what batch norm counts
 
 
@@ -32,7 +31,7 @@ def write(path: Path, content: dict[str, Any], stage: dict[str, Any]) -> None:
         _check_type(name, tensor)
     rest = {name: value for name, value in content.items() if name != "state_dict"}
     try:
-        description = json.dumps({"version": VERSION, "content": rest, "stage": stage}, allow_nan=False)
+        description = json.dumps({"content": rest, "stage": stage}, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"expected plain values beside its tensors ({error})") from None
     # copies, as a file may hold neither views nor one tensor under two names
@@ -75,7 +74,7 @@ def _described(path, text):
         found = json.loads(text)
     except (ValueError, RecursionError):
         found = None
-    content = found.get("content") if isinstance(found, dict) and found.get("version") == VERSION else None
+    content = found.get("content") if isinstance(found, dict) else None
     if not isinstance(content, dict):
-        raise InputError(f"{path}: expected a description of version {VERSION}, as report.run.publish writes it")
+        raise InputError(f"{path}: expected a description as report.run.publish writes it")
     return content

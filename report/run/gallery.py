@@ -13,7 +13,7 @@ from report.run.choice import choose
 from report.run.image_page import PAGES, layers_of, write_image
 from report.run.reading import Scored, read_stages
 from report.run.templating import write_page
-from stages.parallel import cores, for_each
+from stages.parallel import cores, map_each
 
 MAKERS = re.compile(r"pseudo\..*|irn\.(seed|walk)|seg\.predict")  # commands that write labels or predictions
 
@@ -40,7 +40,7 @@ def write_gallery(
         known = {each.folder: {line["id"]: line for line in each.images} for each in members}
         images = [(item, {folder: lines.get(item.id) for folder, lines in known.items()}) for item in chosen]
         write = partial(write_image, out, name, dataset, split, layers)
-        entries = for_each(write, images, workers or cores(), f"pictures of {split}")
+        entries = map_each(write, images, workers or cores(), f"pictures of {split}")
         shown_layers = [{**layer._asdict(), "path": None} for layer in layers]
         splits.append({"name": split, "images": len(items), "layers": shown_layers, "items": list(entries)})
     (out / "files").mkdir(exist_ok=True)

@@ -16,7 +16,7 @@ from evaluate.labels import label_from_maps
 from report.run.layers import write_label, write_map, write_photograph
 from report.run.reading import Scored, titles_of
 from report.run.templating import write_page
-from report.tables.labels import further_labels
+from report.tables.summary import further_labels
 from stages.files import InputError
 
 LONGEST, LONGEST_THUMBNAIL, LONGEST_MAP = 640, 256, 192  # pixels of a picture's longer side

@@ -29,6 +29,8 @@ TRAININGS = {  # commands that write weights, and those that read them
     "cls.train": "cls.infer",
     "fbr.train": "cls.infer",
     "cls.train_iam": "cls.infer",
+    "cls.train_amn": "cls.infer_amn",
+    "fbr.train_amn": "cls.infer_amn",
     "irn.train": "irn.walk",
     "seg.train": "seg.predict",
 }
@@ -39,10 +41,11 @@ PLACE = re.compile(  # the folders of a path that is absolute or has "..": up to
     (?=[^\s/])""",
     re.VERBOSE,
 )
-METHODS = {  # by a command that only they have: name and paper
-    "pseudo.nsrm": ("NSROM", "https://arxiv.org/abs/2103.14581"),
-    "fbr.train": ("FBR", "https://arxiv.org/abs/2406.15755"),
-    "irn.train": ("IRN", "https://arxiv.org/abs/1904.05044"),
+METHODS = {  # name and paper: the commands that only runs of this method have
+    ("NSROM", "https://arxiv.org/abs/2103.14581"): {"pseudo.nsrm"},
+    ("AMN", "https://arxiv.org/abs/2203.16045"): {"cls.train_amn", "fbr.train_amn"},
+    ("FBR", "https://arxiv.org/abs/2406.15755"): {"fbr.train", "fbr.train_amn"},
+    ("IRN", "https://arxiv.org/abs/1904.05044"): {"irn.train"},
 }
 
 
@@ -152,7 +155,7 @@ def card(run: Path, stages: list[Stage], origins: list[Stage], weights: list[dic
         read=sorted({part for stage in learning for part in stage.record["inputs"].get("data", {}).get("reads", [])}),
         readers=TRAININGS,
         toy=bool(made & {"data.prepare_toy", "weights.pretrain_toy"}) or classes == list(TOY_CLASSES),
-        methods=[method for command, method in METHODS.items() if command in commands],
+        methods=[method for method, own in METHODS.items() if own & commands],
         scores=[
             (each, said_of(cut, found), found) for each in scored for cut, found in by_threshold(each.scores).items()
         ],

@@ -19,7 +19,7 @@ from evaluate.labels import to_percent
 from stages import distributed
 from stages.command import main, stage_parser
 from stages.files import InputError, write_json
-from stages.parallel import add_workers_argument, for_each
+from stages.parallel import add_workers_argument, map_each
 
 RECALL = 0.6  # of object pixels, at which contexts are compared: the best threshold jumps from run to run
 BINS = 1024  # of the histograms of scores
@@ -74,7 +74,7 @@ def run(args: Namespace) -> str:
     dataset = DataSet(args.data)
     items = [item for item in dataset.split(args.split) if item.classes]
     require_maps(args.maps, items)
-    counts = for_each(partial(histograms, args.maps, dataset), distributed.shard(items), args.workers, args.out.name)
+    counts = map_each(partial(histograms, args.maps, dataset), distributed.shard(items), args.workers, args.out.name)
     total = sum(distributed.gather(sum(counts, np.zeros((2, BINS), np.int64))))
     objects, context = total.sum(1).tolist()
     if not objects:

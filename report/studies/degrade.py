@@ -65,8 +65,7 @@ def run(args: Namespace) -> str:
     dataset = DataSet(args.data)
     items = dataset.split(args.split)
     todo = [item for item in distributed.shard(items) if not is_complete(args.out / f"{item.id}.png")]
-    for _ in for_each(partial(write_map, args, dataset), todo, args.workers, args.out.name):
-        pass
+    for_each(partial(write_map, args, dataset), todo, args.workers, args.out.name)
     return f"{len(items)} maps"
 
 

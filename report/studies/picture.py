@@ -55,10 +55,10 @@ def main(args: argparse.Namespace) -> None:
         own = own_context(dataset, item, truth)
         if own.sum() >= LEAST:
             maps = [strongest(folder, item, truth.shape) for folder in [*folders.values()][:2]]
-            scored.append((id, *(100 * (map_[own] > THRESHOLD).mean() for map_ in maps)))
+            scored.append((id, [100 * (map_[own] > THRESHOLD).mean() for map_ in maps]))
     if not scored:
         raise InputError(f"{dataset.root / 'context'}: expected an image with {LEAST} pixels of its classes' context")
-    text = {id: f"{before:.0f} → {after:.0f} %" for id, before, after in choose(scored, args.count)[::-1]}
+    text = {id: f"{before:.0f} → {after:.0f} %" for id, (before, after) in choose(scored, args.count)[::-1]}
     columns = {"image": photograph(dataset), "truth, context pale": lambda id: truth_with_context(dataset, id)}
     for row, folder in folders.items():
         columns[f"CAM, {row}"] = lambda id, folder=folder: heat(dataset, folder, items[id])

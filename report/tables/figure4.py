@@ -7,12 +7,9 @@ sorted from the largest gain to the largest loss; ties keep the list's order.
 """
 
 import argparse
-from collections.abc import Iterable
-from pathlib import Path
 
 from common.files.dataset import DataSet
 from evaluate.labels import kind_of
-from evaluate.scores import image_miou
 from report.tables.gallery import (
     Scored,
     check_figure,
@@ -51,17 +48,6 @@ def rule(scored: dict[str, list[Scored]], split: str, count: int) -> str:
     return f"Of {there} images of {split}: of each kind {ends} most. Numbers: mIoU of the image, %."
 
 
-def miou_of(dataset: DataSet, folders: dict[str, Path], ids: Iterable[str]) -> dict[tuple[str, str], str]:
-    """{(id, title): mIoU in percent, as text} of predictions; `folders`: {title: folder of <id>.png}."""
-    found = {}
-    for id in ids:
-        truth = dataset.ground_truth(id)
-        for title, folder in folders.items():
-            prediction = dataset.checked_label(folder / f"{id}.png", id)
-            found[id, title] = f"{image_miou(truth, prediction, len(dataset.classes)):.1f}"
-    return found
-
-
 def main(args: argparse.Namespace) -> None:
     """Choose the images, write the figure, print the choice."""
     folders = {title: args.run / folder for title, folder in args.column}
@@ -71,18 +57,18 @@ def main(args: argparse.Namespace) -> None:
     dataset = DataSet(args.data)
     pictures = {"image": photograph(dataset), "ground truth": ground_truth(dataset)}
     pictures |= {title: coloured(dataset, folder) for title, folder in folders.items()}
-    before, *_, after = folders.values()
     items = dataset.split(args.split)
     of = {kind: [item for item in items if kind_of(item) == kind] for kind in ("simple", "complex")}
-    scored = {kind: score(dataset, of[kind], before, after) for kind in of}
-    chosen = {id: kind for kind in scored for id, *_ in choose(scored[kind], args.count)}
+    scored = {kind: score(dataset, of[kind], list(folders.values())) for kind in of}
+    chosen = [(kind, row) for kind in scored for row in choose(scored[kind], args.count)]
     if not chosen:
         path = dataset.root / "lists" / f"{args.split}.txt"
         raise InputError(f"{path}: expected at least one image with a class and ground truth, found none")
-    numbers, note = miou_of(dataset, folders, chosen), rule(scored, args.split, args.count)
-    rows = [(f"{id}\n{kind}", id) for id, kind in chosen.items()]
+    numbers = {(id, title): f"{value:.1f}" for _, (id, values) in chosen for title, value in zip(folders, values)}
+    note = rule(scored, args.split, args.count)
+    rows = [(f"{id}\n{kind}", id) for kind, (id, _) in chosen]
     write_figure(args.out, draw(rows, pictures, numbers, dataset.classes, note))
-    for id, kind in chosen.items():
+    for kind, (id, _) in chosen:
         print(f"{id} ({kind}):", ", ".join(f"{title} {numbers[id, title]}" for title in folders))
     print(note)
 

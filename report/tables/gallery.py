@@ -20,12 +20,12 @@ from matplotlib.patches import Patch
 from common.files.dataset import DataSet, Item
 from common.files.images import IGNORE_INDEX, VOC_COLOURS, legend
 from evaluate.scores import image_miou
-from report.tables.labels import further_labels
+from report.tables.summary import further_labels
 from stages.arguments import checked
 from stages.command import command_parser, run_command
 from stages.files import InputError, atomic, check_output, check_outside
 
-Scored = tuple[str, float, float]  # id, mIoU before and after, in percent
+Scored = tuple[str, list[float]]  # id, a score of each prediction, in percent
 Picture = Callable[[str], np.ndarray]  # from an id to a picture, uint8 (H, W, 3)
 Columns = dict[str, Picture]  # by their titles
 BEFORE, AFTER = "pred1", "pred2"  # initial and final predictions
@@ -47,31 +47,32 @@ def parser() -> argparse.ArgumentParser:
     return picture_parser(__doc__, count=8)
 
 
-def score(dataset: DataSet, items: list[Item], before: Path, after: Path) -> list[Scored]:
-    """The images as a list of (id, mIoU before, mIoU after), percent, in the order of `items`.
+def score(dataset: DataSet, items: list[Item], folders: Sequence[Path]) -> list[Scored]:
+    """The images as a list of (id, [mIoU of the prediction in each folder]), percent, in the order of `items`.
 
-    before, after: folders of <id>.png. Images whose ground truth is 255 all over are left out, they have no score.
-    Raises InputError if a file is missing or unusable.
+    folders: of <id>.png. Images whose ground truth is 255 all over are left out, they have no score. Raises InputError
+    if a file is missing or unusable.
     """
     scored = []
     for item in items:
         truth = dataset.ground_truth(item.id)
-        predictions = [dataset.checked_label(folder / f"{item.id}.png", item.id) for folder in (before, after)]
+        predictions = [dataset.checked_label(folder / f"{item.id}.png", item.id) for folder in folders]
         if (truth != IGNORE_INDEX).any():
-            scored.append((item.id, *(image_miou(truth, each, len(dataset.classes)) for each in predictions)))
+            scored.append((item.id, [image_miou(truth, each, len(dataset.classes)) for each in predictions]))
     return scored
 
 
 def gain(row: Scored) -> float:
-    """By how much an (id, before, after) gains; rounded, so that equal gains tie whatever their last bits."""
-    return round(row[2] - row[1], 6)
+    """From the first prediction to the last; rounded, so that equal gains tie whatever their last bits."""
+    _, values = row
+    return round(values[-1] - values[0], 6)
 
 
 def choose(scored: list[Scored], count: int) -> list[Scored]:
     """The rows of the figure: the count/2 largest gains and, of the rest, the count/2 largest losses.
 
-    scored: list of (id, before, after) in the list's order. Returns such a list, the largest gain first, the largest
-    loss last; all of `scored` if it has no more than `count`.
+    scored: in the list's order. Returns such a list, the largest gain first, the largest loss last; all of `scored` if
+    it has no more than `count`.
     """
     gains = sorted(scored, key=gain, reverse=True)[: count // 2]
     losses = sorted((row for row in scored if row not in gains), key=gain)[: count // 2]
@@ -169,11 +170,11 @@ def main(args: argparse.Namespace) -> None:
     dataset = DataSet(args.data)
     pictures = columns(dataset, args.run)
     items = [item for item in dataset.split(args.split) if len(item.classes) > 1]
-    chosen = choose(score(dataset, items, before, after), args.count)
+    chosen = choose(score(dataset, items, [before, after]), args.count)
     if not chosen:
         path = dataset.root / "lists" / f"{args.split}.txt"
         raise InputError(f"{path}: expected at least one complex image (two or more classes), found none")
-    values = {id: f"{before:.1f} → {after:.1f}" for id, before, after in chosen}
+    values = {id: f"{before:.1f} → {after:.1f}" for id, (before, after) in chosen}
     rows = [(f"{id}\n{text}", id) for id, text in values.items()]
     write_figure(args.out, draw(rows, pictures, classes=dataset.classes))
     print(*(f"{id} {text}" for id, text in values.items()), sep="\n")

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from evaluate.scores import REPORTED, by_threshold, read_scores
-from report.tables.labels import further_labels
 from stages.arguments import file_name
 from stages.command import command_parser, run_command
 from stages.files import InputError, check_output, write_json
+
+METHOD = ("label_initial", "label_pseudo", "label_seed", "label_irn", "label_masked")  # BE, POM; IRN's two; NSRM
 
 
 class Row(NamedTuple):
@@ -23,6 +24,16 @@ class Row(NamedTuple):
     key: str
     folder: str
     title: str
+
+
+def further_labels(folder: Path) -> list[str]:
+    """The names `label_*` in `folder`, a run or its scores, that are neither of the method nor its variants, sorted.
+
+    A variant is named after one of the method's folders, with `_` and a suffix: its place is in a table or a figure of
+    its own (Table 4, Figure 6).
+    """
+    names = sorted(path.name for path in folder.glob("label_*") if path.is_dir())
+    return [name for name in names if not any(f"{name}_".startswith(f"{own}_") for own in METHOD)]
 
 
 def rows_of(run: Path, val: str = "val") -> list[Row]:

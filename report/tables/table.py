@@ -1,7 +1,8 @@
 """Print a table of the paper next to this run's scores, in Markdown; write <run>/<name>.md, with --plot <name>.png.
 
 A dash means not run. The rows are also written to <run>/<name>.json, for report.studies.collect. With --published, the
-table includes the paper's rows of other methods, and a column that says which were run here.
+table includes the paper's rows of other methods, and a column that says which were run here. With --ap, the rows are
+folders of instances, and each IoU of masks at which evaluate.instances scored one has a column.
 """
 
 import argparse
@@ -12,7 +13,7 @@ from evaluate.scores import read_scores
 from report.tables.published import NOTES, PUBLISHED, Method
 from stages.arguments import file_name
 from stages.command import command_parser, run_command
-from stages.files import InputError, check_output, write_json, write_text
+from stages.files import InputError, check_output, read_json, write_json, write_text
 
 Row = tuple[str, str, float | None]  # name, the paper's number as text, this run's mIoU in percent
 QUOTED = (
@@ -33,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         required=True,
         metavar=("NAME", "PAPER", "FOLDER"),
-        help="a row: name, the paper's mIoU, and folder of predictions in <run>",
+        help="a row: name, the paper's number, and folder of predictions or instances in <run>",
     )
     parser.add_argument("--paper-on", default="VOC 2012 val", help="data set of the paper's numbers")
     parser.add_argument(
@@ -41,6 +42,9 @@ def parser() -> argparse.ArgumentParser:
         choices=PUBLISHED,
         help="table of the paper whose other rows are quoted; a --row with the paper's number on val stands in its "
         "place, any other comes last",
+    )
+    parser.add_argument(
+        "--ap", action="store_true", help="average precision (AP) of instances instead of the mIoU, without the paper's"
     )
     parser.add_argument("--note", help="text below the table")
     parser.add_argument("--plot", metavar="LABEL", help="plot the mIoU over the rows' names, which must be numbers")
@@ -56,6 +60,16 @@ def score_of(run: Path, folder: Path | str) -> float | None:
     """The mIoU in percent that evaluate.labels wrote for <run>/<folder>, or None if it did not run."""
     path = scores_path(run, folder)
     return read_scores(path, ["mean_iou"])["mean_iou"] if path.exists() else None
+
+
+def aps_of(run: Path, folder: Path | str) -> dict[float, str]:
+    """{IoU of masks: AP in percent, as text} that evaluate.instances wrote for <run>/<folder>; {} if it did not run."""
+    path = scores_path(run, folder)
+    try:
+        found = read_json(path)["mean_ap"] if path.exists() else {}
+        return {float(threshold): f"{ap:.1f}" for threshold, ap in found.items()}
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise InputError(f"{path}: expected the scores of evaluate.instances, mean_ap among them") from None
 
 
 def in_their_places(methods: list[Method], rows: Sequence[Row]) -> list[list[str]]:
@@ -76,16 +90,22 @@ def in_their_places(methods: list[Method], rows: Sequence[Row]) -> list[list[str
 
 def text_of(args: argparse.Namespace, rows: Sequence[Row]) -> str:
     """The table as Markdown, of the paper's numbers and this run's, with the notes below it."""
-    if args.published:
+    measure, notes = "mIoU", []
+    if args.ap:
+        found = [(name, aps_of(args.run, folder)) for name, _, folder in args.row]
+        thresholds = sorted({threshold for _, aps in found for threshold in aps})
+        measure, head = "AP", ["", *(f"IoU {threshold:g}" for threshold in thresholds)]
+        body = [[name, *(aps.get(threshold, "–") for threshold in thresholds)] for name, aps in found]
+    elif args.published:
         head = ["method", "venue", "val (paper)", "test (paper)", "this run, val", "run here?"]
         number = args.published.removeprefix("table")
         body = in_their_places(PUBLISHED[args.published], rows)
         notes = [QUOTED.format(number=number, note=NOTES[args.published])]
     else:
-        head, notes = ["", f"paper, {args.paper_on}", "this run"], []
+        head = ["", f"paper, {args.paper_on}", "this run"]
         body = [[name, paper or "–", "–" if score is None else f"{score:.1f}"] for name, paper, score in rows]
     notes += [args.note] if args.note else []
-    return f"**{args.title}** (mIoU, %)\n\n{markdown_table(head, body)}" + "".join(f"\n{note}\n" for note in notes)
+    return f"**{args.title}** ({measure}, %)\n\n{markdown_table(head, body)}" + "".join(f"\n{note}\n" for note in notes)
 
 
 def markdown_table(head: list[str], body: list[list[str]]) -> str:
@@ -113,7 +133,7 @@ def main(args: argparse.Namespace) -> None:
     """Write and print the table. Raises InputError if --plot stands over names that are no numbers."""
     for ending in ("md", "json", "png"):
         check_output(args.run / f"{args.name}.{ending}")
-    rows = [(name, paper, score_of(args.run, folder)) for name, paper, folder in args.row]
+    rows = [] if args.ap else [(name, paper, score_of(args.run, folder)) for name, paper, folder in args.row]
     try:
         points = [(float(name), score) for name, _, score in rows if score is not None] if args.plot else []
     except ValueError as error:

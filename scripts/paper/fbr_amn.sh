@@ -12,7 +12,7 @@ prepare --no-saliency resnet101 resnet50
     amn plain cls.train_amn
     amn fbr fbr.train_amn "${FBR_AMN[@]}"
 )
-published_amn
+published_fbr
 table fbr_amn "FBR on AMN, from image-level labels (I)" --paper-on "$on" \
     --row "seeds of the classifier's CAMs, train" "" amn/image_level/label_seed \
     --row "AMN, seeds of its maps, train" "" amn/plain/image_level/label_seed \
@@ -27,10 +27,10 @@ if [ -d "$DATA/InstanceMasks" ]; then
     for row in plain fbr; do
         (maps=$RUN/amn/image_level/cam_pyramid; RUN=$RUN/amn/$row; instances "$maps")
     done
-    python -m report.studies.instances --run "$RUN" --name fbr_amn_instances \
-        --title "Instances on $EVAL_TRAIN: the classifier's CAMs, with IRN from AMN's seeds; no published numbers are known" \
-        --row "AMN" amn/plain/image_level/instances \
-        --row "AMN + FBR" amn/fbr/image_level/instances \
-        --row "AMN, void as background" amn/plain/image_level/instances_void \
-        --row "AMN + FBR, void as background" amn/fbr/image_level/instances_void
+    title="Instances on $EVAL_TRAIN: the classifier's CAMs, with IRN from AMN's seeds; no published numbers are known"
+    table fbr_amn_instances "$title" --ap \
+        --row "AMN" "" amn/plain/image_level/instances \
+        --row "AMN + FBR" "" amn/fbr/image_level/instances \
+        --row "AMN, void as background" "" amn/plain/image_level/instances_void \
+        --row "AMN + FBR, void as background" "" amn/fbr/image_level/instances_void
 fi

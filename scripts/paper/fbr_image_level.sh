@@ -5,7 +5,7 @@
 source "$(dirname "$0")/../method.sh"
 image_level_method
 (RUN=$RUN/fbr; train_fbr "${FBR[@]}"; image_level)
-published_amn
+published_fbr
 case $(basename "$DATA") in
 coco14*)
     note="FBR's abstract calls the 45.6 on val a test result. AMN's lists hold the images without an object, too, which\

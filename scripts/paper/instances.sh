@@ -10,12 +10,11 @@ irn
 instances
 (RUN=$RUN/fbr; train_fbr "${FBR[@]}"; irn; instances)
 true_instances
-python -m report.studies.instances --run "$RUN" --name instances \
-    --title "Instances on $EVAL_TRAIN, from image-level labels; no published numbers are known" \
-    --row "NSROM's classifier" image_level/instances \
-    --row "NSROM's classifier + FBR" fbr/image_level/instances \
-    --row "true class masks, an upper bound" truth/image_level/instances \
-    --row "NSROM's classifier, void as background" image_level/instances_void \
-    --row "NSROM's classifier + FBR, void as background" fbr/image_level/instances_void \
-    --row "true class masks, void as background" truth/image_level/instances_void \
+table instances "Instances on $EVAL_TRAIN, from image-level labels; no published numbers are known" --ap \
+    --row "NSROM's classifier" "" image_level/instances \
+    --row "NSROM's classifier + FBR" "" fbr/image_level/instances \
+    --row "true class masks, an upper bound" "" truth/image_level/instances \
+    --row "NSROM's classifier, void as background" "" image_level/instances_void \
+    --row "NSROM's classifier + FBR, void as background" "" fbr/image_level/instances_void \
+    --row "true class masks, void as background" "" truth/image_level/instances_void \
     --note "Void: pixels that are 255 in the ground truth. They count nowhere, or, as in published numbers, as background."

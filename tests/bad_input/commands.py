@@ -44,9 +44,7 @@ COMMANDS = {  # arguments with which the command works; @ stands for the test's 
     "report.studies.context": f"{LABELS} --maps @maps",
     "report.studies.degrade": f"{LABELS} --lost 0.5 --blur 0.05",
     "report.studies.picture": "--data @tiny --split train --run @run --rows ce all --out @out.png --count 2",
-    "report.studies.instances": "--run @run --name instances --title T --row 'a row' instances",
     "report.tables.summary": "--run @run",
-    "report.tables.labels": "--run @run",
     "report.tables.gallery": "--data @tiny --split train --run @run --out @out.png --count 2",
     "report.run.compare": "@compared/a @compared/b",
     "report.tables.figure4": "--data @tiny --split train --run @run --out @out.png --count 2 --column a pred1 "
@@ -208,6 +206,7 @@ FAULTS = {  # command: [(more arguments, damages to make first, message)]
     ],
     "report.tables.table": [
         ("--row baseline '' pred1_val", [], "--row: expected numbers as names"),
+        ("--ap", [], "scores.json: expected the scores of evaluate.instances"),
         ("", [("write", "run/table3.md/x")], "table3.md: expected a file that can be written"),
     ],
     "report.studies.collect": [
@@ -260,10 +259,6 @@ FAULTS = {  # command: [(more arguments, damages to make first, message)]
             [("replace", "finished/scores/pred1/scores.json", "50.0", "[]")],
             "expected the scores of evaluate.labels",
         ),
-    ],
-    "report.studies.instances": [
-        ("--run @mine", [], "mine: expected scores of evaluate.instances of one of the rows, found none"),
-        ("--row other pred1_val", [], "scores.json: expected the scores of evaluate.instances"),
     ],
     "weights.fetch": [
         ("--out @weights", [], "weights: expected a name that ends in .pth"),

@@ -154,7 +154,6 @@ def test_the_crf_keeps_to_its_memory(tiny_data, maps, tmp_path, monkeypatch):
 
     def for_each(write, items, workers, description, memory):
         needs.update({item.id: (memory.limit, memory.of(item)) for item in items})
-        return []
 
     monkeypatch.setattr("common.files.label_rules.for_each", for_each)
     told = options(tiny_data, maps, tmp_path / "out", "--crf-memory", 2, "--crf-backend", "lattice")

@@ -141,7 +141,8 @@ def scored(folder, data, run):
 
 
 def test_summary_scores_the_folders_that_are_there(tmp_path):
-    folders = ["cam", "cam_pyramid", "label_seed", "label_irn", "pred1", "label_masked", "pred2_val"]
+    folders = ["cam", "cam_pyramid", "label_seed", "label_irn", "pred1", "label_masked"]
+    folders += ["label_my rule", "label_pseudonym", "pred2_val"]
     for name in (*folders, "cls", "seg1", "label_masked_all"):
         (tmp_path / "run" / name).mkdir(parents=True)
     expected = [(name, "val" if name.endswith("_val") else "train") for name in folders]

@@ -88,7 +88,6 @@ def test_the_crf_keeps_to_its_memory(tiny_data, tmp_path, weights, monkeypatch, 
 
     def for_each(write, outputs, workers, description, total, memory):
         needs.extend((memory.limit, memory.of(output)) if memory else None for output in outputs)
-        return []
 
     monkeypatch.setattr("seg.predict.for_each", for_each)
     more = (*more, "--crf-memory", 3, "--crf-backend", "lattice")

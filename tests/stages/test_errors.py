@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from stages.errors import one_line
 from stages.files import InputError
-from stages.parallel import for_each
+from stages.parallel import map_each
 
 RESUMES = "the same command resumes it"
 HUGE = 10**15  # bytes, more than any address space has
@@ -72,10 +72,10 @@ def test_another_error_is_a_bug_whatever_its_words(words):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_killed_worker_is_named_with_its_signal(number):
-    message = told_of(list, for_each(signal.raise_signal, [number] * 2, 2, "test"))
+    message = told_of(list, map_each(signal.raise_signal, [number] * 2, 2, "test"))
     assert f" was killed by {number.name}" in message and message.endswith(RESUMES)
     assert ("memory is short" in message) == (number == signal.SIGKILL)
 
 
 def test_worker_that_exits_by_itself_is_a_bug():
-    assert told_of(list, for_each(os._exit, [1, 1], 2, "test")) is None
+    assert told_of(list, map_each(os._exit, [1, 1], 2, "test")) is None

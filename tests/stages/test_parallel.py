@@ -7,7 +7,7 @@ import pytest
 
 from stages import interruption
 from stages.files import InputError
-from stages.parallel import MemoryLimit, _chunks, cores, for_each, machine_memory, spare_memory
+from stages.parallel import MemoryLimit, _chunks, cores, machine_memory, map_each, spare_memory
 
 
 def negative(number):
@@ -21,20 +21,20 @@ def negative(number):
 @pytest.mark.parametrize("count", [0, 1, 70])
 def test_results_are_in_order(workers, count):
     expected = [-number for number in range(count)]
-    assert list(for_each(negative, list(range(count)), workers, "test")) == expected
-    assert list(for_each(negative, (number for number in range(count)), workers, "test", count)) == expected
+    assert list(map_each(negative, list(range(count)), workers, "test")) == expected
+    assert list(map_each(negative, (number for number in range(count)), workers, "test", count)) == expected
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_exceptions_are_raised_here(workers):
     with pytest.raises(InputError, match="77: not a number"):
-        list(for_each(negative, list(range(200)), workers, "test"))
+        list(map_each(negative, list(range(200)), workers, "test"))
 
 
 def test_generators_are_a_few_items_ahead():
     drawn = []
     items = (drawn.append(number) or number for number in range(70))
-    for done, _ in enumerate(for_each(negative, items, 2, "test", 70), start=1):
+    for done, _ in enumerate(map_each(negative, items, 2, "test", 70), start=1):
         assert len(drawn) <= done + 8
 
 
@@ -56,7 +56,7 @@ def meet(place, most, number):
 @pytest.mark.parametrize(("limit", "most", "kind"), [(0.5, 1, iter), (2.5, 2, list), (2.5, 2, iter), (100, 3, list)])
 def test_as_many_work_at_once_as_fit_into_the_memory(tmp_path, kind, limit, most):
     work = partial(meet, tmp_path, most)
-    found = list(for_each(work, kind(range(9)), 3, "test", 9, MemoryLimit(limit, lambda number: 1)))
+    found = list(map_each(work, kind(range(9)), 3, "test", 9, MemoryLimit(limit, lambda number: 1)))
     assert len(found) == 9 and max(found) == most
 
 
@@ -64,12 +64,12 @@ def test_the_largest_of_what_is_sent_at_once_counts(tmp_path):
     chunks = list(_chunks(range(36), 2))
     assert {len(chunk) for chunk in chunks} == {3}
     memory = MemoryLimit(3, lambda number: 3 if number % 3 == 1 else 1)
-    assert max(for_each(partial(meet, tmp_path, 1), range(36), 2, "test", memory=memory)) == 1
+    assert max(map_each(partial(meet, tmp_path, 1), range(36), 2, "test", memory=memory)) == 1
 
 
 def test_processes_of_other_ranks_take_their_share(tmp_path, monkeypatch):
     monkeypatch.setattr("stages.distributed.LOCAL_WORLD_SIZE", 2)
-    found = for_each(partial(meet, tmp_path, 1), iter(range(6)), 3, "test", 6, MemoryLimit(2, lambda number: 1))
+    found = map_each(partial(meet, tmp_path, 1), iter(range(6)), 3, "test", 6, MemoryLimit(2, lambda number: 1))
     assert max(found) == 1
 
 
@@ -77,7 +77,7 @@ def test_an_exception_does_not_wait_for_the_others_where_memory_is_short():
     drawn = []
     items = (drawn.append(number) or number for number in range(77, 177))
     with pytest.raises(InputError, match="77: not a number"):
-        list(for_each(negative, items, 4, "test", 100, MemoryLimit(1, lambda number: 1)))
+        list(map_each(negative, items, 4, "test", 100, MemoryLimit(1, lambda number: 1)))
     assert len(drawn) <= 4  # without memory, 17
 
 

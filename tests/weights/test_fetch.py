@@ -42,7 +42,7 @@ def served(monkeypatch, tmp_path):
     monkeypatch.setattr(download, "receive", receive)
     for name, sha256 in (("tiny", SHA256), ("bare", None)):
         source = fetch.Source(f"{URL}/{name}", sha256, "caffe", "aspp.c3.weight", "walk" if name == "bare" else "")
-        monkeypatch.setitem(fetch.SOURCES, name, source)
+        monkeypatch.setitem(fetch.WEIGHTS, name, source)
     (tmp_path / "weights").mkdir()
     monkeypatch.chdir(tmp_path)
     return answer

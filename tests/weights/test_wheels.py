@@ -52,7 +52,7 @@ def wheel(monkeypatch, tmp_path):
 
 
 def get(name, **options):
-    out = Path("weights") / f"{name}{fetch.ending_of(name)}"
+    out = Path("weights") / f"{name}{fetch.WEIGHTS[name].ending}"
     return out, fetch.fetch(name, out, **options)
 
 

@@ -18,7 +18,7 @@ PAPER = {
     "cls.train": CLASSIFICATION,
     "fbr.train": CLASSIFICATION | {
         "heads": "two", "embedding": 128, "projection_relu": True, "labels": "cam", "background": 0.1,
-        "band": [0.3, 0.7], "refine_sigma": 0.03, "refine_steps": 10, "nroi_weight": 0.05, "intra_weight": 0.1,
+        "band": (0.3, 0.7), "refine_sigma": 0.03, "refine_steps": 10, "nroi_weight": 0.05, "intra_weight": 0.1,
         "similarity_weight": 0.1, "segmentation_weight": 0.1, "centres": 8, "bank_size": 100000, "negatives": 256,
         "temperature": 0.5, "queries": 1024, "hard_quantile": 0.4, "entropy_quantile": 0.25, "prototype_pixels": 32,
         "contrast_from": 1, "cut_gradient": False, "random_nrois": False, "diagnose": False,

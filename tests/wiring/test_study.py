@@ -6,7 +6,8 @@ from argparse import Namespace
 
 import pytest
 
-from fbr.settings import settings_of
+from fbr.settings import Settings
+from stages.arguments import settings_of
 from tests.wiring.scripts import ROOT, calls_of, parsed
 
 
@@ -105,7 +106,7 @@ def test_rows_of_fbr_are_what_they_are_called(study):
         found = {name: value for name, value in rows[row].items() if name != "out" and value != rows[other][name]}
         assert found == different, row
     for row in rows.keys() - {"ce"}:
-        settings_of(Namespace(**rows[row]))
+        settings_of(Namespace(**rows[row]), Settings)
     weights = ("nroi_weight", "intra_weight", "similarity_weight", "segmentation_weight")
     assert [rows["published"][name] for name in weights] == [0.05, 0.1, 0.1, 0.1]
     assert (rows["published"]["heads"], rows["published"]["temperature"]) == ("two", 0.5)

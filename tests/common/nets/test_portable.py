@@ -95,9 +95,9 @@ BAD = {
     "a size that overflows": (one("F32", [2**62, 4], 8, bytes(8)), "expected a safetensors file"),
     "bfloat16": (one("BF16", [2], 4, bytes(4)), "a: expected numbers of float32 or int64, found bfloat16"),
     "NaN": (one("F32", [1], 4, struct.pack("<f", float("nan"))), "expected finite numbers, found NaN or infinity in a"),
-    "a description that is no JSON": (described("arch"), "expected a description of version 1"),
-    "a deep description": (described("[" * 10**5), "expected a description of version 1"),
-    "another version": (described('{"version": 2, "content": {}}'), "expected a description of version 1"),
+    "a description that is no JSON": (described("arch"), "expected a description as "),
+    "a deep description": (described("[" * 10**5), "expected a description as "),
+    "another description": (described('{"content": []}'), "expected a description as "),
 }
 
 

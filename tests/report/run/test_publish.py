@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from cls import infer
+from cls.amn import build as build_amn
 from cls.model import build as build_classifier
 from common.files.images import write_indexed
 from common.training import checkpoint
@@ -24,6 +25,7 @@ from tests.report.runs import put, record
 NAMES = ["disc", "square", "bar"]
 SIZES = {"classes": 3, "class_names": NAMES, "channels": [4] * 5, "depths": [1] * 5, "batch_norm": True}
 CLASSIFIER = {"network": "classifier", **SIZES, "nodes": 2, "input_size": 32}
+AMN = {"network": "amn", "backbone": "vgg16", **SIZES, "rates": [1]}
 DEEPLAB = {"backbone": "vgg16", **SIZES, "fc_channels": 4, "rates": [1]}
 SCORES = {"mean_iou": 61.25, "ignored": 7.5, "false_negative": None, "images": 4, "split": "train"}
 SCORES |= {"simple": {"mean_iou": 71.0, "ignored": 1, "false_negative": 2}}
@@ -43,8 +45,8 @@ def run(tmp_path, monkeypatch):
     run, data = tmp_path / "runs/mine", "/home/alice/secret project/photos"
     torch.manual_seed(0)
     networks = {"cls": (CLASSIFIER, build_classifier(**CLASSIFIER)), "seg1": (DEEPLAB, build_deeplab(**DEEPLAB))}
-    networks["seg2"] = (DEEPLAB, MultiScale(build_deeplab(**DEEPLAB), [0.5]))
-    commands = {"cls": "cls.train", "seg1": "seg.train", "seg2": "seg.train"}
+    networks |= {"seg2": (DEEPLAB, MultiScale(build_deeplab(**DEEPLAB), [0.5])), "amn": (AMN, build_amn(**AMN))}
+    commands = {"cls": "cls.train", "seg1": "seg.train", "seg2": "seg.train", "amn": "fbr.train_amn"}
     for minute, (name, (arch, model)) in enumerate(networks.items()):
         put(run / name / "stage.json", called(commands[name], minute, data=data, split="train", lr=0.5, seed=0))
         checkpoint.save(run / name / "weights.pth", arch=arch, pyramid=[0.5], state_dict=model.state_dict())
@@ -112,18 +114,18 @@ def test_every_file_has_its_sum_and_the_same_run_gives_the_same_bytes(published,
 
 
 def test_the_card_is_made_of_the_records(published):
-    out = published("--stages", "cls", "seg2")
+    out = published("--stages", "cls", "amn", "seg2")
     text = (out / "README.md").read_text()
-    assert text.splitlines()[0] == "# NSROM: weakly supervised semantic segmentation"
+    assert text.splitlines()[0] == "# NSROM + AMN + FBR: weakly supervised semantic segmentation"
     assert rows(text, "CAM, threshold 0.5 (best here)") == [["train", "4", "61.25", "71.00", "–", "7.50"]]
     assert rows(text, "CAM, threshold 0.3 (fixed)") == [["train", "4", "41.50", "–", "–", "0.00"]]
     assert rows(text, "masked label (NSRM)") == [["train", "4", "61.25", "71.00", "–", "7.50"]]
-    assert rows(text, "lr") == [["0.5"], ["0.5"]]
+    assert rows(text, "lr") == [["0.5"], ["0.5"], ["0.5"]]
     assert f"- commit: {COMMIT}, {COMMIT}-dirty\n" in text and "disc, square, bar\n" in text
-    for name in ("cls", "seg2"):
+    for name in ("cls", "amn", "seg2"):
         sum = hashlib.sha256((out / f"weights/{name}.safetensors").read_bytes()).hexdigest()
         assert rows(text, f"`weights/{name}.safetensors`")[0][-1] == sum
-    assert len(list((out / "weights").iterdir())) == 2
+    assert len(list((out / "weights").iterdir())) == 3
 
 
 @pytest.mark.parametrize("sign", ["init", "moved", "names"])

@@ -1,4 +1,4 @@
-"""Measurements and pictures of single folders: context that maps call object, and AP of instances."""
+"""Measurements and pictures of single folders: context that maps call object."""
 
 import json
 
@@ -8,8 +8,7 @@ from PIL import Image
 
 from common.files.dataset import DataSet
 from common.files.images import VOC_COLOURS, write_grey, write_indexed
-from report.studies import instances, picture
-from stages.files import InputError
+from report.studies import picture
 
 
 @pytest.fixture
@@ -74,20 +73,3 @@ def test_the_picture_shows_the_ends(contexts, tmp_path, capsys):
     assert (truth[5, 2] == VOC_COLOURS[2]).all() and (truth[30, 5] == (VOC_COLOURS[2].astype(int) + 510) // 3).all()
     before, after = (picture.heat(dataset, run / row / "cam", dataset.split("train")[1]) for row in ("ce", "all"))
     assert (before[30, 5] == before[5, 2]).all() and (before[30, 5] != after[30, 5]).any()
-
-
-def test_ap_stands_in_its_place(tmp_path, capsys):
-    scores = {"x/scores/instances": {"0.5": 40, "0.25": 61.24}, "y/scores/instances": {"0.5": 80.06, "0.75": 7.0}}
-    for folder, ap in scores.items():
-        (tmp_path / folder).mkdir(parents=True)
-        (tmp_path / folder / "scores.json").write_text(json.dumps({"mean_ap": ap}))
-    words = ["--run", str(tmp_path), "--name", "instances", "--title", "Toy"]
-    words += [word for name in "xzy" for word in ("--row", f"of {name}", f"{name}/instances")]
-    instances.main(instances.parser().parse_args(words))
-    expected = ["|  | IoU 0.25 | IoU 0.5 | IoU 0.75 |", "| --- | --- | --- | --- |", "| of x | 61.2 | 40.0 | – |"]
-    expected += ["| of z | – | – | – |", "| of y | – | 80.1 | 7.0 |"]
-    assert (tmp_path / "instances.md").read_text().splitlines() == ["**Toy** (AP, %)", "", *expected]
-    for content in ([], {"mean_iou": 5.0}, {"mean_ap": {"0.5": "high"}}, {"mean_ap": {"mean": 5.0}}):
-        (tmp_path / "x/scores/instances/scores.json").write_text(json.dumps(content))
-        with pytest.raises(InputError, match="scores.json: expected the scores of evaluate.instances"):
-            instances.main(instances.parser().parse_args(words))

@@ -61,7 +61,7 @@ def test_refuses_what_it_cannot_draw(figure4, tiny_data, tmp_path):
         figure4({"one": "pred1"})
     with pytest.raises(InputError, match="pred7: no such folder"):
         figure4({"a": "pred1", "b": "pred7"})
-    (tmp_path / "run" / "pred1" / "a_simple.png").unlink()  # in the middle, scored only if it is drawn
+    (tmp_path / "run" / "pred1" / "a_simple.png").unlink()  # of a column in the middle
     with pytest.raises(InputError, match="pred1/a_simple.png: no such file"):
         figure4()
     assert not (tmp_path / "out.png").exists()

@@ -1,8 +1,10 @@
-"""report.tables.summary and report.tables.labels: the rows that a run has, those of further label rules among them."""
+"""report.tables.summary: the rows that a run has, those of further label rules among them."""
 
 import json
 
 import pytest
+
+from report.tables.summary import further_labels
 
 METHOD = ["cam", "oa_cam", "label_initial", "label_pseudo", "pred1", "label_masked", "pred1_val", "pred2_val"]
 
@@ -71,10 +73,8 @@ def test_maps_have_a_row_for_the_best_threshold_and_one_for_the_fixed_one(run_co
     assert result.returncode == 2 and "cam/scores.json: expected the scores of evaluate.labels" in result.stderr
 
 
-def test_the_folders_of_further_rules(run_command, run):
+def test_the_folders_of_further_rules(run):
     (run / "label_notes.txt").touch()
     for name in ("label_pseudonym", "label_seed", "label_irn", "label_irn_wide"):  # the first is no variant
         (run / name).mkdir()
-    assert run_command("report.tables.labels", "--run", run).stdout.split() == ["label_otsu", "label_pseudonym"]
-    result = run_command("report.tables.labels", "--run", run / "none")
-    assert result.returncode == 2 and "none: no such folder" in result.stderr
+    assert further_labels(run) == ["label_otsu", "label_pseudonym"]

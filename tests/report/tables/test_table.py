@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from report.tables.published import PUBLISHED
-from report.tables.table import in_their_places
+from report.tables.table import in_their_places, main, parser
+from stages.files import InputError
 
 
 def put_score(run, folder, value):
@@ -29,6 +30,23 @@ def test_rows(run_command, tmp_path):
     assert text.strip() == result.stdout.strip()
     assert json.loads((tmp_path / "table3.json").read_text())[2] == {"row": "c", "paper": "", "folder": "pred9_val"}
     assert text.splitlines()[4:] == ["| a | 67.7 | 59.0 |", "| b | 68.8 | 61.3 |", "| c | – | – |", "", "A note."]
+
+
+def test_ap_stands_in_its_place(tmp_path):
+    scores = {"x/scores/instances": {"0.5": 40, "0.25": 61.24}, "y/scores/instances": {"0.5": 80.06, "0.75": 7.0}}
+    for folder, ap in scores.items():
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "scores.json").write_text(json.dumps({"mean_ap": ap}))
+    words = ["--run", str(tmp_path), "--name", "instances", "--title", "Toy", "--ap"]
+    words += [word for name in "xzy" for word in ("--row", f"of {name}", "", f"{name}/instances")]
+    main(parser().parse_args(words))
+    expected = ["|  | IoU 0.25 | IoU 0.5 | IoU 0.75 |", "| --- | --- | --- | --- |", "| of x | 61.2 | 40.0 | – |"]
+    expected += ["| of z | – | – | – |", "| of y | – | 80.1 | 7.0 |"]
+    assert (tmp_path / "instances.md").read_text().splitlines() == ["**Toy** (AP, %)", "", *expected]
+    for content in ([], {"mean_iou": 5.0}, {"mean_ap": {"0.5": "high"}}, {"mean_ap": {"mean": 5.0}}):
+        (tmp_path / "x/scores/instances/scores.json").write_text(json.dumps(content))
+        with pytest.raises(InputError, match="scores.json: expected the scores of evaluate.instances"):
+            main(parser().parse_args(words))
 
 
 def test_plot(run_command, tmp_path):
