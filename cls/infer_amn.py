@@ -155,8 +155,7 @@ def run(args: Namespace) -> str:
             yield item, [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
 
     processes = 1 if args.dump_float else cores()  # PNGs are compressed
-    for _ in for_each(partial(write, args.out), maps_of_images(), processes, args.out.name, sum(map(len, batches))):
-        pass
+    for_each(partial(write, args.out), maps_of_images(), processes, args.out.name, sum(map(len, batches)))
     return f"{len(items)} images, {sum(len(item.classes) for item in items)} maps"
 
 
