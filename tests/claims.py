@@ -158,53 +158,87 @@ FBR's two numbers
         "docs/real.md",
         "real",
         """
-- **POM does for labels
-    main; {label_initial,label_pseudo}, mean_iou
+- **POM does for
+    main; label_initial, false_negative
+    main; label_pseudo, false_negative
+    main; label_initial, ignored
+    main; label_pseudo, ignored
+    main; label_initial, mean_iou
+    main; label_pseudo, mean_iou
     main; label_pseudo, mean_iou | label_initial, mean_iou
-    main; {label_initial,label_pseudo}, false_negative
-    main; {label_initial,label_pseudo}, ignored
-    {mild,strong,rectangle}; label_pseudo, mean_iou | label_initial, mean_iou
-- **Its gain
-    main; {pred_initial_val,pred1_val}, mean_iou
+- **Where saliency misses
+    rectangle; label_initial, false_negative
+    mild; label_initial, false_negative
+    strong; label_initial, false_negative
+    rectangle; label_pseudo, false_negative | label_initial, false_negative
+    rectangle | main; label_pseudo, false_negative | label_initial, false_negative
+    mild; label_pseudo, mean_iou | label_initial, mean_iou
+    strong; label_pseudo, mean_iou | label_initial, mean_iou
+    rectangle; label_pseudo, mean_iou | label_initial, mean_iou
+- **No gain of
+    main; pred_initial_val, mean_iou
+    main; pred1_val, mean_iou
     main; pred1_val, mean_iou | pred_initial_val, mean_iou
-- **The second round loses
+    long; pred_initial_val, mean_iou
+    long; pred1_val, mean_iou
+    long; pred1_val, mean_iou | pred_initial_val, mean_iou
+- **The second round
     main; pred2_val, mean_iou
     main; pred2_val, mean_iou | pred1_val, mean_iou
-    main; {pred1,label_masked,pred_pom_retrain_val}, mean_iou
+    main; pred1, mean_iou
+    main; label_masked, mean_iou
+    main; pred_pom_retrain_val, mean_iou
     main; pred_pom_retrain_val, mean_iou | pred1_val, mean_iou
     main; pred2_val, mean_iou | pred_pom_retrain_val, mean_iou
-- **Nor does NSRM
-    {mild,strong,rectangle}; pred2_val, mean_iou | pred1_val, mean_iou
 - **Nor does longer
     long; pred1_val, mean_iou
     long | main; pred1_val, mean_iou
     long; pred2_val, mean_iou
     long; pred2_val, mean_iou | pred1_val, mean_iou
-- **Agreement instead
-    main; {label_agreement,pred2_agreement_val}, mean_iou
-    main; pred2_agreement_val, mean_iou | {pred2_val,pred1_val}, mean_iou
+- **Nor does NSRM
+    mild; pred2_val, mean_iou | pred1_val, mean_iou
+    strong; pred2_val, mean_iou | pred1_val, mean_iou
+    rectangle; pred2_val, mean_iou | pred1_val, mean_iou
+- **Agreement instead of
+    main; label_agreement, mean_iou
+    main; pred2_agreement_val, mean_iou
+    main; pred2_agreement_val, mean_iou | pred2_val, mean_iou
+    main; pred2_agreement_val, mean_iou | pred1_val, mean_iou
     main; pred2_simple_label_val, mean_iou
-    main; pred2_simple_label_val, mean_iou | {pred2_val,pred1_val}, mean_iou
-- **Full supervision
+    main; pred2_simple_label_val, mean_iou | pred2_val, mean_iou
+    main; pred2_simple_label_val, mean_iou | pred1_val, mean_iou
+- **Full supervision** by
     main; pred_full_val, mean_iou
-- **FBR hardly
-    fbr | main; {cam,oa_cam,label_pseudo}, mean_iou
+- CAMs have
+    main; cam, mean_iou
+    main; oa_cam, mean_iou
+    main; context_cam, context_at_60
+    main; context_oa_cam, context_at_60
+- **FBR hardly changes
+    fbr | main; cam, mean_iou
+    fbr | main; oa_cam, mean_iou
+    fbr | main; label_pseudo, mean_iou
     fbr | main; context_cam, context_at_60
-    fbr | main; {pred1_val,pred2_val}, mean_iou
-- **Without saliency
-    main; {image_level/label_irn,image_level/pred1_val}, mean_iou
+    fbr | main; context_oa_cam, context_at_60
+    fbr | main; pred1_val, mean_iou
+    fbr | main; pred2_val, mean_iou
+- **Without saliency** much
+    main; image_level/label_irn, mean_iou
+    main; image_level/pred1_val, mean_iou
     main; image_level/pred1_val, mean_iou | pred1_val, mean_iou
-    main; {image_level/label_masked,image_level/pred2_val}, mean_iou
+    main; image_level/label_masked, mean_iou
+    main; image_level/pred2_val, mean_iou
     main; image_level/pred2_val, mean_iou | image_level/pred1_val, mean_iou
-- One seed decides
-    no_glore | main; {cam,label_pseudo,pred_initial_val}, mean_iou
+- The rest has
+    no_glore | main; cam, mean_iou
+    no_glore | main; label_pseudo, mean_iou
+    no_glore | main; pred_initial_val, mean_iou
     no_glore; pred1_val, mean_iou | pred_initial_val, mean_iou
     main; pred_retrain_val, mean_iou | pred_initial_val, mean_iou
-    main; {pred2_all_val,pred2_no_expansion_val}, mean_iou | pred2_val, mean_iou
-    main; {pred2_no_masking_val,pred2_no_dilation_val}, mean_iou | pred2_val, mean_iou
-- CAMs have
-    main; {cam,oa_cam}, mean_iou
-    main; {context_cam,context_oa_cam}, context_at_60
+    main; pred2_all_val, mean_iou | pred2_val, mean_iou
+    main; pred2_no_expansion_val, mean_iou | pred2_val, mean_iou
+    main; pred2_no_masking_val, mean_iou | pred2_val, mean_iou
+    main; pred2_no_dilation_val, mean_iou | pred2_val, mean_iou
 """,
         others=("437 images", "where 60 %"),
     ),
