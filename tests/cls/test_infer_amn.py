@@ -77,6 +77,11 @@ def test_maps_in_floating_point(infer, tiny_data, tmp_path):
         for name, stride in (("high_res", 1), ("cam", 4)):
             expected = plain_maps(tiny_data, tmp_path / "weights.pth", item, (1, 0.5, 1.5, 2), stride)
             np.testing.assert_allclose(255 * np.asarray(found[name]), list(expected.values()), atol=0.01)
+    (tmp_path / "amn_cam/d_complex.npy").unlink()
+    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("amn_cam/*.npy")}
+    infer("amn_cam", "--dump-float")
+    after = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("amn_cam/*.npy")}
+    assert before.items() < after.items() and after.keys() - before.keys() == {"d_complex.npy"}
 
 
 def test_goes_on_where_it_stopped_and_dropout_is_only_on_if_asked(infer, tmp_path):
